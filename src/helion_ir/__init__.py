@@ -1,0 +1,1 @@
+"""helion-ir: PyTorch with tiles, compiled through a multi-level IR."""

@@ -1,0 +1,38 @@
+"""A context with every dialect of this project, and the two directions of text."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+
+from helion_ir.dialects.host import Host
+from helion_ir.dialects.index import Index
+from helion_ir.dialects.knob import Knob
+from helion_ir.dialects.tile import Tile
+from helion_ir.dialects.triton import Triton
+
+DIALECTS = (Builtin, Index, Knob, Host, Tile, Triton)
+
+
+def new_context() -> Context:
+    """A context with the dialects loaded."""
+    ctx = Context()
+    for dialect in DIALECTS:
+        ctx.load_dialect(dialect)
+    return ctx
+
+
+def module_text(module: ModuleOp) -> str:
+    """The text of a module with its locations; `parse_module` gives the same module back."""
+    out = StringIO()
+    Printer(out, print_debuginfo=True).print_op(module)
+    return out.getvalue() + "\n"
+
+
+def parse_module(text: str, name: str = "<text>") -> ModuleOp:
+    """Parse a module. Raises xdsl's ParseError, with file, line and caret, on malformed text."""
+    return Parser(new_context(), text, name).parse_module()

@@ -1,0 +1,13 @@
+"""The `tile` dialect: what the author said, with symbolic block sizes, no hardware and no configuration."""
+
+from xdsl.ir import Dialect
+
+from helion_ir.dialects.tile.compute import COMPUTE
+from helion_ir.dialects.tile.control import CONTROL
+from helion_ir.dialects.tile.elementwise import ELEMENTWISE
+from helion_ir.dialects.tile.memory import MEMORY
+from helion_ir.dialects.types import IntsAttr, NumberAttr, RangeType, RefType, TileType
+
+Tile = Dialect(
+    "tile", [*CONTROL, *MEMORY, *COMPUTE, *ELEMENTWISE], [TileType, RefType, RangeType, IntsAttr, NumberAttr]
+)

@@ -1,0 +1,1 @@
+"""Index expressions: construction, text, ranges, divisibility and folding rules. No torch, no triton, no xDSL."""
