@@ -63,6 +63,13 @@ def parse_extra(parser: Parser, op: IRDLOperation) -> None:
         op.properties.update(parser.parse_optional_attr_dict())
 
 
+def print_argument(printer: Printer, argument: SSAValue) -> None:
+    """`%x: t`, without the location that xDSL's own method adds and its parser of arguments refuses."""
+    printer.print_ssa_value(argument)
+    printer.print_string(": ")
+    printer.print_attribute(argument.type)
+
+
 def print_extra(printer: Printer, op: IRDLOperation, shown: Sequence[str]) -> None:
     rest = {k: v for k, v in op.properties.items() if k not in shown and k != "operandSegmentSizes"}
     if rest:
@@ -137,7 +144,7 @@ class KernelOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(f" @{self.sym_name.data} ")
         with printer.in_parens():
-            printer.print_list(self.body.block.args, printer.print_block_argument)
+            printer.print_list(self.body.block.args, lambda a: print_argument(printer, a))
         printer.print_string(" names [")
         printer.print_list(self.arg_names, lambda n: printer.print_string_literal(n.data))
         printer.print_string("]")

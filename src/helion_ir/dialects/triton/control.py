@@ -29,7 +29,7 @@ from xdsl.traits import IsolatedFromAbove, IsTerminator, NoTerminator, Pure, Rec
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print_expr
-from helion_ir.dialects.tile.control import parse_symbols, print_extra, print_symbols
+from helion_ir.dialects.tile.control import parse_symbols, print_argument, print_extra, print_symbols
 from helion_ir.dialects.types import SCALAR_I32, TileType
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class KernelOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(f" @{self.sym_name.data} ")
         with printer.in_parens():
-            printer.print_list(self.body.block.args, printer.print_block_argument)
+            printer.print_list(self.body.block.args, lambda a: print_argument(printer, a))
         printer.print_string(" names [")
         printer.print_list(self.arg_names, lambda n: printer.print_string_literal(n.data))
         printer.print_string("] constexprs ")

@@ -1,0 +1,81 @@
+"""The base class of passes: xDSL's, with locations kept and with knobs of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, NameLoc, StringAttr, UnknownLoc
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import GreedyRewritePatternApplier, PatternRewriter, PatternRewriteWalker, RewritePattern
+
+from helion_ir.dialects.knob import DeclareOp
+from helion_ir.targets import Target, get_target
+
+TARGET = "helion_ir.target"
+"""The module attribute that names the target."""
+
+
+def target_of(module: ModuleOp) -> Target:
+    """The target a module is compiled for; the CPU where none is set."""
+    attr = module.attributes.get(TARGET)
+    return get_target(attr.data if isinstance(attr, StringAttr) else "cpu")
+
+
+@dataclass(frozen=True)
+class Pass(ModulePass):
+    """A pass over a module: a frozen dataclass whose fields are its options.
+
+    `apply` must leave valid IR. New ops inherit the location of what they replace, tagged with the pass: use
+    `self.rewrite(module, patterns)`, or `self.located(old, new_ops)` where ops are built by hand.
+    """
+
+    name: ClassVar[str]
+
+    def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
+        """The knobs this pass will read, declared before any structure is bound, so that the whole space is known.
+
+        Called by declare-schedules on the tile module; may also set the open `schedule` attribute of ops.
+        """
+        return iter(())
+
+    def located(self, old: Operation, new: Sequence[Operation]) -> None:
+        """Give ops without a location that of `old`, named after this pass."""
+        loc = NameLoc(StringAttr(self.name), old.location)
+        for op in new:
+            for inner in op.walk():
+                if isinstance(inner.location, UnknownLoc):
+                    inner.location = loc
+
+    def rewrite(self, module: ModuleOp, patterns: Sequence[RewritePattern], *, recursively: bool = True) -> bool:
+        """Apply patterns greedily; True if anything changed."""
+        applier = GreedyRewritePatternApplier([Located(p, self) for p in patterns])
+        return PatternRewriteWalker(applier, apply_recursively=recursively).rewrite_module(module)
+
+
+@dataclass
+class Located(RewritePattern):
+    """Runs a pattern and stamps what it inserts with the matched op's location."""
+
+    inner: RewritePattern
+    owner: Pass
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
+        # One rewriter serves the whole walk, so the handler must go again.
+        def stamp(new: Operation) -> None:
+            self.owner.located(op, [new])
+
+        rewriter.operation_insertion_handler.append(stamp)
+        try:
+            self.inner.match_and_rewrite(op, rewriter)
+        finally:
+            rewriter.operation_insertion_handler.remove(stamp)
+
+
+def run(passes: Sequence[ModulePass], module: ModuleOp, ctx: Context) -> None:
+    """Apply passes in order, without verification in between."""
+    for p in passes:
+        p.apply(ctx, module)

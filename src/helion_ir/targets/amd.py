@@ -1,0 +1,17 @@
+"""AMD devices. Sources: the CDNA3 and CDNA4 instruction set guides and the vendor's data sheets."""
+
+from helion_ir.targets.target import Target
+
+_COMMON = dict(
+    vendor="amd",
+    backend="hip",
+    warp_size=64,
+    registers=4 * 512 * 64,
+    max_registers_per_thread=512,
+    max_warps=16,
+    dot_precisions=("ieee",),
+    xcds=8,
+)
+
+MI300X = Target(name="mi300x", arch="gfx942", compute_units=304, shared_memory=64 * 1024, **_COMMON)  # pyright: ignore
+MI350X = Target(name="mi350x", arch="gfx950", compute_units=256, shared_memory=160 * 1024, **_COMMON)  # pyright: ignore

@@ -1,0 +1,49 @@
+"""What the compiler may ask about a device. A target is data: nothing anywhere compares its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """One device, as the vendor documents it and as Triton's compiler sees it.
+
+    Sizes are in bytes unless they say otherwise. `backend`, `arch` and `warp_size` are what `triton.compile` takes.
+    """
+
+    name: str
+    vendor: str
+    backend: str
+    """Triton's backend, or "" where nothing is compiled."""
+    arch: int | str
+    warp_size: int
+    compute_units: int
+    """Streaming multiprocessors, or compute units."""
+    shared_memory: int
+    """The most one program may use."""
+    registers: int
+    """32-bit registers of one compute unit."""
+    max_registers_per_thread: int
+    tensor_memory: int = 0
+    """Blackwell's TMEM of one compute unit."""
+    xcds: int = 1
+    """Chiplets with an L2 of their own."""
+    max_warps: int = 32
+    """Warps of one program at most."""
+    tensor_descriptors: bool = False
+    """Whether descriptors are done by hardware, so that their knob exists."""
+    warp_specialization: bool = False
+    acc_multi_buffer: bool = False
+    """Whether tl.range's disallow_acc_multi_buffer and flatten mean anything."""
+    eviction_policies: bool = False
+    libdevice: bool = True
+    """Whether libdevice functions can be called; false where Triton's interpreter runs the kernel."""
+    rounds_bf16: bool = True
+    """Whether a cast to a 16-bit or 8-bit float rounds; Triton's interpreter truncates."""
+    dot_precisions: tuple[str, ...] = ("ieee",)
+    """Spellings of input_precision, preferred first."""
+    dot_min: tuple[int, int, int] = (16, 16, 16)
+    """Least M, N, K of a matrix product of 16- or 32-bit elements."""
+    dot_min_k8: int = 32
+    """Least K for 8-bit elements."""
