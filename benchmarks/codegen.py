@@ -1,0 +1,157 @@
+"""What it costs to turn a configuration into Triton source, for every example.
+
+Three costs: `bind` (from a call's arguments to the space of configurations, imports already paid), `first` (the default
+configuration, everything cold) and `config` (the median over random configurations whose structures have been lowered
+before, as in a search). With `--helion-python`, an interpreter that has `helion` installed measures the same
+kernels there, and the table shows the ratios.
+"""
+
+import argparse
+import gc
+import importlib
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report
+
+Row = dict[str, Any]
+
+
+def _alias_helion() -> None:
+    """Let `import helion_ir` in the examples mean `helion`."""
+    for name in ("", ".language", ".autotuner"):
+        sys.modules["helion_ir" + name] = importlib.import_module("helion" + name)
+
+
+def _random_configs(bound: Any, count: int, seed: int, library: str) -> list[Any]:
+    if library == "helion":
+        random.seed(seed)
+        generation = bound.config_spec.create_config_generation()
+        return [generation.random_config() for _ in range(count)]
+    rng = random.Random(seed)
+    space = bound.config_space
+    return [space.decode(space.sample(rng)) for _ in range(count)]
+
+
+def measure(name: str, count: int, seed: int, library: str) -> Row:
+    """Costs of one example, in milliseconds."""
+    from examples import registry
+
+    example = registry.load(name)
+    args = example.bench[0].blank()
+    gc.collect()
+    start = time.perf_counter()
+    bound = example.kernel.bind(args)
+    default = bound.config_spec.default_config()
+    bind = time.perf_counter()
+    bound.to_triton_code(default)
+    first = time.perf_counter()
+    # The first half lowers the structures that random configurations have; the second half is measured.
+    times: list[float] = []
+    failures: list[str] = []
+    for config in _random_configs(bound, 2 * count, seed, library):
+        begin = time.perf_counter()
+        try:
+            bound.to_triton_code(config)
+        except Exception as error:
+            failures.append(f"{type(error).__name__}: {error}"[:300])
+            continue
+        times.append(1000 * (time.perf_counter() - begin))
+    warm = times[len(times) // 2 :]
+    return {
+        "name": name,
+        "bind": 1000 * (bind - start),
+        "first": 1000 * (first - bind),
+        "config": statistics.median(warm) if warm else None,
+        "p90": statistics.quantiles(warm, n=10)[8] if len(warm) > 1 else None,
+        "configs": len(warm),
+        "failures": len(failures),
+        "failure": failures[0] if failures else None,
+    }
+
+
+def measure_all(names: list[str], count: int, seed: int, library: str) -> list[Row]:
+    """Costs of every example; an example that fails is a row that says why."""
+    if library == "helion":
+        _alias_helion()
+    from examples import registry  # imports helion_ir, or what now has its name
+
+    measure("vector_add", 3, seed, library)  # pays for the imports
+    rows: list[Row] = []
+    for name in names:
+        try:
+            registry.load(name).kernel.reset()
+            rows.append(measure(name, count, seed, library))
+        except Exception as error:
+            rows.append({"name": name, "error": f"{type(error).__name__}: {error}"[:300]})
+        print(f"{library}: {name} {rows[-1].get('config') or rows[-1].get('error')}", file=sys.stderr, flush=True)
+    return rows
+
+
+def _in_other_python(python: str, options: argparse.Namespace) -> Row:
+    command = [python, "-m", "benchmarks.codegen", "--library", "helion", "--json", "-"]
+    command += ["--configs", str(options.configs), "--seed", str(options.seed), *options.examples]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[1])
+    return json.loads(done.stdout)
+
+
+def table(ours: list[Row], theirs: list[Row] | None) -> str:
+    """The rows side by side."""
+    header = ["example", "bind ms", "first ms", "config ms", "p90 ms"]
+    if theirs is not None:
+        header += ["helion bind", "helion first", "helion config", "config ratio"]
+    others = {row["name"]: row for row in theirs or []}
+    rows = []
+    for row in ours:
+        cells = [row["name"], row.get("bind"), row.get("first"), row.get("config"), row.get("p90")]
+        if theirs is not None:
+            other = others.get(row["name"], {})
+            both = row.get("config") and other.get("config")
+            cells += [other.get("bind"), other.get("first"), other.get("config")]
+            cells.append(other["config"] / row["config"] if both else None)
+        rows.append(cells)
+    return report.markdown_table(header, rows)
+
+
+def main() -> None:
+    """Measure, print the table and write it to `benchmarks/results/codegen.md`."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("examples", nargs="*", help="names; all by default")
+    parser.add_argument("--configs", type=int, default=50, help="random configurations that are measured")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--helion-python", metavar="PATH", help="an interpreter that can import helion")
+    parser.add_argument("--library", choices=["helion_ir", "helion"], default="helion_ir", help=argparse.SUPPRESS)
+    parser.add_argument("--json", choices=["-"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    from examples import registry
+
+    names = options.examples or registry.FILES
+    if options.json:
+        rows = measure_all(list(names), options.configs, options.seed, options.library)
+        print(json.dumps({"versions": report.versions("helion"), "rows": rows}))
+        return
+    ours = measure_all(list(names), options.configs, options.seed, "helion_ir")
+    theirs = _in_other_python(options.helion_python, options) if options.helion_python else None
+    text = table(ours, theirs["rows"] if theirs else None)
+    print(text)
+    data = {
+        **report.conditions(),
+        "configs": options.configs,
+        "seed": options.seed,
+        "helion_ir": ours,
+        "helion": theirs,
+    }
+    if theirs:
+        data["versions"] |= {"helion": theirs["versions"]["helion"]}
+        data["note"] = "helion ran with " + ", ".join(f"{k} {v}" for k, v in theirs["versions"].items()) + "."
+    report.write("codegen", "From a configuration to Triton source", text, data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Every example on a GPU: are its results right, in the default and in random configurations, and how fast is it?
+
+First every case × configuration is compiled and checked, in parallel processes that share the GPU; then, one example
+at a time with the GPU to itself, the configurations that were right on the benchmark input are timed. Rows are appended to
+`checks.jsonl` and `times.jsonl` as they come, and a table of what there is comes last, whatever was cut short.
+
+    PYTHONPATH=src python -m benchmarks.gpu_check --out results --configs 20 --time-limit 540
+
+With `--device cpu` the cases run in the interpreter of the Triton dialect and nothing is timed.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from examples import registry
+
+from benchmarks import gpu_tasks, pool, report
+
+Row = dict[str, Any]
+
+STATUSES = ("ok", "rejected", "resources", "triton", "wrong", "error", "timeout", "crash", "skipped")
+
+
+def tasks_of(options: argparse.Namespace) -> list[gpu_tasks.CheckTask]:
+    """All checks, the default configurations first, then breadth first, so that a cut costs depth alone."""
+    places = []
+    for name in options.examples:
+        example = registry.load(name)
+        cases = [*example.cases, *([] if options.device == "cpu" else example.bench[: options.benches])]
+        places += [(name, case.name) for case in cases]
+    return [
+        gpu_tasks.CheckTask(name, case, index, options.device, options.seed, options.configs)
+        for index in range(options.configs + 1)
+        for name, case in places
+    ]
+
+
+def check_all(options: argparse.Namespace, deadline: float) -> list[Row]:
+    """The first half: one row a case and configuration."""
+    rows: list[Row] = []
+    tasks = tasks_of(options)
+    print(f"{len(tasks)} checks in {options.processes} processes", flush=True)
+    with open(options.out / "checks.jsonl", "a") as out:
+        for outcome in pool.run(
+            gpu_tasks.check, tasks, processes=options.processes, seconds=options.each, deadline=deadline
+        ):
+            task = outcome.task
+            row: Row = {"example": task.example, "case": task.case, "index": task.index}
+            if outcome.status == "ok":
+                row |= outcome.value
+            else:
+                row |= {"status": outcome.status, "detail": outcome.detail}
+            row["seconds"] = round(outcome.seconds, 3)
+            rows.append(row)
+            out.write(json.dumps(row, default=str) + "\n")
+            out.flush()
+            # Ruled out or out of resources is the space's business; the rest is worth a line at once.
+            if row["status"] not in ("ok", "rejected", "resources", "skipped"):
+                first = row["detail"].strip().split("\n")[0]
+                print(f"{row['status']}: {task.example}/{task.case}#{task.index}: {first[:200]}", flush=True)
+    return rows
+
+
+def time_all(options: argparse.Namespace, checks: list[Row], deadline: float) -> list[Row]:
+    """The second half: one row a configuration, and rows for PyTorch."""
+    good: dict[tuple[str, str], list[int]] = {}
+    for row in checks:
+        if row["status"] == "ok":
+            good.setdefault((row["example"], row["case"]), []).append(row["index"])
+    tasks = []
+    until = time.time() + max(0.0, deadline - time.monotonic()) - 5
+    for name in options.examples:
+        for case in registry.load(name).bench[: options.benches]:
+            indices = tuple(sorted(good.get((name, case.name), [])))
+            tasks.append(
+                gpu_tasks.TimeTask(
+                    name, case.name, indices, options.seed, options.configs, options.torch_compile, until
+                )
+            )
+    rows: list[Row] = []
+    with open(options.out / "times.jsonl", "a") as out:
+        # One process at a time: a timing shares the GPU with nothing.
+        for outcome in pool.run(gpu_tasks.measure, tasks, processes=1, seconds=options.each * 3, deadline=deadline):
+            place = {"example": outcome.task.example, "case": outcome.task.case}
+            if outcome.status == "ok":
+                found = [place | row for row in outcome.value]
+            else:
+                found = [place | {"what": "failed", "ms": None, "detail": f"{outcome.status}: {outcome.detail}"}]
+            rows += found
+            for row in found:
+                out.write(json.dumps(row, default=str) + "\n")
+            out.flush()
+    return rows
+
+
+def check_table(names: list[str], checks: list[Row]) -> str:
+    """One line an example: how its default and its random configurations came out."""
+    rows = []
+    for name in names:
+        mine = [row for row in checks if row["example"] == name]
+        default = Counter(row["status"] for row in mine if row["index"] == 0)
+        drawn = Counter(row["status"] for row in mine if row["index"] > 0)
+        worst = max((row["error"] for row in mine if row.get("error") is not None), default=None)
+        rows.append([name, f"{default['ok']}/{default.total()}", *[drawn[status] for status in STATUSES], worst])
+    return report.markdown_table(["example", "default ok", *STATUSES, "worst error"], rows)
+
+
+def time_table(times: list[Row]) -> str:
+    """One line a benchmark input."""
+    rows = []
+    for place in dict.fromkeys((row["example"], row["case"]) for row in times):
+        mine = {row["what"]: row["ms"] for row in times if (row["example"], row["case"]) == place}
+        default, eager = mine.get("config 0"), mine.get("eager")
+        drawn = [ms for what, ms in mine.items() if what.startswith("config ") and what != "config 0" and ms]
+        best = min([*drawn, *([default] if default else [])], default=None)
+        ratio = eager / best if eager and best else None
+        rows.append([*place, default, min(drawn, default=None), eager, mine.get("torch.compile"), ratio])
+    header = ["example", "input", "default ms", "best random ms", "PyTorch ms", "torch.compile ms", "PyTorch / best"]
+    return report.markdown_table(header, rows)
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", type=Path, default=report.RESULTS / "gpu_check", metavar="DIR")
+    parser.add_argument("--examples", nargs="*", default=registry.names())
+    parser.add_argument("--configs", type=int, default=None, help="random configurations a case (20; on the CPU 1)")
+    parser.add_argument("--benches", type=int, default=1, help="benchmark inputs of an example that are used")
+    parser.add_argument("--time-limit", type=float, default=540.0, metavar="SECONDS", help="for everything together")
+    parser.add_argument("--each", type=float, default=60.0, metavar="SECONDS", help="for one configuration")
+    parser.add_argument("--processes", type=int, default=None)
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--torch-compile", action="store_true", help="time torch.compile too")
+    options = parser.parse_args()
+    if options.configs is None:
+        options.configs = 20 if options.device == "cuda" else 1
+    if options.processes is None:
+        options.processes = max(1, min(16, os.cpu_count() or 1))
+    options.out.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def main() -> None:
+    """Check, time, and print the tables."""
+    options = parsed()
+    start = time.monotonic()
+    end = start + options.time_limit
+    share = 0.65 if options.device == "cuda" else 1.0
+    checks = check_all(options, start + share * options.time_limit)
+    print(f"checked after {time.monotonic() - start:.0f} s", flush=True)
+    text = check_table(options.examples, checks)
+    if options.device == "cuda":
+        text += "\n" + time_table(time_all(options, checks, end - 5))
+    data = {**report.conditions(), "device": options.device, "seed": options.seed}
+    if options.device == "cuda":
+        import torch
+
+        data["device"] = torch.cuda.get_device_name()
+    data["note"] = f"On {data['device']}, seed {options.seed}, {time.monotonic() - start:.0f} s."
+    report.write("gpu_check", "Examples in the default and in random configurations", text, data, options.out)
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

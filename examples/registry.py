@@ -1,0 +1,50 @@
+"""Every example by name, its file imported only when it is asked for."""
+
+import importlib
+
+from examples.harness import Example
+
+FILES: dict[str, str] = {
+    "vector_add": "vector_add",
+    "exp": "exp",
+    "swiglu": "swiglu",
+    "geglu": "geglu",
+    "row_sum": "sum",
+    "softmax": "softmax",
+    "softmax_two_reductions": "softmax",
+    "softmax_online": "softmax",
+    "layer_norm": "layer_norm",
+    "rms_norm": "rms_norm",
+    "cross_entropy": "cross_entropy",
+    "embedding": "embedding",
+    "matmul": "matmul",
+    "matmul_bias_gelu": "matmul_bias_gelu",
+    "bmm": "bmm",
+    "matmul_split_k": "matmul_split_k",
+    "attention": "attention",
+    "jagged_mean": "jagged_mean",
+    "jagged_mean_tiled": "jagged_mean",
+}
+"""The file under `examples/` that holds the example of each name, simplest first."""
+
+
+def names() -> list[str]:
+    """The names of all examples."""
+    return list(FILES)
+
+
+def load(name: str) -> Example:
+    """The example called `name`.
+
+    Raises:
+        KeyError: no example has that name.
+    """
+    if name not in FILES:
+        raise KeyError(f"no example is called {name!r}; there are {', '.join(FILES)}")
+    module = importlib.import_module(f"examples.{FILES[name]}")
+    return next(example for example in module.EXAMPLES if example.name == name)
+
+
+def load_all() -> list[Example]:
+    """All examples."""
+    return [load(name) for name in FILES]

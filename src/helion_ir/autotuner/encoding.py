@@ -1,0 +1,216 @@
+"""Config to assignment and back: aliases, lengths, repairs, and what is said about a value that is not allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from helion_ir.autotuner.config import Config
+from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, ListField, of_another_backend
+from helion_ir.dialects.knob import Domain, KnobValue, value_text
+
+if TYPE_CHECKING:
+    from helion_ir.autotuner.space import Assignment, ConfigSpace, Knob
+
+
+def encode(space: ConfigSpace, config: Config | Mapping[str, object]) -> Assignment:
+    """See `ConfigSpace.encode`."""
+    entries = _without_aliases(space, dict(config))
+    given: Assignment = {}
+    unknown: list[str] = []
+    for key, value in entries.items():
+        if value is None and key not in space.knobs:
+            continue
+        if key in LIST_FIELDS or key in space.fields:
+            for name, entry in _list_entries(space, key, value).items():
+                _set(given, name, entry, key)
+        elif key in space.knobs:
+            _set(given, key, _value(space[key], value, f"config[{key!r}]"), key)
+        elif key in SCALAR_FIELDS:
+            _without_knob(space, key, value)
+        elif of_another_backend(key):
+            raise _invalid(f"config[{key!r}]: this field belongs to another backend than Triton")
+        else:
+            unknown.append(key)
+    if unknown:
+        raise _invalid(_unknown_text(space, unknown))
+    return _checked(space, given)
+
+
+def decode(space: ConfigSpace, assignment: Mapping[str, KnobValue]) -> Config:
+    """See `ConfigSpace.decode`."""
+    values = space.project(assignment)
+    entries: dict[str, Any] = {}
+    for key, knobs in space.fields.items():
+        field = LIST_FIELDS.get(key, ListField(key))
+        words = {ours: theirs for theirs, ours in field.words.items()}
+        entries[key] = [words.get(v, v) if isinstance(v := values[k.name], str) else v for k in knobs]
+    listed = {k.name for knobs in space.fields.values() for k in knobs}
+    entries.update({n: v for n, v in values.items() if n not in listed})
+    return Config(**entries)
+
+
+def _without_aliases(space: ConfigSpace, entries: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in entries.items():
+        field = ALIASES.get(key)
+        if field is None or key in space.knobs:
+            out[key] = value
+            continue
+        if field.name in entries:
+            raise _invalid(f"config[{key!r}] and config[{field.name!r}] are the same field: give one of them")
+        copies = len(space.fields.get(field.name, ())) if field.replicate_alias else 1
+        out[field.name] = [value] * copies
+    return out
+
+
+def _list_entries(space: ConfigSpace, key: str, value: Any) -> Assignment:
+    """The knobs that a list sets."""
+    knobs = space.fields.get(key, [])
+    field = LIST_FIELDS.get(key, ListField(key))
+    if field.scalar_for_all and isinstance(value, str):
+        value = [value] * len(knobs)
+    if not isinstance(value, (list, tuple)):
+        raise _invalid(f"config[{key!r}]: expected a list{_entries_text(knobs)}, got {value!r}")
+    entries = _flattened(knobs, value)
+    if len(entries) > len(knobs) and not field.surplus_ignored or key == "block_sizes" and len(entries) < len(knobs):
+        raise _invalid(f"config[{key!r}]: expected {len(knobs)} entries{_entries_text(knobs)}, got {len(entries)}")
+    out: Assignment = {}
+    for i, (knob, entry) in enumerate(zip(knobs, entries)):
+        out[knob.name] = _value(knob, entry, f"config[{key!r}][{i}]")
+    return out
+
+
+def _entries_text(knobs: Sequence[Knob]) -> str:
+    return f" ({', '.join('@' + k.name for k in knobs)})" if knobs else ""
+
+
+def _flattened(knobs: Sequence[Knob], value: Iterable[Any]) -> list[Any]:
+    """Nested lists flattened, but for permutations, which are lists themselves."""
+    entries = list(value)
+    if any(k.domain.kind == "permutation" for k in knobs):
+        # One order may stand without the list around it.
+        if len(knobs) == 1 and entries and all(isinstance(v, int) for v in entries):
+            return [entries]
+        return entries
+    out: list[Any] = []
+    for entry in entries:
+        out.extend(_flattened((), entry) if isinstance(entry, (list, tuple)) else [entry])
+    return out
+
+
+def _value(knob: Knob, value: Any, place: str) -> KnobValue:
+    """`value` as a member of the knob's domain, repaired where its field allows."""
+    domain = knob.domain
+    if domain.kind == "permutation" and isinstance(value, (list, tuple)):
+        value = tuple(value)
+    if value in domain:
+        return value
+    field = LIST_FIELDS.get(knob.field or "")
+    if field is not None:
+        if isinstance(value, str) and (word := field.words.get(value)) in domain:
+            return word
+        if field.clamp and _is_pow2(value):
+            for nearest in _clamped(domain, value):
+                return nearest
+        if value in field.foreign and field.fallback in domain:
+            return field.fallback
+        if value is None:
+            return knob.default
+    suffix = "" if place == f"config[{knob.name!r}]" else f" (@{knob.name})"
+    raise _invalid(f"{place} = {_shown(value)}{suffix}: must be {allowed(domain)}")
+
+
+def _clamped(domain: Domain, value: int) -> Sequence[KnobValue]:
+    """The value that stands for a power of two outside the domain; none for one inside that is not offered.
+
+    Above the largest chunk of a loop comes the whole axis at once, where that is offered (none).
+    """
+    sizes = [v for v in domain.values if isinstance(v, int) and not isinstance(v, bool)]
+    if sizes and value < min(sizes):
+        return [min(sizes)]
+    if sizes and value > max(sizes):
+        return [None if None in domain else max(sizes)]
+    return []
+
+
+def allowed(domain: Domain) -> str:
+    """What a domain allows, in words.
+
+    >>> from helion_ir.dialects.knob import one_of, permutations, pow2
+    >>> allowed(pow2(16, 64)), allowed(one_of("flat", None)), allowed(permutations(2))
+    ('a power of two from 16 to 64', '"flat" or none', 'a permutation of [0, 1]')
+    """
+    match domain.kind:
+        case "pow2":
+            return f"a power of two from {domain.parameters[0]} to {domain.parameters[1]}"
+        case "int":
+            return f"an integer from {domain.parameters[0]} to {domain.parameters[1]}"
+        case "bool":
+            return "True or False"
+        case "permutation":
+            return f"a permutation of {list(range(domain.parameters[0]))}"
+        case _:
+            *rest, last = [value_text(v) for v in domain.parameters]
+            return f"{', '.join(rest)} or {last}" if rest else last
+
+
+def _is_pow2(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0 and value & (value - 1) == 0
+
+
+def _shown(value: object) -> str:
+    return repr(list(value) if isinstance(value, tuple) else value)
+
+
+def _set(given: Assignment, name: str, value: KnobValue, key: str) -> None:
+    if name in given and (type(given[name]) is not type(value) or given[name] != value):
+        raise _invalid(
+            f"config[{key!r}] sets @{name} to {_shown(value)}, and the config also sets it to {_shown(given[name])}"
+        )
+    given[name] = value
+
+
+def _without_knob(space: ConfigSpace, key: str, value: Any) -> None:
+    """A scalar field this kernel has no knob for: ignored, unless it asks for what cannot be had."""
+    field = SCALAR_FIELDS[key]
+    if field.strict and value != field.default:
+        raise _invalid(f"config[{key!r}] = {value!r}: this kernel, on this target, only has {field.default!r}")
+
+
+def _checked(space: ConfigSpace, given: Assignment) -> Assignment:
+    full = {**space.default(), **given}
+    out = space.project(full)
+    for name, value in given.items():
+        field = SCALAR_FIELDS.get(name)
+        if field is not None and field.strict and out[name] != value:
+            raise _invalid(
+                f"config[{name!r}] = {value!r}: not used with the rest of this config{_why(space, full, name)}"
+            )
+    if (reason := space.is_legal(out)) is not None:
+        raise _invalid(reason)
+    return out
+
+
+def _why(space: ConfigSpace, values: Assignment, name: str) -> str:
+    read = [f"{n} = {values[n]!r}" for n in sorted(space[name].reads)]
+    return f" ({', '.join(read)})" if read else ""
+
+
+def _unknown_text(space: ConfigSpace, unknown: Sequence[str]) -> str:
+    listed = {k.name for knobs in space.fields.values() for k in knobs}
+    fields = [
+        *(f"{f} ({len(knobs)})" for f, knobs in space.fields.items()),
+        *(n for n in space.knobs if n not in listed),
+    ]
+    names = [*space.fields, *space.knobs, *LIST_FIELDS, *SCALAR_FIELDS]
+    close = [c for u in unknown for c in difflib.get_close_matches(u, names, n=1)]
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    return f"unknown config key{'s'[: len(unknown) > 1]} {', '.join(unknown)}; this kernel has {', '.join(fields) or 'none'}{hint}"
+
+
+def _invalid(text: str) -> Exception:
+    from helion_ir import exc
+
+    return exc.InvalidConfig(text)

@@ -1,0 +1,134 @@
+"""One configuration, tried: load its text, run it on poisoned outputs, check the results, time it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from helion_ir.autotuner.measure import Effort, effort_of, measure
+from helion_ir.autotuner.printed_module import load_function
+from helion_ir.autotuner.reference import Expectation, Tolerance, mismatch, observe
+from helion_ir.autotuner.tensors import leaves, map_tensors
+from helion_ir.autotuner.worker_loop import Answer, reason_of
+
+Measure = Callable[[Callable[..., Any], Any, Sequence[torch.Tensor], Effort], float]
+Check = Callable[[Any, Any], None]
+
+# Named and not imported: where Triton only interprets, its compiler's classes need not exist.
+_COMPILER_ERRORS = {"CompilationError", "CompileTimeAssertionFailure", "UnsupportedLanguageConstruct", "PTXASError"}
+_COMPILER_ERRORS |= {"OutOfResources"}
+
+
+class Trials:
+    """Tries configurations on one tuple of arguments.
+
+    `expectation` None: nothing to compare with until a job with `"expect"` provides it. `check`, if given, replaces
+    the tolerances; it raises AssertionError where results are wrong.
+    """
+
+    def __init__(
+        self,
+        args: Any,
+        expectation: Expectation | None = None,
+        *,
+        tolerance: Tolerance = Tolerance(),
+        measure: Measure = measure,
+        check: Check | None = None,
+        accuracy_check: bool = True,
+    ):
+        self.args = map_tensors(tuple(args), lambda t: t.detach())
+        self.expectation = expectation
+        self.tolerance = tolerance
+        self.measure = measure
+        self.check = check
+        self.accuracy_check = accuracy_check
+
+    def run(self, job: Mapping[str, Any]) -> Answer:
+        """Answer `{"path", "function", "best"?, "milliseconds"?, "expect"?}`; never raises for the job's fault."""
+        stage = "compile"
+        try:
+            function = load_function(job["path"], job["function"])
+            stage = "run"
+            with poisoned():
+                seen = observe(function, self.args)
+                _synchronize()
+            if job.get("expect"):
+                self.expectation = seen
+            stage = "wrong"
+            wrong = self._wrong(seen)
+            if wrong is not None:
+                return {"stage": "wrong", "reason": wrong}
+            stage = "run"
+            written = list(seen.changed)
+            del seen
+            args = self.args
+            tensors = leaves(args)
+            return {
+                "stage": "ok",
+                "milliseconds": self.measure(function, args, [tensors[i] for i in written], effort_of(job)),
+            }
+        except Exception as e:
+            return _failure(stage, e)
+
+    def _wrong(self, seen: Expectation) -> str | None:
+        expected = self.expectation
+        if expected is None or not self.accuracy_check:
+            return None
+        if self.check is not None:
+            try:
+                self.check(seen.outputs, expected.outputs)
+            except AssertionError as e:
+                return str(e) or "the accuracy check failed"
+        else:
+            wrong = mismatch(seen.outputs, expected.outputs, self.tolerance)
+            if wrong is not None:
+                return wrong
+        before = leaves(self.args)
+        for i in sorted({*seen.changed, *expected.changed}):
+            actual, right = seen.changed.get(i, before[i]), expected.changed.get(i, before[i])
+            wrong = mismatch(actual, right, self.tolerance, f"argument tensor {i}")
+            if wrong is not None:
+                return wrong
+        return None
+
+
+def _failure(stage: str, error: Exception) -> Answer:
+    answer: Answer = {"stage": stage if stage != "wrong" else "run", "reason": reason_of(error)}
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    if any(k.__name__ in _COMPILER_ERRORS for e in causes for k in type(e).__mro__):
+        answer["stage"] = "compile"
+    try:
+        _synchronize()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+    except Exception as broken:
+        # The device's context is lost: all that follows in this process would fail alike.
+        return {"stage": "crash", "reason": reason_of(broken), "restart": True}
+    return answer
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def poisoned() -> Iterator[None]:
+    """Within it, uninitialized memory is filled with NaN, or the largest integer, so that it cannot pass for a result."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # pyright: ignore[reportAttributeAccessIssue]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = True  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # pyright: ignore[reportAttributeAccessIssue]

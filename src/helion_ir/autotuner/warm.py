@@ -1,0 +1,84 @@
+"""Compiling what a printed module would launch, without a device: its host function runs on tensors with no data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from helion_ir.autotuner.printed_module import load_function
+from helion_ir.autotuner.worker_loop import Answer, reason_of
+
+
+class _OfflineDriver:
+    """Tells Triton which device to compile for, and offers nothing else."""
+
+    def __init__(self, target: Any):
+        self._target = target
+
+    def get_current_target(self) -> Any:
+        return self._target
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+
+class _Refused(BaseException):
+    """A kernel does not compile. Not an Exception: no handler of the host function may take it for its own."""
+
+
+def warm_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
+    """The function that compiles one module for `setup["target"]`, a target's fields, as its launches would.
+
+    Launches are replaced by Triton's own warm-up, so that signature, alignment and options, and with them the key in
+    Triton's cache, are those of the launch. Its answers have the stage "ok", "compile" with a reason, or "unknown"
+    where the host function needs data or a device and the launch was never reached.
+    """
+    import torch
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime.driver import driver
+
+    target = setup["target"]
+    driver.set_active(_OfflineDriver(GPUTarget(target["backend"], target["arch"], target["warp_size"])))  # pyright: ignore[reportArgumentType]
+    # Host functions ask how many programs fill the device.
+    torch.cuda.get_device_properties = lambda device=None: SimpleNamespace(
+        multi_processor_count=target["compute_units"], name=target["name"], warp_size=target["warp_size"]
+    )
+    args = torch.load(setup["arguments"], weights_only=False)
+    run = triton.JITFunction.run
+    compiled: list[Any] = []
+
+    def compile_only(self: Any, *call: Any, grid: Any, warmup: bool, **options: Any) -> Any:
+        try:
+            kernel = run(self, *call, grid=grid, warmup=True, **options)
+        except Exception as e:
+            raise _Refused(reason_of(e)) from e
+        compiled.append(kernel)
+        return kernel
+
+    triton.JITFunction.run = compile_only
+
+    def answer(job: Mapping[str, Any]) -> Answer:
+        compiled.clear()
+        function = load_function(job["path"], job["function"])
+        try:
+            function(*args)
+        except _Refused as e:
+            return {"stage": "compile", "reason": str(e)}
+        except Exception as e:
+            if not compiled:
+                return {"stage": "unknown", "reason": reason_of(e)}
+        for kernel in compiled:
+            shared = int(getattr(kernel.metadata, "shared", 0))
+            if shared > target["shared_memory"]:
+                return {
+                    "stage": "compile",
+                    "reason": f"out of shared memory: needs {shared} bytes, the device has {target['shared_memory']}",
+                }
+        return {"stage": "ok"}
+
+    return answer

@@ -1,0 +1,165 @@
+"""Emitters of kernels, loops, branches and choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from helion_ir.backend_triton.emitting import Grid, KernelPrinter, emitter
+from helion_ir.backend_triton.errors import TritonPrintError
+from helion_ir.backend_triton.printed import Kernel
+from helion_ir.backend_triton.spelling import signature_text
+from helion_ir.dialects import knob
+from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, ProgramLoopOp, WhileOp, YieldOp
+from helion_ir.index.expr import free_names
+
+TOTAL = "total_programs"
+"""The parameter of a persistent kernel that says how many virtual programs there are."""
+
+
+def is_runtime(value: Attribute) -> bool:
+    """Whether a parameter's value reads the kernel's scalars, so that a constexpr would recompile for each."""
+    return type(value) is ExprAttr and any(not n.startswith("@") for n in free_names(value.data))
+
+
+@emitter(KernelOp)
+def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
+    properties = op.properties
+    name: str = properties["sym_name"].data  # pyright: ignore
+    constexprs: Mapping[str, Attribute] = properties["constexprs"].data  # pyright: ignore
+    block = op.regions[0].block
+    parameters: dict[str, str] = {}
+    for arg, arg_name in zip(block.args, properties["arg_names"].data):  # pyright: ignore
+        p.names[arg] = arg_name.data
+        parameters[arg_name.data] = signature_text(arg.type)
+    parameters |= {c: "i32" for c, value in constexprs.items() if is_runtime(value)}
+    known = tuple(c for c in constexprs if c not in parameters)
+    p.constexprs = frozenset(known)
+    p.kernel, p.unnamed, p.uses_descriptors = name, 0, False
+    p.lines.append("@triton.jit")
+    p.lines.append(f"def {name}({', '.join([*parameters, *(f'{c}: tl.constexpr' for c in known)])}):")
+    p.nested(block)
+    p.kernels[name] = Kernel(name, parameters, known, p.uses_descriptors)
+
+
+@emitter(ProgramLoopOp)
+def emit_program_loop(p: KernelPrinter, op: ProgramLoopOp) -> None:
+    properties = op.properties
+    if p.kernel in p.grids:
+        raise TritonPrintError(f"{p.kernel} has two program loops; a kernel is launched over one grid")
+    kind = p.value(properties["kind"])
+    grid = p.grids[p.kernel] = Grid(properties["total"], kind, properties.get("multiplier"))  # pyright: ignore
+    block = op.regions[0].block
+    pid = p.define(block.args[0])
+    options = keywords(p, properties.get("options"))
+    if kind == "flat":
+        p.line(f"{pid} = tl.program_id(0)")
+        p.block(block)
+        return
+    kernel = op.parent_op()
+    named = isinstance(kernel, KernelOp) and TOTAL in kernel.constexprs.data
+    total = TOTAL if named else p.expr(grid.total)
+    if kind == "persistent_blocked":
+        p.line(f"{pid}_share = tl.cdiv({total}, tl.num_programs(0))")
+        p.line(f"{pid}_first = tl.program_id(0) * {pid}_share")
+        bounds = f"{pid}_first, tl.minimum({pid}_first + {pid}_share, {total}), 1"
+    elif kind == "persistent_interleaved":
+        bounds = f"tl.program_id(0), {total}, tl.num_programs(0)"
+    else:
+        raise TritonPrintError(f"{p.kernel}: no such kind of program loop: {kind!r}")
+    p.line(f"for {pid} in tl.range({bounds}{options}):")
+    p.nested(block)
+
+
+def keywords(p: KernelPrinter, options: Attribute | None) -> str:
+    """The keyword arguments of a tl.range, each after a comma."""
+    if options is None:
+        return ""
+    return "".join([f", {k}={p.literal(v)}" for k, v in options.data.items()])  # pyright: ignore
+
+
+@emitter(ForOp)
+def emit_for(p: KernelPrinter, op: ForOp) -> None:
+    properties = op.properties
+    iv, *carried = op.regions[0].block.args
+    symbols, inits = op.symbols, op.iter_args
+    targets = start_carried(p, carried, inits)
+    operands = [p.names[s] for s in symbols]
+    low, high, step = (p.expr(properties[k], operands) for k in ("lower", "upper", "step"))  # pyright: ignore
+    p.line(f"for {p.define(iv)} in tl.range({low}, {high}, {step}{keywords(p, properties['options'])}):")
+    p.nested(op.regions[0].block, targets)
+    for target, result in zip(targets, op.results):
+        p.names[result] = target
+
+
+def start_carried(p: KernelPrinter, carried: Sequence[SSAValue], inits: Sequence[SSAValue]) -> list[str]:
+    """Assign the initial values of what a loop carries; gives the names."""
+    sources = [p.typed(i) for i in inits]
+    targets = [p.define(a) for a in carried]
+    p.assign(targets, sources)
+    return targets
+
+
+@emitter(WhileOp)
+def emit_while(p: KernelPrinter, op: WhileOp) -> None:
+    before, after = op.regions[0].block, op.regions[1].block
+    condition, last = before.last_op, after.last_op
+    assert isinstance(condition, ConditionOp) and isinstance(last, YieldOp)
+    state = start_carried(p, before.args, op.inits)
+    # Triton's while has one expression, so its region is printed ahead of the loop and again at the end of the body,
+    # under the same names: also what has no hint, hence the counter.
+    unnamed = p.unnamed
+    p.block(before)
+    test, passed = p.name(condition.condition), [p.name(a) for a in condition.arguments]
+    p.line(f"while {test}:")
+    outer, p.indent = p.indent, p.indent + "    "
+    for arg, name in zip(after.args, passed):
+        p.names[arg] = name
+    p.block(after)
+    p.assign(state, [p.typed(v) for v in last.operands])
+    p.unnamed, inner = unnamed, p.unnamed
+    p.block(before)
+    p.unnamed = inner
+    if p.lines[-1].startswith(f"{outer}while "):
+        p.line("pass")
+    p.indent = outer
+    for result, name in zip(op.results, passed):
+        p.names[result] = name
+
+
+@emitter(IfOp)
+def emit_if(p: KernelPrinter, op: IfOp) -> None:
+    targets = [p.define(r) for r in op.results]
+    p.line(f"if {p.name(op.operands[0])}:")
+    p.nested(op.regions[0].block, targets)
+    orelse = op.regions[1].block
+    if targets or not (orelse.first_op is None or isinstance(orelse.first_op, YieldOp)):
+        p.line("else:")
+        p.nested(orelse, targets)
+
+
+@emitter(knob.ChooseOp)
+def emit_choose(p: KernelPrinter, op: knob.ChooseOp) -> None:
+    value = p.value(op.properties["selector"])
+    try:
+        block = op.alternative(value).block
+    except KeyError:
+        raise TritonPrintError(f"{p.kernel}: no alternative for {knob.value_text(value)} of {op.selector}") from None
+    p.block(block)
+    last = block.last_op
+    assert last is not None
+    for result, chosen in zip(op.results, last.operands):
+        p.names[result] = p.names[chosen]
+        if chosen in p.inline:
+            p.inline.add(result)
+
+
+@emitter(YieldOp)
+@emitter(knob.YieldOp)
+@emitter(ConditionOp)
+@emitter(knob.DeclareOp)
+@emitter(knob.RequireOp)
+def emit_nothing(p: KernelPrinter, op: Operation) -> None:
+    """What ends a block is printed by the op that holds it; declarations say nothing to Triton."""

@@ -1,0 +1,225 @@
+"""The walk that prints kernels, and the registry of emitters: one small function a class of op."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import Expr
+from xdsl.dialects.builtin import IntegerAttr, StringAttr
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
+from helion_ir.backend_triton.errors import TritonPrintError
+from helion_ir.backend_triton.printed import Kernel
+from helion_ir.backend_triton.spelling import dtype_text, identifier, kernel_format, literal_text
+from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.knob import KnobValue, ValueAttr
+from helion_ir.dialects.types import TileType
+from helion_ir.index.expr import as_expr, compiled, free_names, knob, knobs_of, substitute
+
+Emitter = Callable[["KernelPrinter", Any], None]
+
+EMITTERS: dict[type[Operation], Emitter] = {}
+
+
+def emitter(kind: type[Operation]) -> Callable[[Emitter], Emitter]:
+    """Register how ops of a class are printed.
+
+    >>> from xdsl.dialects.test import TestOp
+    >>> @emitter(TestOp)
+    ... def emit_test(p, op):
+    ...     p.line(f"tl.device_print({p.names[op.operands[0]]})")
+    """
+
+    def register(emit: Emitter) -> Emitter:
+        EMITTERS[kind] = emit
+        return emit
+
+    return register
+
+
+@dataclass
+class Grid:
+    """What a kernel's `triton.program_loop` says about its launch; the host's printer evaluates it."""
+
+    total: ExprAttr
+    kind: KnobValue
+    multiplier: Attribute | None
+
+
+@dataclass
+class KernelText:
+    """Printed kernels, before anything of one configuration but what the text depends on."""
+
+    text: str = ""
+    kernels: dict[str, Kernel] = field(default_factory=dict)
+    grids: dict[str, Grid] = field(default_factory=dict)
+    evictions: frozenset[str] = frozenset()
+    """Constexpr parameters that are eviction policies, whose values Triton calls otherwise than knobs do."""
+
+
+class KernelPrinter:
+    """Lines of Triton for the ops it walks.
+
+    An open decision is an expression over knobs, evaluated under `assignment`; in concrete IR the same place holds a
+    value, so the same emitters print both.
+    """
+
+    def __init__(self, assignment: Mapping[str, KnobValue]):
+        self.assignment = assignment
+        self.lines: list[str] = []
+        self.indent = ""
+        self.names: dict[SSAValue, str] = {}
+        self.inline: set[SSAValue] = set()
+        """Values without a line of their own: constants printed where they are used."""
+        self.constexprs: frozenset[str] = frozenset()
+        self.kernel = ""
+        self.unnamed = 0
+        self.functions: list[list[str]] = []
+        """Combine functions, printed above the kernel."""
+        self.library: set[str] = set()
+        self.evictions: set[str] = set()
+        self.uses_libdevice = False
+        self.uses_descriptors = False
+        self.grids: dict[str, Grid] = {}
+        self.kernels: dict[str, Kernel] = {}
+
+    # Text
+
+    def line(self, text: str) -> None:
+        self.lines.append(self.indent + text)
+
+    def define(self, value: SSAValue) -> str:
+        """The name of a value from here on: its hint, which assign-names made unique in its kernel."""
+        if (hint := value.name_hint) is not None:
+            name = identifier(hint)
+        else:
+            # xDSL drops the digits of a hint like this, so it cannot clash with one.
+            name = f"v_{self.unnamed}"
+            self.unnamed += 1
+        self.names[value] = name
+        return name
+
+    def result(self, op: Operation, text: str) -> None:
+        """Assign an expression to the op's one result."""
+        self.lines.append(f"{self.indent}{self.define(op.results[0])} = {text}")
+
+    def operands(self, op: Operation) -> list[str]:
+        """The names of the op's operands."""
+        names = self.names
+        return [names[v] for v in op.operands]
+
+    def name(self, value: SSAValue) -> str:
+        """The name of a value defined before. Raises TritonPrintError where the kernel cannot see it."""
+        try:
+            return self.names[value]
+        except KeyError:
+            hint = value.name_hint or "a value"
+            raise TritonPrintError(
+                f"{hint} is used where Triton cannot see it, such as in a combine function"
+            ) from None
+
+    def typed(self, value: SSAValue) -> str:
+        """A value that must have its own type, such as a loop's initial value, which no literal of Python has."""
+        name = self.name(value)
+        if value not in self.inline:
+            return name
+        assert isinstance(value.type, TileType)
+        return f"tl.full([], {name}, {dtype_text(value.type.element_type)})"
+
+    def assign(self, targets: Sequence[str], sources: Sequence[str]) -> None:
+        """`targets = sources`, all at once."""
+        pairs = [(t, s) for t, s in zip(targets, sources) if t != s]
+        clash = any(s == pairs[j][0] for i, (_, s) in enumerate(pairs) for j in range(i))
+        if clash:
+            self.line(f"{', '.join(t for t, _ in pairs)} = {', '.join(s for _, s in pairs)}")
+        else:
+            for target, source in pairs:
+                self.line(f"{target} = {source}")
+
+    # Decisions
+
+    def value(self, attr: Attribute) -> KnobValue:
+        """What an attribute stands for in this configuration."""
+        kind = type(attr)
+        if kind is ExprAttr:
+            try:
+                return compiled(attr.data)(self.assignment)  # pyright: ignore
+            except KeyError as missing:
+                raise _open(missing.args[0]) from None
+        if kind is ValueAttr or kind is StringAttr:
+            return attr.data  # pyright: ignore
+        if kind is IntegerAttr:
+            flag = attr.type.width.data == 1 if hasattr(attr.type, "width") else False  # pyright: ignore
+            return bool(attr.value.data) if flag else attr.value.data  # pyright: ignore
+        raise TritonPrintError(f"not a knob's value: {attr}")
+
+    def literal(self, attr: Attribute) -> str:
+        """An option as printed: a constexpr parameter's name, or a literal."""
+        if type(attr) is ExprAttr and (names := free_names(attr.data)) and not all(n[0] == "@" for n in names):
+            return self.expr(attr)
+        return literal_text(self.value(attr))
+
+    def expr(self, attr: ExprAttr, operands: Sequence[str] = ()) -> str:
+        """An index expression over these operands, the kernel's parameters and, in hand-written IR, knobs."""
+        text = kernel_format(self.closed(attr.data), self.constexprs)
+        return text.format(*operands) if operands else text
+
+    def closed(self, e: Expr) -> Expr:
+        """`e` with the knobs it reads replaced; after lift-constexprs there are none where text is printed."""
+        if not (names := knobs_of(e)):
+            return e
+        try:
+            return _bound(e, tuple((n, self.assignment[n]) for n in sorted(names)))
+        except KeyError as missing:
+            raise _open(missing.args[0]) from None
+
+    def shape(self, dims: Sequence[ExprAttr]) -> str:
+        """`[block_m, 64]`."""
+        return f"[{', '.join([self.expr(d) for d in dims])}]"
+
+    # Structure
+
+    def op(self, op: Operation) -> None:
+        try:
+            emit = EMITTERS[type(op)]
+        except KeyError:
+            raise TritonPrintError(
+                f"nothing says how to print {op.name}: lower it, or register a function with @emitter"
+            ) from None
+        emit(self, op)
+
+    def block(self, block: Block) -> None:
+        """The ops of a block."""
+        emitters = EMITTERS
+        op = block.first_op
+        while op is not None:
+            emit = emitters.get(type(op))
+            if emit is None:
+                self.op(op)
+            else:
+                emit(self, op)
+            op = op.next_op
+
+    def nested(self, block: Block, targets: Sequence[str] = ()) -> None:
+        """The ops of a block one level deeper, then its terminator's values assigned to these names."""
+        outer = self.indent
+        self.indent = outer + "    "
+        start = len(self.lines)
+        self.block(block)
+        if targets and (last := block.last_op) is not None:
+            self.assign(targets, [self.typed(v) for v in last.operands])
+        if len(self.lines) == start:
+            self.line("pass")
+        self.indent = outer
+
+
+@functools.lru_cache(65536)
+def _bound(e: Expr, values: tuple[tuple[str, KnobValue], ...]) -> Expr:
+    return substitute(e, {knob(n): as_expr(v) for n, v in values})
+
+
+def _open(name: str) -> TritonPrintError:
+    return TritonPrintError(f"@{name} is open: give the printer an assignment, or run materialize-config first")

@@ -1,0 +1,72 @@
+"""Functions in plain `tl` operations, for what Triton's own do differently from PyTorch or not in its interpreter.
+
+The IR calls them `plain.<name>`. A printed module contains the sources of those it uses, as `plain_<name>`. All take
+and give fp32 unless they say otherwise, and compile on every target; those ending in `_64` compute in fp64 inside,
+which is right for Triton's interpreter and slow on a GPU.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+@functools.cache
+def _sources() -> dict[str, str]:
+    """Every function's text by its name. Read from the files, so that printing does not import Triton."""
+    found: dict[str, str] = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.name == "__init__.py":
+            continue
+        text = path.read_text()
+        lines = text.split("\n")
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef):
+                first = min(d.lineno for d in node.decorator_list)
+                found[node.name] = "\n".join(lines[first - 1 : node.end_lineno])
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """Names of the functions, sorted."""
+    return tuple(sorted(_sources()))
+
+
+@functools.cache
+def source(name: str) -> tuple[str, tuple[str, ...]]:
+    """A function's text and the names of the library's functions it calls. Raises KeyError where there is none.
+
+    >>> source("fmax_nan")[1]
+    ()
+    >>> source("trunc32")[1]
+    ('copysign32',)
+    """
+    text = _sources()[name]
+    used = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    return text, tuple(sorted(used & _sources().keys() - {name}))
+
+
+@functools.cache
+def _printed(name: str) -> str:
+    text, dependencies = source(name)
+    return re.sub(rf"\b({'|'.join([name, *dependencies])})\b", r"plain_\1", text)
+
+
+def printed_sources(wanted: Iterable[str]) -> list[str]:
+    """The texts of functions and of all they call, each once and after what it calls, under their printed names."""
+    order: dict[str, str] = {}
+
+    def visit(name: str) -> None:
+        if name not in order:
+            for dependency in source(name)[1]:
+                visit(dependency)
+            order[name] = _printed(name)
+
+    for name in wanted:
+        if name not in _sources():
+            raise KeyError(f"the library has no function {name!r}; it has {', '.join(names())}")
+        visit(name)
+    return list(order.values())

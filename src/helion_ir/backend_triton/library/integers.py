@@ -1,0 +1,33 @@
+"""Integer arithmetic with PyTorch's signs, for every width; Triton's own is that of C."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def floordiv_i(a, b):
+    q = a // b
+    r = a - q * b
+    return tl.where((r != 0) & ((r < 0) != (b < 0)), q - 1, q)
+
+
+@triton.jit
+def pymod_i(a, b):
+    r = a % b
+    return tl.where((r != 0) & ((r < 0) != (b < 0)), r + b, r)
+
+
+@triton.jit
+def shl_i(a, b):
+    # A shift by the width or more is undefined in LLVM; PyTorch gives 0.
+    width: tl.constexpr = a.dtype.primitive_bitwidth
+    inside = (b >= 0) & (b < width)
+    return tl.where(inside, a << tl.where(inside, b, 0), 0)
+
+
+@triton.jit
+def shr_i(a, b):
+    # As above; what is left then is the sign.
+    width: tl.constexpr = a.dtype.primitive_bitwidth
+    inside = (b >= 0) & (b < width)
+    return a >> tl.where(inside, b, width - 1)

@@ -1,0 +1,49 @@
+"""What the printer gives: texts, and the launches as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from helion_ir.dialects.knob import KnobValue
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A printed kernel: its run-time parameters as Triton's signature types (`*bf16`, `i32`), in order."""
+
+    name: str
+    parameters: Mapping[str, str]
+    constexprs: tuple[str, ...]
+    uses_descriptors: bool = False
+    """Whether Triton needs an allocator to launch it."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch, as data: what `kernel[grid](*arguments, **constexprs, **options)` is called with."""
+
+    kernel: str
+    grid: int | str
+    """Programs launched: a number, or a Python expression where it depends on run-time values or the device."""
+    arguments: tuple[str, ...]
+    """Python expressions of the host's function, one a run-time parameter."""
+    constexprs: Mapping[str, KnobValue]
+    options: Mapping[str, KnobValue]
+
+
+@dataclass(frozen=True)
+class PrintedModule:
+    """A module as Python. Configurations that differ in numbers alone have equal `kernel_text`."""
+
+    kernel_text: str
+    host_text: str
+    functions: tuple[str, ...] = ()
+    """Names of the host's functions."""
+    kernels: Mapping[str, Kernel] = field(default_factory=dict)
+    launches: tuple[Launch, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Both as one standalone Python file, which imports torch and triton alone."""
+        return f"{self.kernel_text}\n\n{self.host_text}" if self.host_text else self.kernel_text

@@ -1,0 +1,84 @@
+"""One SSA value dressed as a tensor, so that PyTorch's functions accept it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from xdsl.ir import Block, SSAValue
+
+from helion_ir.exc import NotAllowedOnDevice, NotInsideKernel
+from helion_ir.frontend.sizes import Size
+
+
+class Storage:
+    """What a tile and its views share: how often it was changed in place."""
+
+    __slots__ = ("version",)
+
+    def __init__(self) -> None:
+        self.version = 0
+
+
+class TileTensor(torch.Tensor):
+    """A tile of a kernel. It owns no memory and has no strides worth reading.
+
+    Attributes:
+        dims: its extents; the same objects as long as an extent is passed on, so that they compare by identity first.
+        home_block: the block it was made in. An in-place operation in another block would be lost where that ends.
+        is_view: whether it shows another tile's elements; in-place operations on it are refused.
+    """
+
+    dims: list[Size]
+    home_block: Block | None
+    is_view: bool
+    _value: SSAValue
+    _storage: Storage
+    _version: int
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(
+        cls,
+        value: SSAValue,
+        dims: list[Size],
+        dtype: torch.dtype,
+        device: torch.device,
+        home_block: Block | None = None,
+        base: TileTensor | None = None,
+    ) -> TileTensor:
+        self = torch.Tensor._make_wrapper_subclass(cls, dims, dtype=dtype, device=device)
+        self.dims = dims
+        self.home_block = home_block
+        self.is_view = base is not None
+        self._value = value
+        self._storage = base._storage if base is not None else Storage()
+        self._version = self._storage.version
+        return self
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    @property
+    def value(self) -> SSAValue:
+        """The SSA value. Raises NotAllowedOnDevice for a view of a tile that has been changed in place since."""
+        if self._version != self._storage.version:
+            raise NotAllowedOnDevice(
+                "this is a view of a tile that was changed in place after the view was taken; "
+                "take the view again, or write `x = x + ...` in place of the in-place operation"
+            )
+        return self._value
+
+    def assign(self, value: SSAValue) -> None:
+        """Become another value, as in-place operations do; views taken before go stale."""
+        self._storage.version += 1
+        self._version = self._storage.version
+        self._value = value
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        raise NotInsideKernel(f"{func} on a tile outside of a kernel")
+
+    def __repr__(self, **kwargs: Any) -> str:  # torch's printer would dispatch
+        return f"TileTensor({self._value.type})"

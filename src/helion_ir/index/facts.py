@@ -1,0 +1,133 @@
+"""What is known about an index expression: its range, and what divides it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sympy
+from sympy import Expr, Symbol
+
+from helion_ir.index.expr import And, CeilDiv, Comparison, FloorDiv, Max, Min, Mod, NextPow2, Not, Or, compiled, knobs_of
+
+INFINITY = math.inf
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Inclusive bounds and a divisor of every value; the default says nothing."""
+
+    low: float = -INFINITY
+    high: float = INFINITY
+    divisor: int = 1
+
+    @property
+    def constant(self) -> int | None:
+        return int(self.low) if self.low == self.high else None
+
+
+ANYTHING = Fact()
+BOOLEAN = Fact(0, 1)
+NATURAL = Fact(0, INFINITY)
+
+Facts = Mapping[str, Fact]
+"""Facts by the names of symbols, knobs with their `@`."""
+
+
+def fact_of(e: Expr, facts: Facts, memo: dict[Expr, Fact] | None = None) -> Fact:
+    """What follows for `e` from facts about its symbols, by interval arithmetic and divisors of terms.
+
+    >>> from helion_ir.index.expr import symbol
+    >>> fact_of(symbol("i") * 4 + 8, {"i": Fact(0, 7)})
+    Fact(low=8, high=36, divisor=4)
+    """
+    memo = {} if memo is None else memo
+    if (known := memo.get(e)) is None:
+        known = memo[e] = _fact(e, facts, memo)
+    return known
+
+
+def _fact(e: Expr, facts: Facts, memo: dict[Expr, Fact]) -> Fact:
+    if e.is_Integer:
+        value = int(e)
+        return Fact(value, value, abs(value))  # 0 is divisible by everything: gcd(0, n) == n
+    if isinstance(e, Symbol):
+        return facts.get(e.name, ANYTHING)
+    a = [fact_of(x, facts, memo) for x in e.args]  # pyright: ignore
+    match e:
+        case sympy.Add():
+            return Fact(sum(x.low for x in a), sum(x.high for x in a), math.gcd(*[x.divisor for x in a]))
+        case sympy.Mul():
+            low, high, divisor = a[0].low, a[0].high, a[0].divisor
+            for x in a[1:]:
+                corners = [_times(p, q) for p in (low, high) for q in (x.low, x.high)]
+                low, high, divisor = min(corners), max(corners), divisor * x.divisor
+            return Fact(low, high, divisor)
+        case sympy.Pow():
+            n = int(a[1].low)
+            return Fact(a[0].low ** n, a[0].high ** n, a[0].divisor ** n) if a[0].low >= 0 else Fact(divisor=a[0].divisor**n)
+        case Comparison() | And() | Or() | Not():
+            return BOOLEAN
+        case FloorDiv() | CeilDiv():
+            return _divided(a[0], a[1], up=isinstance(e, CeilDiv))
+        case Mod():
+            divisor = math.gcd(a[0].divisor, a[1].divisor)
+            if a[1].low > 0:
+                high = min(a[1].high - 1, a[0].high) if a[0].low >= 0 else a[1].high - 1
+                return Fact(0, high, divisor)
+            return Fact(divisor=divisor)
+        case Min():
+            return Fact(min(a[0].low, a[1].low), min(a[0].high, a[1].high), math.gcd(a[0].divisor, a[1].divisor))
+        case Max():
+            return Fact(max(a[0].low, a[1].low), max(a[0].high, a[1].high), math.gcd(a[0].divisor, a[1].divisor))
+        case NextPow2():
+            return Fact(max(1, a[0].low), 2 * a[0].high)
+    return ANYTHING
+
+
+def _times(p: float, q: float) -> float:
+    return 0 if p == 0 or q == 0 else p * q
+
+
+def _divided(a: Fact, b: Fact, *, up: bool) -> Fact:
+    if b.low <= 0:
+        return ANYTHING
+
+    def quotient(x: float, y: float) -> float:
+        if math.isinf(x):
+            return x
+        if math.isinf(y):
+            return 0 if x >= 0 and not up else (1 if x > 0 else (0 if x == 0 or up else -1))
+        return -(-x // y) if up else x // y
+
+    corners = [quotient(p, q) for p, q in itertools.product((a.low, a.high), (b.low, b.high))]
+    exact = b.constant is not None and a.divisor % b.constant == 0
+    divisor = a.divisor // b.constant if exact and b.constant else 1
+    return Fact(min(corners), max(corners), divisor)
+
+
+Domains = Mapping[str, tuple]
+"""The values of knobs, named without `@`."""
+
+MOST_COMBINATIONS = 512
+
+
+def decide(predicate: Expr, domains: Domains) -> Expr:
+    """A truth value over knobs: 0 or 1 if it is that for every combination of their values, else itself.
+
+    >>> from helion_ir.index.expr import Ne, knob
+    >>> decide(Ne(Mod(sympy.Integer(1024), knob("bk")), 0), {"bk": (16, 32, 64)})
+    0
+    """
+    if predicate.is_Integer:
+        return predicate
+    names = sorted(knobs_of(predicate))
+    if not names or any(n not in domains for n in names) or len(predicate.free_symbols) != len(names):
+        return predicate
+    if math.prod(len(domains[n]) for n in names) > MOST_COMBINATIONS:
+        return predicate
+    function = compiled(predicate)
+    seen = {bool(function(dict(zip(names, values)))) for values in itertools.product(*[domains[n] for n in names])}
+    return sympy.Integer(int(seen.pop())) if len(seen) == 1 else predicate

@@ -1,0 +1,166 @@
+"""Folding rules for index expressions: FloorDiv and Mod split and recombine, bounds remove comparisons.
+
+Bottom-up with a memo. `sympy` only keeps sums and products canonical; every rule is ours and checked by brute force.
+"""
+
+from __future__ import annotations
+
+import sympy
+from sympy import Expr, Integer
+
+from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, Not, Or
+from helion_ir.index.facts import Facts, fact_of
+
+
+def fold(e: Expr, facts: Facts, memo: dict[Expr, Expr] | None = None) -> Expr:
+    """A simpler expression equal to `e` for all values that `facts` allow.
+
+    >>> from helion_ir.index.expr import symbol
+    >>> from helion_ir.index.facts import Fact
+    >>> i, j = symbol("i"), symbol("j")
+    >>> fold(FloorDiv(64 * i + j, Integer(64)), {"i": Fact(0, 9), "j": Fact(0, 63)})
+    i
+    """
+    memo = {} if memo is None else memo
+    if (known := memo.get(e)) is not None:
+        return known
+    out = e
+    if e.args:
+        args = [fold(a, facts, memo) for a in e.args]  # pyright: ignore
+        out = e if all(a is b for a, b in zip(args, e.args)) else e.func(*args)
+        out = _fold_one(out, facts)
+    memo[e] = out
+    return out
+
+
+def _fold_one(e: Expr, facts: Facts) -> Expr:
+    match e:
+        case FloorDiv():
+            return _floordiv(e.args[0], e.args[1], facts)  # pyright: ignore
+        case Mod():
+            return _mod(e.args[0], e.args[1], facts)  # pyright: ignore
+        case CeilDiv():
+            return _ceildiv(e.args[0], e.args[1], facts)  # pyright: ignore
+        case Min() | Max():
+            a, b = (fact_of(x, facts) for x in e.args)  # pyright: ignore
+            small = isinstance(e, Min)
+            if a.high <= b.low:
+                return e.args[0] if small else e.args[1]  # pyright: ignore
+            if b.high <= a.low:
+                return e.args[1] if small else e.args[0]  # pyright: ignore
+        case Lt() | Le() | Eq() | Ne():
+            return _compare(e, facts)
+        case And() | Or() | Not():
+            return e
+        case sympy.Add():
+            return _recombine(e)
+    return e
+
+
+def split(a: Expr, d: Expr) -> tuple[Expr, Expr]:
+    """(q, r) with a == d * q + r, where q takes the terms that d visibly divides."""
+    q: list[Expr] = []
+    r: list[Expr] = []
+    constant = int(d) if d.is_Integer else None
+    for term in sympy.Add.make_args(a):
+        coefficient, rest = term.as_coeff_Mul()
+        if constant is not None and coefficient.is_Integer:
+            whole = int(coefficient) // constant
+            left = int(coefficient) - whole * constant
+            if left == 0:
+                q.append(whole * rest)
+            elif rest == 1 and whole:  # a constant term is split by itself
+                q.append(Integer(whole))
+                r.append(Integer(left))
+            else:
+                r.append(term)  # pyright: ignore
+        else:
+            factors = list(sympy.Mul.make_args(term))
+            if d in factors:
+                factors.remove(d)  # pyright: ignore
+                q.append(sympy.Mul(*factors))
+            else:
+                r.append(term)  # pyright: ignore
+    return sympy.Add(*q), sympy.Add(*r)
+
+
+def _below(r: Expr, d: Expr, facts: Facts) -> bool:
+    """Whether 0 <= r < d for certain."""
+    known = fact_of(r, facts)
+    if known.low < 0:
+        return False
+    if known.high < fact_of(d, facts).low:
+        return True
+    return fact_of(d - 1 - r, facts).low >= 0
+
+
+def _floordiv(a: Expr, d: Expr, facts: Facts) -> Expr:
+    if fact_of(d, facts).low <= 0:
+        return FloorDiv(a, d)
+    q, r = split(a, d)
+    if _below(r, d, facts):
+        return q
+    if isinstance(r, FloorDiv) and fact_of(r.args[1], facts).low > 0:  # pyright: ignore
+        inner = FloorDiv(r.args[0], r.args[1] * d)  # (x // b) // d == x // (b * d)
+        return q + inner
+    return q + FloorDiv(r, d)
+
+
+def _mod(a: Expr, d: Expr, facts: Facts) -> Expr:
+    if fact_of(d, facts).low <= 0:
+        return Mod(a, d)
+    if d.is_Integer and fact_of(a, facts).divisor % int(d) == 0:
+        return Integer(0)
+    _, r = split(a, d)
+    if _below(r, d, facts):
+        return r
+    if isinstance(r, Mod) and r.args[1].is_Integer and d.is_Integer and int(r.args[1]) % int(d) == 0:  # pyright: ignore
+        return Mod(r.args[0], d)
+    return Mod(r, d)
+
+
+def _ceildiv(a: Expr, d: Expr, facts: Facts) -> Expr:
+    if fact_of(d, facts).low <= 0:
+        return CeilDiv(a, d)
+    q, r = split(a, d)
+    if r == 0:
+        return q
+    known = fact_of(r, facts)
+    if known.low >= 1 and _below(r - 1, d, facts):
+        return q + 1
+    return q + CeilDiv(r, d)
+
+
+def _compare(e: Expr, facts: Facts) -> Expr:
+    left, right = e.args
+    if not (left.is_integer and right.is_integer):  # strings and none
+        return e
+    known = fact_of(right - left, facts)  # pyright: ignore
+    match e:
+        case Lt():
+            return Integer(1) if known.low > 0 else Integer(0) if known.high <= 0 else e
+        case Le():
+            return Integer(1) if known.low >= 0 else Integer(0) if known.high < 0 else e
+    apart = known.low > 0 or known.high < 0
+    same = known.low == known.high == 0
+    if apart or same:
+        return Integer(int(same == isinstance(e, Eq)))
+    return e
+
+
+def _recombine(e: Expr) -> Expr:
+    """c * d * (x // d) + c * (x % d) is c * x."""
+    mods: dict[tuple, Expr] = {}
+    for term in sympy.Add.make_args(e):
+        coefficient, rest = term.as_coeff_Mul()
+        if isinstance(rest, Mod):
+            mods[rest.args] = coefficient  # pyright: ignore
+    if not mods:
+        return e
+    for args, c in mods.items():
+        x, d = args
+        division = FloorDiv(x, d)
+        wanted = c * d * division
+        if isinstance(division, FloorDiv) and wanted in sympy.Add.make_args(e):
+            e = e - wanted - c * Mod(x, d) + c * x  # pyright: ignore
+    return e

@@ -1,0 +1,93 @@
+"""What a tunable may be: the arguments of `hl.register_tunable`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from helion_ir.dialects.knob import BOOLEAN, Domain, KnobValue, integers, one_of, pow2
+
+
+class Fragment:
+    """A part of a configuration: which values it may take, and which it has if nobody says."""
+
+    def domain(self) -> Domain:
+        """The values, as a domain of the `knob` dialect."""
+        raise NotImplementedError
+
+    def default(self) -> KnobValue:
+        """The value without tuning."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class IntegerFragment(Fragment):
+    """Integers from `low` to `high`, both included; the default is `low` unless given."""
+
+    low: int
+    high: int
+    default_value: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.low > self.high or not self.low <= self.default() <= self.high:
+            raise ValueError(f"{self.default()} does not lie between {self.low} and {self.high}")
+
+    def domain(self) -> Domain:
+        return integers(self.low, self.high)
+
+    def default(self) -> int:
+        return self.low if self.default_value is None else self.default_value
+
+
+@dataclass(frozen=True)
+class PowerOfTwoFragment(IntegerFragment):
+    """Powers of two from `low` to `high`, which are powers of two themselves."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for value in (self.low, self.high, self.default()):
+            if value < 1 or value & (value - 1):
+                raise ValueError(f"{value} is not a power of two")
+
+    def domain(self) -> Domain:
+        return pow2(self.low, self.high)
+
+
+@dataclass(frozen=True, init=False)
+class EnumFragment(Fragment):
+    """One of several values, the first by default; `search_choices` restricts what tuning tries."""
+
+    choices: tuple[Any, ...]
+    search_choices: tuple[Any, ...] | None
+
+    def __init__(self, choices: Sequence[Any], search_choices: Sequence[Any] | None = None):
+        if not choices:
+            raise ValueError("an EnumFragment needs a choice")
+        object.__setattr__(self, "choices", tuple(choices))
+        object.__setattr__(self, "search_choices", None if search_choices is None else tuple(search_choices))
+
+    def domain(self) -> Domain:
+        return one_of(*self.choices)
+
+    def default(self) -> KnobValue:
+        return self.choices[0]
+
+
+@dataclass(frozen=True)
+class BooleanFragment(Fragment):
+    """True or False, False by default."""
+
+    def domain(self) -> Domain:
+        return BOOLEAN
+
+    def default(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class ListOf(Fragment):
+    """A list of `length` values of one fragment; for fields of Config, not for tunables."""
+
+    inner: Fragment
+    length: int

@@ -1,0 +1,103 @@
+"""assign-names: every value gets the name that it is printed with."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, SSAValue
+
+from helion_ir.dialects.knob import ChooseOp
+from helion_ir.dialects.triton.control import KernelOp
+from helion_ir.passes.base import Pass
+
+RESERVED = frozenset({"tl", "triton", "libdevice", "torch", "math", "min", "max", "range", "float", "int", "bool"})
+
+
+@dataclass(frozen=True)
+class AssignNames(Pass):
+    """Name values uniquely within their kernel, from the author's names where they are known.
+
+    ```mlir
+    %0 = triton.binary "+" %x, %x : …
+    // becomes
+    %v = triton.binary "+" %x, %x : …
+    ```
+
+    The alternatives of a `knob.choose` share names, since only one of them is printed, and what they yield is named
+    like the result: so a value has the same name in every configuration. Does not handle: values made later.
+    Runs last.
+    """
+
+    name = "assign-names"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
+            arguments = [a.data for a in kernel.arg_names]
+            names = _Names({*arguments, *kernel.constexprs.data, *RESERVED})
+            for argument, name in zip(kernel.body.block.args, arguments):
+                argument.name_hint = None if _stripped(name) else name
+            for inner in kernel.body.block.ops:
+                for region in inner.regions:
+                    for block in region.blocks:
+                        names.block(block)
+
+
+def _stripped(name: str) -> bool:
+    """Whether xDSL would drop the number at the end of a hint, or refuse it."""
+    return re.fullmatch(r"[A-Za-z_][\w$]*", name) is None or re.search(r"_\d+$", name) is not None
+
+
+class _Names:
+    def __init__(self, taken: set[str]):
+        self.taken, self.used = taken, dict[str, int]()
+
+    def give(self, value: SSAValue) -> None:
+        stem = re.sub(r"\W", "_", value.name_hint or "v").strip("_") or "v"
+        stem = re.sub(r"_(\d+)$", r"\1", stem)
+        if stem[0].isdigit():
+            stem = "v" + stem
+        if stem[-1].isdigit():  # so that x1 never means the second x
+            stem += "n"
+        while True:
+            count = self.used.get(stem, 0)
+            self.used[stem] = count + 1
+            name = stem.rstrip("n") if stem.endswith("n") and stem[:-1][-1:].isdigit() and not count else stem
+            name = name if not count else f"{stem}{count}"
+            if name not in self.taken and not keyword.iskeyword(name):
+                break
+        value.name_hint = name
+
+    def block(self, block: Block, fixed: frozenset[SSAValue] = frozenset()) -> None:
+        for argument in block.args:
+            self.give(argument)
+        for op in block.ops:
+            for result in op.results:
+                if result not in fixed:
+                    self.give(result)
+            if isinstance(op, ChooseOp):
+                self.alternatives(op)
+            else:
+                for region in op.regions:
+                    for inner in region.blocks:
+                        self.block(inner)
+
+    def alternatives(self, op: ChooseOp) -> None:
+        before, after = dict(self.used), dict(self.used)
+        for region in op.alternatives:
+            inner = region.block
+            assert inner.last_op is not None
+            own: set[SSAValue] = set()
+            for result, value in zip(op.results, inner.last_op.operands):
+                # A value yielded twice can be named once; the other result is then an alias.
+                if value.owner is not inner and getattr(value.owner, "parent", None) is inner and value not in own:
+                    value.name_hint = result.name_hint
+                    own.add(value)
+            self.used = dict(before)
+            self.block(inner, frozenset(own))
+            for stem, count in self.used.items():
+                after[stem] = max(count, after.get(stem, 0))
+        self.used = after

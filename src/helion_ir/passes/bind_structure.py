@@ -1,0 +1,112 @@
+"""bind-structure: settle the few decisions that change loops, shapes or launches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.ir import Operation
+
+from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
+from helion_ir.passes.base import Pass
+
+STRUCTURE = "helion_ir.structure"
+"""The module attribute that records the bound schedules: [expression, value, expression, value, …]."""
+
+Assignment = Mapping[str, KnobValue]
+
+
+@dataclass(frozen=True)
+class BindStructure(Pass):
+    """Put the value of every open `schedule` in its place and record the structure on the module.
+
+    ```mlir
+    %n = tile.axis "n" 0 to 1021 attributes {schedule = #index.expr<@reduction.n ne none>} : !tile.range<1021>
+    // with config '{"reduction.n": 256}' becomes
+    %n = tile.axis "n" 0 to 1021 attributes {schedule = #knob.value<1>} : !tile.range<1021>
+    ```
+
+    Knobs that `config` (a JSON object) leaves out have their defaults. Does not handle: any other knob, all stay open.
+    Runs after declare-schedules and before the passes that transform by schedule, which read only bound values.
+    """
+
+    name = "bind-structure"
+
+    config: str = "{}"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        bind(op, complete(op, parse_assignment(self.config)))
+
+
+def parse_assignment(text: str) -> dict[str, KnobValue]:
+    """An assignment from a JSON object; lists become the tuples that permutations are. Raises ValueError."""
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the config is not a JSON object: {error}") from None
+    if not isinstance(given, dict):
+        raise ValueError("the config must be a JSON object of knob names and values")
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+
+
+def complete(module: ModuleOp, given: Assignment) -> dict[str, KnobValue]:
+    """`given` with the defaults of all knobs it leaves out. Raises ValueError for an unknown knob or illegal value."""
+    known = {d.sym_name.data: d for d in declarations(module)}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"there is no knob @{name}; the module declares {', '.join('@' + k for k in known)}")
+        if value not in known[name].domain.data:
+            raise ValueError(f"@{name} cannot be {value!r}: its domain is {known[name].domain.data}")
+    return {name: given.get(name, d.default.data) for name, d in known.items()}
+
+
+def schedules(module: ModuleOp) -> Iterator[tuple[Operation, ExprAttr]]:
+    """The open schedules of a module, in program order."""
+    for op in module.walk():
+        if isinstance(schedule := op.properties.get("schedule"), ExprAttr):
+            yield op, schedule
+
+
+def bind(module: ModuleOp, assignment: Assignment) -> None:
+    """Bind all schedules in place."""
+    from helion_ir.index.expr import compiled
+
+    record: list[ExprAttr | ValueAttr] = []
+    for op, schedule in schedules(module):
+        value = ValueAttr(_plain(compiled(schedule.data)(assignment)))
+        op.properties["schedule"] = value
+        record += [schedule, value]
+    module.attributes[STRUCTURE] = ArrayAttr(record)
+
+
+def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple]:
+    """The schedules of a declared module as one function of an assignment (below a microsecond a call)."""
+    from helion_ir.index.expr import compiled
+
+    functions = [compiled(e) for e in dict.fromkeys(s.data for _, s in schedules(module))]
+    return lambda assignment: tuple([_plain(f(assignment)) for f in functions])
+
+
+def check_structure(module: ModuleOp, assignment: Assignment) -> None:
+    """Raise ValueError unless `assignment` has the structure that a template was lowered for."""
+    from helion_ir.index.expr import compiled
+    from helion_ir.index.text import expr_text
+
+    record = module.attributes.get(STRUCTURE)
+    if not isinstance(record, ArrayAttr):
+        return
+    for schedule, value in zip(record.data[::2], record.data[1::2]):
+        assert isinstance(schedule, ExprAttr) and isinstance(value, ValueAttr)
+        wanted = _plain(compiled(schedule.data)(assignment))
+        if wanted != value.data:
+            raise ValueError(
+                f"this template was lowered for {expr_text(schedule.data)} = {value.data}; the config has {wanted}: lower it anew"
+            )
+
+
+def _plain(value: KnobValue) -> KnobValue:
+    return int(value) if isinstance(value, bool) else value

@@ -1,0 +1,137 @@
+"""choose-indexing: how each access is addressed, and with which cache hints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sympy import Expr, Integer
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+
+from helion_ir.dialects.index import expr_attr
+from helion_ir.dialects.knob import DeclareOp, RequireOp, ValueAttr, declarations, one_of
+from helion_ir.dialects.tile import control, memory
+from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
+from helion_ir.index.expr import And, Eq, Le, Not, Or, knob, string
+from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.scope import bounds_of, physical
+
+POINTER, BLOCK_POINTER, DESCRIPTOR = "pointer", "block_ptr", "tensor_descriptor"
+
+DESCRIPTOR_ALIGNMENT = 16
+"""Bytes; of rows, and the least inner extent of a block (CUDA driver API, cuTensorMapEncodeTiled)."""
+DESCRIPTOR_BLOCK = 256
+"""The largest extent of a block along any dimension."""
+
+
+@dataclass(frozen=True)
+class ChooseIndexing(Pass):
+    """Give each load and store a knob for its addressing, with the alternatives that are legal for it.
+
+    ```mlir
+    %v = tile.load "x" %x[%m, %k] : …
+    // becomes, under `knob.declare @load.x.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" = "pointer"`
+    %v = tile.load "x" %x[%m, %k] attributes {indexing = #index.expr<@load.x.indexing>} : …
+    ```
+
+    Block pointers and descriptors exist where every subscript is a range, or a scalar, and masks are exactly the
+    tensor's bounds; descriptors need 16-byte rows and a target that has them. Does not handle: descriptors made by
+    the host. Runs after make-masks; copies of an access share its knob, since they share its site.
+    """
+
+    name = "choose-indexing"
+
+    def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
+        target = target_of(module)
+        for op in module.walk():
+            if isinstance(op, memory.LoadOp | memory.StoreOp):
+                legal = [POINTER]
+                if blockable(op):
+                    legal.append(BLOCK_POINTER)
+                    if target.tensor_descriptors and describable(op):
+                        legal.append(DESCRIPTOR)
+                if len(legal) > 1:
+                    yield DeclareOp(
+                        f"{_kind(op)}.{op.site.data}.indexing", one_of(*legal), POINTER, owner=self.name,
+                        field="indexing", doc=f"how the {_kind(op)} of {op.site.data} is addressed",
+                    )  # fmt: skip
+            if isinstance(op, memory.LoadOp) and target.eviction_policies:
+                yield DeclareOp(
+                    f"load.{op.site.data}.eviction", one_of("", "evict_first", "evict_last"), "", owner=self.name,
+                    field="load_eviction_policies", doc=f"what the caches do with the elements of {op.site.data} once read",
+                )  # fmt: skip
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        declared = {d.sym_name.data for d in declarations(op)}
+        required: set[Expr] = set()
+        for access in [o for o in op.walk() if isinstance(o, memory.LoadOp | memory.StoreOp)]:
+            name = f"{_kind(access)}.{access.site.data}"
+            if f"{name}.indexing" in declared:
+                selector = knob(f"{name}.indexing")
+                access.properties["indexing"] = expr_attr(selector)
+                self._require(op, access, selector, required)
+            else:
+                access.properties["indexing"] = ValueAttr(POINTER)
+            if isinstance(access, memory.LoadOp) and f"{name}.eviction" in declared:
+                access.properties["eviction"] = expr_attr(knob(f"{name}.eviction"))
+
+    def _require(self, module: ModuleOp, access: memory.AccessOp, selector: Expr, done: set[Expr]) -> None:
+        """What a descriptor asks of the block sizes."""
+        assert isinstance(access.ref.type, RefType)
+        blocks = block_extents(access)
+        legal = Le(Integer(8 * DESCRIPTOR_ALIGNMENT), blocks[-1] * bit_width(access.ref.type.element_type))
+        for b in blocks:
+            legal = And(legal, Le(b, Integer(DESCRIPTOR_BLOCK)))
+        condition = Or(Not(Eq(selector, string(DESCRIPTOR))), legal)
+        if legal == 1 or condition in done:
+            return
+        done.add(condition)
+        reason = (
+            f"a tensor descriptor of {access.site.data} needs blocks of at most {DESCRIPTOR_BLOCK} elements a dimension "
+            f"and at least {DESCRIPTOR_ALIGNMENT} bytes a row"
+        )
+        first = module.body.block.first_op
+        assert first is not None
+        module.body.block.insert_op_before(RequireOp(expr_attr(condition), reason, owner=self.name), first)
+
+
+def _kind(op: memory.AccessOp) -> str:
+    return op.name.removeprefix("tile.")
+
+
+def block_extents(op: memory.AccessOp) -> list[Expr]:
+    """Physical extents of the block accessed, one a dimension of the tensor; a scalar subscript's is 1."""
+    return [physical(s.type.block.data) if isinstance(s.type, RangeType) else Integer(1) for s in op.subscripts]
+
+
+def blockable(op: memory.AccessOp) -> bool:
+    """Whether the access is a rectangle of the tensor whose inactive lanes are those outside of it."""
+    assert isinstance(op.ref.type, RefType)
+    # Before make-masks a mask is the author's; afterwards a mask over ranges is what boundary checks do.
+    if op.mask is not None and not isinstance(op.mask.owner, control.MaskOp):
+        return False
+    if not op.subscripts or not any(isinstance(s.type, RangeType) for s in op.subscripts):
+        return False
+    return all(_within(s, extent) for s, extent in zip(op.subscripts, op.ref.type.dims))
+
+
+def _within(subscript: SSAValue, extent: Expr) -> bool:
+    if isinstance(subscript.type, TileType):
+        return subscript.type.rank == 0
+    if isinstance(subscript.owner, control.ShiftOp):
+        return False
+    b = bounds_of(subscript)
+    return b.upper == extent or (b.whole and b.upper - b.lower == physical(b.block))
+
+
+def describable(op: memory.AccessOp) -> bool:
+    """Whether the tensor's strides are those a descriptor may have: the last 1, the others whole multiples of 16 bytes."""
+    ref = op.ref.type
+    assert isinstance(ref, RefType)
+    *outer, inner = [s.data for s in ref.strides]
+    if not 1 <= len(ref.shape) <= 5 or inner != 1:
+        return False
+    bits = bit_width(ref.element_type)
+    return all(s.is_Integer and int(s) > 0 and int(s) * bits % (8 * DESCRIPTOR_ALIGNMENT) == 0 for s in outer)

@@ -1,0 +1,137 @@
+"""convert-tile-to-triton: every tile op becomes Triton constructs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+
+from helion_ir.dialects.index import ExprAttr, expr_attr
+from helion_ir.dialects.knob import BOOLEAN, DeclareOp, declarations, integers, one_of, pow2
+from helion_ir.dialects.tile import compute
+from helion_ir.dialects.tile import control as tile
+from helion_ir.dialects.triton import control as triton
+from helion_ir.dialects.triton.types import PointerType
+from helion_ir.dialects.types import RangeType, RefType, tile_type
+from helion_ir.index.expr import knob
+from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, shapes
+from helion_ir.passes.convert_tile_to_triton.lowering import LOWER, Lowering
+
+LAUNCH = ("num_warps", "num_stages")
+
+__all__ = ["LOWER", "ConvertTileToTriton", "Lowering", "arithmetic", "control", "memory", "shapes"]
+
+
+@dataclass(frozen=True)
+class ConvertTileToTriton(Pass):
+    """Lower each `tile.kernel` to a `triton.kernel`: ranges to offsets, accesses to pointers, ops to their spelling.
+
+    ```mlir
+    %v = tile.load "x" %x[%m] attributes {indexing = #knob.value<"pointer">} : …
+    // becomes
+    %o = index.apply <d0>(%m.index) : …
+    %p = triton.addptr %x, %o : …
+    %v = triton.load %p : …
+    ```
+
+    What only some configurations need (a mask, a descriptor) opens a `knob.choose`. Does not handle: sorting, slices
+    other than halves, and reshapes of extents that are no power of two; these raise BackendUnsupported.
+    Runs last of the tile passes: after make-masks, since nothing is masked implicitly any more, and choose-indexing.
+    """
+
+    name = "convert-tile-to-triton"
+
+    def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
+        target = target_of(module)
+        dots = any(isinstance(op, compute.DotOp) for op in module.walk())
+        most = min(32, target.max_warps)
+        yield DeclareOp("num_warps", pow2(1, most), 4, owner=self.name, doc="warps of one program")
+        yield DeclareOp("num_stages", integers(1, 6), 2 if dots else 1, owner=self.name, doc="depth of software pipelines")
+        for loop in [op for op in module.walk() if isinstance(op, tile.ForOp)]:
+            yield from self._loop_knobs(loop.label.data, target.acc_multi_buffer, target.warp_specialization, None)
+        # The loops that roll-reductions may make; named by role there.
+        for label, when in rolled_loops(module):
+            yield from self._loop_knobs(label, target.acc_multi_buffer, False, when)
+
+    def _loop_knobs(self, label: str, nvidia: bool, specialize: bool, when: ExprAttr | None) -> Iterator[DeclareOp]:
+        prefix, o = f"loop.{label}.", self.name
+        yield DeclareOp(
+            prefix + "num_stages", integers(0, 5), 0, owner=o, field="range_num_stages", when=when,
+            doc=f"stages of the pipeline of loop {label}; 0 for the launch's",
+        )  # fmt: skip
+        yield DeclareOp(
+            prefix + "loop_unroll_factor", one_of(0, 2, 4), 0, owner=o, field="range_unroll_factors", when=when,
+            doc=f"copies of the body of loop {label}; 0 for none",
+        )  # fmt: skip
+        if nvidia:
+            yield DeclareOp(
+                prefix + "disallow_acc_multi_buffer", one_of(None, False, True), None, owner=o,
+                field="range_multi_buffers", when=when, doc=f"whether the accumulator of loop {label} has one buffer only",
+            )  # fmt: skip
+            yield DeclareOp(
+                prefix + "flatten", one_of(None, False, True), None, owner=o, field="range_flattens", when=when,
+                doc=f"whether loop {label} is flattened with the loop around it",
+            )  # fmt: skip
+        if specialize:
+            yield DeclareOp(
+                prefix + "warp_specialize", BOOLEAN, False, owner=o, field="range_warp_specializes", when=when,
+                doc=f"whether the warps of loop {label} take roles",
+            )  # fmt: skip
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        declared = {d.sym_name.data for d in declarations(op)}
+        for kernel in [k for k in op.walk() if isinstance(k, tile.KernelOp)]:
+            self._kernel(kernel, op, declared)
+
+    def _kernel(self, kernel: tile.KernelOp, module: ModuleOp, declared: set[str]) -> None:
+        source = kernel.body.block
+        types = [
+            tile_type((), PointerType(a.type.element_type)) if isinstance(a.type, RefType) else a.type for a in source.args
+        ]
+        lower = Lowering(self, module, target_of(module))
+        body = lower.region(source, types)
+        launch = {name: expr_attr(knob(name)) for name in LAUNCH if name in declared}
+        made = triton.KernelOp(kernel.sym_name.data, [a.data for a in kernel.arg_names], body, {}, launch)
+        made.location = kernel.location
+        block = kernel.parent_block()
+        assert block is not None
+        block.insert_op_before(made, kernel)
+        kernel.detach()
+        kernel.erase(safe_erase=False)
+
+
+def rolled_loops(module: ModuleOp) -> Iterator[tuple[str, ExprAttr]]:
+    """Labels of the loops that rolling each axis with an open schedule gives, and when they exist."""
+    from helion_ir.dialects.tile.memory import StoreOp
+
+    for axis in [op for op in module.walk() if isinstance(op, tile.AxisOp)]:
+        if not isinstance(axis.schedule, ExprAttr):
+            continue
+        assert isinstance(axis.result.type, RangeType)
+        extent, seen = axis.result.type.block.data, {}
+        block = axis.parent_block()
+        assert block is not None
+        for op in block.ops:
+            role = _role(op, extent, StoreOp)
+            if role is None:
+                continue
+            label = f"{axis.label.data}.{role}"
+            seen[label] = seen.get(label, -1) + 1
+            yield label + (f".{seen[label]}" if seen[label] else ""), axis.schedule
+
+
+def _role(op: Operation, extent: object, store: type[Operation]) -> str | None:
+    from helion_ir.dialects.types import TileType
+
+    def names(value: object) -> bool:
+        return isinstance(value, TileType) and extent in value.dims
+
+    if isinstance(op, compute.ReduceOp) and names(op.operand.type) and extent in [op.operand.type.dims[i] for i in op.dims]:  # pyright: ignore
+        return op.kind.data
+    return "store" if isinstance(op, store) and any(names(v.type) for v in op.operands) else None
+
+

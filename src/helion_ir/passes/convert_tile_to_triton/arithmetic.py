@@ -1,0 +1,293 @@
+"""Elementwise ops, each spelled so that it is right on every target and in Triton's interpreter.
+
+The tables give (with libdevice, without). `plain.` functions are backend_triton's own, from plain `tl` ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import IntegerType
+from xdsl.ir import Attribute, SSAValue
+
+from helion_ir.dialects.tile import elementwise as tile
+from helion_ir.dialects.triton import compute as triton
+from helion_ir.dialects.types import (
+    TileType,
+    bf16,
+    bit_width,
+    f8e4m3,
+    f8e5m2,
+    f16,
+    f32,
+    f64,
+    i1,
+    i32,
+    is_float,
+    tile_type,
+)
+from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
+
+FUNCTIONS: dict[type[tile.ElementwiseOp], tuple[str, str]] = {
+    tile.AcosOp: ("libdevice.acos", "plain.acos_64"),
+    tile.AcoshOp: ("libdevice.acosh", "plain.acosh_64"),
+    tile.AsinOp: ("libdevice.asin", "plain.asin_64"),
+    tile.AsinhOp: ("libdevice.asinh", "plain.asinh_64"),
+    tile.AtanOp: ("libdevice.atan", "plain.atan_64"),
+    tile.AtanhOp: ("libdevice.atanh", "plain.atanh_64"),
+    tile.CeilOp: ("tl.ceil", "tl.ceil"),
+    tile.CosOp: ("tl.cos", "tl.cos"),
+    tile.CoshOp: ("libdevice.cosh", "plain.cosh_64"),
+    tile.ErfOp: ("tl.erf", "tl.erf"),
+    tile.ErfcOp: ("libdevice.erfc", "plain.erfc_64"),
+    tile.ErfinvOp: ("libdevice.erfinv", "plain.erfinv_64"),
+    tile.ExpOp: ("libdevice.exp", "tl.exp"),
+    tile.Exp2Op: ("tl.exp2", "tl.exp2"),
+    tile.Expm1Op: ("libdevice.expm1", "plain.expm1_64"),
+    tile.FloorOp: ("tl.floor", "tl.floor"),
+    tile.I0Op: ("libdevice.cyl_bessel_i0", "plain.i0_64"),
+    tile.LgammaOp: ("libdevice.lgamma", "plain.lgamma_64"),
+    tile.LogOp: ("tl.log", "tl.log"),
+    tile.Log10Op: ("libdevice.log10", "plain.log10_64"),
+    tile.Log1pOp: ("libdevice.log1p", "plain.log1p_64"),
+    tile.Log2Op: ("tl.log2", "tl.log2"),
+    tile.RsqrtOp: ("tl.rsqrt", "tl.rsqrt"),
+    tile.SinOp: ("tl.sin", "tl.sin"),
+    tile.SinhOp: ("libdevice.sinh", "plain.sinh_64"),
+    tile.TanOp: ("libdevice.tan", "plain.tan_64"),
+    tile.TanhOp: ("libdevice.tanh", "plain.tanh_64"),
+    tile.Atan2Op: ("libdevice.atan2", "plain.atan2_64"),
+    tile.CopysignOp: ("libdevice.copysign", "plain.copysign32"),
+    tile.HypotOp: ("libdevice.hypot", "plain.hypot_64"),
+    tile.NextafterOp: ("libdevice.nextafter", "plain.nextafter32"),
+    tile.PowOp: ("libdevice.pow", "plain.pow_64"),
+    tile.FmodOp: ("libdevice.fmod", "plain.fmod_bits"),
+}
+
+INTEGER_OPERATORS: dict[type[tile.ElementwiseOp], str] = {
+    tile.AddOp: "+", tile.SubOp: "-", tile.MulOp: "*", tile.BitwiseAndOp: "&", tile.BitwiseOrOp: "|", tile.BitwiseXorOp: "^",
+}  # fmt: skip
+BOOLEAN_OPERATORS = {tile.AddOp: "|", tile.MulOp: "&", tile.SubOp: "^", tile.MaximumOp: "|", tile.MinimumOp: "&"}
+COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+ALL_NAN = {"propagate_nan": "tl.PropagateNan.ALL"}
+
+
+def _element(op: tile.ElementwiseOp) -> Attribute:
+    type_ = op.results[0].type
+    assert isinstance(type_, TileType)
+    return type_.element_type
+
+
+def _operands(lower: Lowering, op: tile.ElementwiseOp) -> list[SSAValue]:
+    return [lower.get(x) for x in op.operands]
+
+
+@lowers(*FUNCTIONS)
+def function(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
+    operands, element = _operands(lower, op), _element(op)
+    if not is_float(element):  # floor, ceil and fmod of integers
+        return (lower.call("plain.fmod_i", operands),) if isinstance(op, tile.FmodOp) else operands[:1]
+    callee = FUNCTIONS[type(op)][0 if lower.target.libdevice else 1]
+    # Triton's functions take f32 and f64 only.
+    narrow = element in (bf16, f16, f8e4m3, f8e5m2)
+    if narrow:
+        operands = [to_element(lower, x, f32) for x in operands]
+    made = lower.call(callee, operands)
+    return (to_element(lower, made, element),) if narrow else (made,)
+
+
+@lowers(*INTEGER_OPERATORS)
+def operator(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
+    lhs, rhs = _operands(lower, op)
+    if _element(op) == i1 and type(op) in BOOLEAN_OPERATORS:  # i1 + i1 is exclusive or on a device
+        return (lower.binary(BOOLEAN_OPERATORS[type(op)], lhs, rhs),)
+    return (lower.binary(INTEGER_OPERATORS[type(op)], lhs, rhs),)
+
+
+@lowers(tile.DivOp)
+def divide(lower: Lowering, op: tile.DivOp) -> Sequence[SSAValue]:
+    lhs, rhs = _operands(lower, op)
+    element = _element(op)
+    if element == f32:
+        return (lower.call("tl.div_rn", [lhs, rhs]),)  # `/` is off by 2 ulp
+    if is_float(element) and element != f64:
+        made = lower.call("tl.div_rn", [to_element(lower, lhs, f32), to_element(lower, rhs, f32)])
+        return (to_element(lower, made, element),)
+    return (lower.binary("/" if element == f64 else "//", lhs, rhs),)
+
+
+@lowers(tile.ReciprocalOp)
+def reciprocal(lower: Lowering, op: tile.ReciprocalOp) -> Sequence[SSAValue]:
+    x = lower.get(op.operand)
+    one = lower.full(1, x)
+    return (lower.call("tl.div_rn", [one, x]) if _element(op) == f32 else lower.binary("/", one, x),)
+
+
+@lowers(tile.RemainderOp)
+def remainder(lower: Lowering, op: tile.RemainderOp) -> Sequence[SSAValue]:
+    lhs, rhs = _operands(lower, op)
+    if not is_float(_element(op)):
+        return (lower.call("plain.pymod_i", [lhs, rhs]),)  # Triton's % has the dividend's sign
+    if not lower.target.libdevice:
+        return (lower.call("plain.rem_f32", [lhs, rhs]),)
+    left = lower.call("libdevice.fmod", [lhs, rhs])
+    zero = lower.full(0, left)
+    signs = lower.binary("!=", lower.binary("<", left, zero, i1), lower.binary("<", rhs, zero, i1))
+    wrong = lower.binary("&", lower.binary("!=", left, zero, i1), signs)
+    return (lower.call("tl.where", [wrong, lower.binary("+", left, rhs), left], _element(op)),)
+
+
+@lowers(tile.SqrtOp)
+def square_root(lower: Lowering, op: tile.SqrtOp) -> Sequence[SSAValue]:
+    return (lower.call("tl.sqrt_rn" if _element(op) == f32 else "tl.sqrt", _operands(lower, op)),)
+
+
+@lowers(tile.AbsOp)
+def absolute(lower: Lowering, op: tile.AbsOp) -> Sequence[SSAValue]:
+    return (lower.call("tl.abs", _operands(lower, op)),)
+
+
+@lowers(tile.NegOp)
+def negate(lower: Lowering, op: tile.NegOp) -> Sequence[SSAValue]:
+    x = lower.get(op.operand)
+    if is_float(_element(op)):  # -x is 0 - x up to Triton 3.7, which loses the sign of zero
+        return (lower.binary("*", x, lower.full(-1, x)),)
+    return (lower.add(triton.UnaryOp("-", x)),)
+
+
+@lowers(tile.BitwiseNotOp)
+def complement(lower: Lowering, op: tile.BitwiseNotOp) -> Sequence[SSAValue]:
+    x = lower.get(op.operand)
+    if _element(op) == i1:
+        return (lower.binary("==", x, lower.full(0, x)),)
+    return (lower.add(triton.UnaryOp("~", x)),)
+
+
+@lowers(tile.SignOp)
+def sign(lower: Lowering, op: tile.SignOp) -> Sequence[SSAValue]:
+    x = lower.get(op.operand)
+    element, zero = _element(op), lower.full(0, x)
+    above = to_element(lower, lower.binary(">", x, zero, i1), element)
+    below = to_element(lower, lower.binary("<", x, zero, i1), element)
+    return (lower.binary("-", above, below),)
+
+
+@lowers(tile.SignbitOp)
+def sign_bit(lower: Lowering, op: tile.SignbitOp) -> Sequence[SSAValue]:
+    x = lower.get(op.operand)
+    assert isinstance(x.type, TileType)
+    if is_float(x.type.element_type):
+        bits = IntegerType(bit_width(x.type.element_type))
+        x = lower.add(triton.BitcastOp(x, bits))
+    return (lower.binary("<", x, lower.full(0, x), i1),)
+
+
+@lowers(tile.RoundOp)
+def nearest(lower: Lowering, op: tile.RoundOp) -> Sequence[SSAValue]:
+    operands = _operands(lower, op)
+    if not is_float(_element(op)):
+        return operands
+    # libdevice.round is half away from zero, and rint is missing on AMD in Triton 3.6.
+    wide = _element(op) == f64 and lower.target.libdevice
+    return (lower.call("libdevice.nearbyint" if wide else "plain.rint32", operands),)
+
+
+@lowers(tile.TruncOp)
+def truncate(lower: Lowering, op: tile.TruncOp) -> Sequence[SSAValue]:
+    operands = _operands(lower, op)
+    if not is_float(_element(op)):
+        return operands
+    return (lower.call("libdevice.trunc" if lower.target.libdevice else "plain.trunc32", operands),)
+
+
+@lowers(tile.MaximumOp, tile.MinimumOp)
+def extremum(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
+    operands = _operands(lower, op)
+    if _element(op) == i1:
+        return (lower.binary(BOOLEAN_OPERATORS[type(op)], *operands),)
+    callee = "tl.maximum" if isinstance(op, tile.MaximumOp) else "tl.minimum"
+    return (lower.call(callee, operands, **ALL_NAN),)
+
+
+@lowers(tile.FmaxOp, tile.FminOp)
+def extremum_of_numbers(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
+    lhs, rhs = _operands(lower, op)
+    wins = lower.binary(">" if isinstance(op, tile.FmaxOp) else "<", lhs, rhs, i1)
+    if is_float(_element(op)):  # the second operand is no number
+        wins = lower.binary("|", lower.binary("!=", rhs, rhs, i1), wins)
+    return (lower.call("tl.where", [wins, lhs, rhs], _element(op)),)
+
+
+@lowers(tile.ShiftLeftOp, tile.ShiftRightOp)
+def shift(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
+    """Shifts of as many bits as there are, or more, differ between devices."""
+    x, count = _operands(lower, op)
+    element = _element(op)
+    width = bit_width(element)
+    zero, limit, most = lower.full(0, count), lower.full(width, count), lower.full(width - 1, count)
+    legal = lower.binary("&", lower.binary(">=", count, zero, i1), lower.binary("<", count, limit, i1))
+    if isinstance(op, tile.ShiftLeftOp):
+        shifted = lower.binary("<<", x, lower.binary("&", count, most))
+        return (lower.call("tl.where", [legal, shifted, lower.full(0, x)], element),)
+    safe = lower.call("tl.where", [legal, count, most], element)
+    return (lower.binary(">>", x, safe),)
+
+
+@lowers(tile.CompareOp)
+def compare(lower: Lowering, op: tile.CompareOp) -> Sequence[SSAValue]:
+    lhs, rhs = lower.get(op.lhs), lower.get(op.rhs)
+    assert isinstance(lhs.type, TileType)
+    if lhs.type.element_type in (bf16, f8e4m3, f8e5m2):  # the interpreter compares their bits
+        lhs, rhs = to_element(lower, lhs, f32), to_element(lower, rhs, f32)
+    return (lower.binary(COMPARISONS[op.predicate.data], lhs, rhs, i1),)
+
+
+@lowers(tile.WhereOp)
+def where(lower: Lowering, op: tile.WhereOp) -> Sequence[SSAValue]:
+    return (lower.call("tl.where", _operands(lower, op), _element(op)),)
+
+
+@lowers(tile.BitcastOp)
+def bitcast(lower: Lowering, op: tile.BitcastOp) -> Sequence[SSAValue]:
+    return (lower.add(triton.BitcastOp(lower.get(op.operand), _element(op))),)
+
+
+@lowers(tile.CastOp)
+def cast(lower: Lowering, op: tile.CastOp) -> Sequence[SSAValue]:
+    return (to_element(lower, lower.get(op.operand), _element(op)),)
+
+
+ROUNDED = {bf16: "plain.to_bf16_rne", f8e4m3: "plain.to_e4m3"}
+READ = {f8e4m3: "plain.from_e4m3", f8e5m2: "plain.from_e5m2"}
+
+
+def to_element(lower: Lowering, x: SSAValue, element: Attribute) -> SSAValue:
+    """A value converted as PyTorch does it, by the casts that are exact everywhere."""
+    assert isinstance(x.type, TileType)
+    source = x.type.element_type
+    if source == element:
+        return x
+    if element == i1:
+        if source in (bf16, f8e4m3, f8e5m2):
+            x = to_element(lower, x, f32)
+        return lower.binary("!=", x, lower.full(0, x), i1)
+    if source in READ and not lower.target.rounds_bf16:
+        x = lower.add(triton.CallOp(READ[source], [x], tile_type(x.type.dims, f32), {}))
+        return to_element(lower, x, element)
+    if element in (bf16, f16, f8e4m3, f8e5m2):
+        if source not in (f32, f16) or (element in (f8e4m3, f8e5m2) and source != f32):
+            x = to_element(lower, x, f32)  # casts from f64 and from integers go wrong or fail
+        if element == f8e5m2:  # a device saturates where PyTorch overflows to infinity
+            return lower.call("plain.to_e5m2", [x], element)
+        if element in ROUNDED and not lower.target.rounds_bf16:
+            return lower.call(ROUNDED[element], [to_element(lower, x, f32)], element)
+        return lower.cast(x, element)
+    if is_float(source) and isinstance(element, IntegerType) and element.width.data < 32:
+        wide = lower.cast(to_element(lower, x, f32) if source != f64 else x, i32)
+        return lower.cast(wide, element)
+    if source in (bf16, f8e4m3, f8e5m2) and element != f32:
+        x = lower.cast(x, f32)
+    return lower.cast(x, element)
+
+

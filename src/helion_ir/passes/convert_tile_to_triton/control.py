@@ -1,0 +1,168 @@
+"""Loops, branches and ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import DictionaryAttr
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from helion_ir.dialects import knob
+from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.knob import declarations
+from helion_ir.dialects.tile import control as tile
+from helion_ir.dialects.triton import control as triton
+from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType
+from helion_ir.index.expr import FloorDiv, Min, operand, substitute
+from helion_ir.index.expr import knob as knob_symbol
+from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, Range, lowers
+
+LOOP_OPTIONS = ("num_stages", "loop_unroll_factor", "disallow_acc_multi_buffer", "flatten", "warp_specialize")
+
+
+@lowers(triton.ProgramLoopOp)
+def program_loop(lower: Lowering, op: triton.ProgramLoopOp) -> Sequence[SSAValue]:
+    body = lower.region(op.body.block, [SCALAR_I32])
+    made = triton.ProgramLoopOp(op.total.data, op.kind, body, op.multiplier)
+    if isinstance(op.options, DictionaryAttr):
+        made.properties["options"] = op.options
+    lower.add(made)
+    return ()
+
+
+@lowers(tile.BlockOp)
+def block(lower: Lowering, op: tile.BlockOp) -> Sequence[SSAValue]:
+    assert isinstance(op.result.type, RangeType)
+    symbols = [lower.get(s) for s in op.symbols]
+    shifted = {operand(i): operand(i + 1) for i in range(len(symbols))}
+    first = operand(0) * op.result.type.block.data + substitute(op.lower.data, shifted)
+    offset = lower.apply(first, [lower.get(op.position), *symbols])
+    offset.name_hint = f"{op.result.name_hint or 'block'}.begin"
+    lower.define_range(op.result, offset)
+    return ()
+
+
+@lowers(tile.AxisOp)
+def axis(lower: Lowering, op: tile.AxisOp) -> Sequence[SSAValue]:
+    offset = lower.apply(op.lower.data, [])
+    lower.define_range(op.result, offset)
+    return ()
+
+
+@lowers(tile.ShiftOp)
+def shift(lower: Lowering, op: tile.ShiftOp) -> Sequence[SSAValue]:
+    base, k = lower.ranges[op.range], lower.get(op.offset)
+    moved = operand(0) + operand(1)
+    index = lower.apply(moved, [base.index, k], (base.block,))
+    first = lower.apply(moved, [base.offset, k])
+    lower.ranges[op.result] = Range(first, index, base.bounds, base.block, base.lanes, base.first)
+    return ()
+
+
+@lowers(tile.BeginOp)
+def begin(lower: Lowering, op: tile.BeginOp) -> Sequence[SSAValue]:
+    return (lower.ranges[op.range].offset,)
+
+
+@lowers(tile.EndOp)
+def end(lower: Lowering, op: tile.EndOp) -> Sequence[SSAValue]:
+    r = lower.ranges[op.range]
+    symbols = [lower.get(s) for s in r.bounds.symbols]
+    upper = substitute(r.bounds.upper, {operand(i): operand(i + 1) for i in range(len(symbols))})
+    return (lower.apply(Min(operand(0) + r.block, upper), [r.offset, *symbols]),)
+
+
+@lowers(tile.IdOp)
+def position(lower: Lowering, op: tile.IdOp) -> Sequence[SSAValue]:
+    r = lower.ranges[op.range]
+    return (lower.apply(FloorDiv(operand(0), r.block), [r.offset]),)
+
+
+@lowers(tile.IndexOp)
+def index(lower: Lowering, op: tile.IndexOp) -> Sequence[SSAValue]:
+    return (lower.cast(lower.ranges[op.range].index, op.result.type.element_type),)  # pyright: ignore
+
+
+@lowers(ApplyOp)
+def apply(lower: Lowering, op: ApplyOp) -> Sequence[SSAValue]:
+    arguments = [lower.get(a) for a in op.arguments]
+    return (lower.add(ApplyOp(op.expr.data, arguments, lower.type(op.result.type))),)
+
+
+@lowers(tile.MaskOp)
+def mask(lower: Lowering, op: tile.MaskOp) -> Sequence[SSAValue]:
+    return ()  # lowered where it is used
+
+
+@lowers(tile.ForOp)
+def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
+    source = op.body.block
+    variable = source.args[0]
+    symbols = [lower.get(s) for s in op.symbols]
+    step = variable.type.block if isinstance(variable.type, RangeType) else op.step or expr_attr(1)
+    iv_type = SCALAR_I64 if any(s.type == SCALAR_I64 for s in symbols) else SCALAR_I32
+
+    def ranges(body: Block) -> None:
+        if isinstance(variable.type, RangeType):
+            body.args[0].name_hint = f"{variable.name_hint or op.label.data}.begin"
+            lower.define_range(variable, body.args[0])
+
+    inits = [lower.get(a) for a in op.iter_args]
+    body = lower.region(source, [iv_type, *[i.type for i in inits]], ranges)
+    made = triton.ForOp(
+        op.lower.data, op.upper.data, step.data, inits, body, symbols, loop_options(lower, op.label.data)
+    )  # fmt: skip
+    lower.add(made)
+    return list(made.results)
+
+
+def loop_options(lower: Lowering, label: str) -> dict[str, Attribute]:
+    """The options of tl.range that have a knob for this loop."""
+    declared = {d.sym_name.data for d in declarations(lower.module)}
+    names = [(o, f"loop.{label}.{o}") for o in LOOP_OPTIONS]
+    return {option: expr_attr(knob_symbol(name)) for option, name in names if name in declared}
+
+
+@lowers(tile.IfOp)
+def branch(lower: Lowering, op: tile.IfOp) -> Sequence[SSAValue]:
+    types = [lower.type(r.type) for r in op.results]
+    then, orelse = (lower.region(r.block, []) for r in (op.then, op.orelse))
+    made = triton.IfOp(lower.get(op.condition), then, orelse, types)
+    lower.add(made)
+    return list(made.results)
+
+
+@lowers(tile.WhileOp)
+def while_loop(lower: Lowering, op: tile.WhileOp) -> Sequence[SSAValue]:
+    inits = [lower.get(i) for i in op.inits]
+    types = [i.type for i in inits]
+    made = triton.WhileOp(inits, lower.region(op.before.block, types), lower.region(op.after.block, types))
+    lower.add(made)
+    return list(made.results)
+
+
+@lowers(tile.ConditionOp)
+def condition(lower: Lowering, op: tile.ConditionOp) -> Sequence[SSAValue]:
+    lower.add(triton.ConditionOp(lower.get(op.condition), *[lower.get(a) for a in op.arguments]))
+    return ()
+
+
+@lowers(tile.YieldOp)
+def yield_(lower: Lowering, op: tile.YieldOp) -> Sequence[SSAValue]:
+    lower.add(triton.YieldOp(*[lower.get(a) for a in op.arguments]))
+    return ()
+
+
+@lowers(knob.YieldOp)
+def knob_yield(lower: Lowering, op: knob.YieldOp) -> Sequence[SSAValue]:
+    lower.add(knob.YieldOp(*[lower.get(a) for a in op.arguments]))
+    return ()
+
+
+@lowers(knob.ChooseOp)
+def choose(lower: Lowering, op: knob.ChooseOp) -> Sequence[SSAValue]:
+    regions: list[Region] = [lower.region(r.block, []) for r in op.alternatives]
+    types = [lower.type(r.type) for r in op.results]
+    made: Operation = knob.ChooseOp(op.selector, [c.data for c in op.cases], regions, types)
+    lower.add(made)
+    return list(made.results)

@@ -1,0 +1,232 @@
+"""The state of the conversion, and how its parts add ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sympy import Expr, Integer
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.knob import ChooseOp, KnobValue, YieldOp
+from helion_ir.dialects.tile import control as tile_control
+from helion_ir.dialects.triton import compute
+from helion_ir.dialects.types import TileType, i1, i32, i64, number, tile_type
+from helion_ir.index.expr import And, Lt, operand, substitute
+from helion_ir.passes.base import Pass
+from helion_ir.passes.scope import Bounds, bounds_of, physical
+from helion_ir.targets import Target
+
+
+
+@dataclass(frozen=True)
+class Range:
+    """A lowered range: its first index, its indices, and where its lanes end."""
+
+    offset: SSAValue
+    index: SSAValue
+    bounds: Bounds
+    block: Expr
+    lanes: SSAValue
+    """The indices that are compared with the bound: of the unshifted range, for one that was shifted."""
+    first: SSAValue
+
+
+@dataclass
+class Lowering:
+    """One kernel's conversion: where ops go, and what became of the tile dialect's values."""
+
+    owner: Pass
+    module: ModuleOp
+    target: Target
+    values: dict[SSAValue, SSAValue] = field(default_factory=dict)
+    ranges: dict[SSAValue, Range] = field(default_factory=dict)
+    block: Block = field(default_factory=Block)
+
+    # -- adding ops ------------------------------------------------------------------------------------------------------
+    def add(self, op: Operation, hint: str | None = None) -> SSAValue:
+        """Append an op; returns its first result, if it has one."""
+        self.block.add_op(op)
+        if hint and op.results:
+            op.results[0].name_hint = hint
+        return op.results[0] if op.results else None  # pyright: ignore
+
+    def apply(
+        self, expr: Expr | int, operands: Sequence[SSAValue], dims: Sequence[Expr] = (), element: Attribute = i32
+    ) -> SSAValue:
+        """An index expression over lowered values; widened to i64 if an operand is."""
+        if element == i32 and any(_element(o) == i64 for o in operands):
+            element = i64
+        return self.add(ApplyOp(expr, operands, tile_type(tuple(dims), element)))
+
+    def constant(self, value: int) -> SSAValue:
+        return self.apply(value, [])
+
+    def cast(self, value: SSAValue, element: Attribute) -> SSAValue:
+        return value if _element(value) == element else self.add(compute.CastOp(value, element))
+
+    def call(
+        self, callee: str, arguments: Sequence[SSAValue], element: Attribute | None = None, **keywords: str
+    ) -> SSAValue:
+        """A pure call on tiles of one shape, the first argument's."""
+        first = arguments[0].type
+        assert isinstance(first, TileType)
+        type_ = first if element is None else tile_type(first.dims, element)
+        return self.add(compute.CallOp(callee, arguments, type_, keywords))
+
+    def binary(self, operator: str, lhs: SSAValue, rhs: SSAValue, element: Attribute | None = None) -> SSAValue:
+        """An infix operator on tiles of one shape."""
+        assert isinstance(lhs.type, TileType)
+        return self.add(
+            compute.BinaryOp(operator, lhs, rhs, lhs.type if element is None else tile_type(lhs.type.dims, element))
+        )
+
+    def full(self, value: float | int, like: SSAValue) -> SSAValue:
+        """A tile of one value with the type of another."""
+        assert isinstance(like.type, TileType)
+        return self.add(compute.FullOp(number(value, like.type.element_type), like.type))
+
+    def expand(self, value: SSAValue, place: int, rank: int) -> SSAValue:
+        """A 1-D tile as dimension `place` of `rank`."""
+        if rank == 1:
+            return value
+        return self.add(compute.ExpandDimsOp(value, [i for i in range(rank) if i != place]))
+
+    def broadcast(self, value: SSAValue, dims: Sequence[Expr]) -> SSAValue:
+        assert isinstance(value.type, TileType)
+        if value.type.dims == tuple(dims):
+            return value
+        if 0 < value.type.rank < len(dims):
+            value = self.add(compute.ExpandDimsOp(value, list(range(len(dims) - value.type.rank))))
+        return self.add(compute.BroadcastToOp(value, dims))
+
+    def reshape(self, value: SSAValue, dims: Sequence[Expr]) -> SSAValue:
+        assert isinstance(value.type, TileType)
+        return value if value.type.dims == tuple(dims) else self.add(compute.ReshapeOp(value, dims))
+
+    def choose(
+        self,
+        selector: Expr,
+        cases: Mapping[KnobValue, Callable[[], Sequence[SSAValue]]],
+        types: Sequence[Attribute],
+        hint: str | None = None,
+    ) -> Sequence[SSAValue]:
+        """One alternative a case, or the only one there can be."""
+        if selector.is_Integer:
+            return cases[int(selector)]()
+        if len(cases) == 1:
+            return next(iter(cases.values()))()
+        outer, regions = self.block, []
+        for build in cases.values():
+            self.block = Block()
+            values = build()
+            self.block.add_op(YieldOp(*values))
+            regions.append(Region(self.block))
+        self.block = outer
+        made = ChooseOp(expr_attr(selector), list(cases), regions, types)
+        self.block.add_op(made)
+        for r in made.results:
+            r.name_hint = hint
+        return list(made.results)
+
+    # -- looking up ------------------------------------------------------------------------------------------------------
+    def type(self, type_: Attribute) -> Attribute:
+        """The type with physical extents."""
+        return tile_type(self.dims(type_), type_.element_type) if isinstance(type_, TileType) else type_
+
+    def dims(self, type_: Attribute) -> tuple[Expr, ...]:
+        assert isinstance(type_, TileType)
+        return tuple(physical(d) for d in type_.dims)
+
+    def get(self, value: SSAValue) -> SSAValue:
+        """What became of a value. A mask is computed where it is used, since most uses can do without it."""
+        if (found := self.values.get(value)) is not None:
+            return found
+        if isinstance(mask := value.owner, tile_control.MaskOp):
+            return self.mask(mask)
+        raise KeyError(f"{value} was not lowered")
+
+    # -- ranges and masks --------------------------------------------------------------------------------------------------
+    def define_range(self, value: SSAValue, offset: SSAValue) -> None:
+        """Lower a range given its first index."""
+        bounds, block = bounds_of(value), physical(bounds_of(value).block)
+        name = value.name_hint or "range"
+        arange = self.add(compute.ArangeOp(tile_type((block,), i32)), f"{name}.lane")
+        index = self.apply(operand(0) + operand(1), [offset, arange], (block,))
+        index.name_hint = f"{name}.index"
+        self.ranges[value] = Range(offset, index, bounds, block, index, offset)
+
+    def mask(self, op: tile_control.MaskOp) -> SSAValue:
+        """Which lanes lie before the upper bounds, as one expression."""
+        dims = self.dims(op.result.type)
+        places = [i for i, d in enumerate(dims) if d != 1]
+        condition: Expr = Integer(1)
+        operands: list[SSAValue] = []
+        for place, value in zip(places, op.ranges):
+            r = self.ranges[value]
+            at = len(operands)
+            shifted = {operand(i): operand(at + 1 + i) for i in range(len(r.bounds.symbols))}
+            condition = And(condition, Lt(operand(at), substitute(r.bounds.upper, shifted)))
+            operands += [self.expand(r.lanes, place, len(dims)), *[self.get(s) for s in r.bounds.symbols]]
+        made = self.add(ApplyOp(condition, operands, tile_type(dims, i1)))
+        made.name_hint = "mask"
+        return made
+
+    # -- driving -----------------------------------------------------------------------------------------------------------
+    def ops(self, source: Block) -> None:
+        """Lower every op of a block to the end of the current one."""
+        for op in source.ops:
+            self.op(op)
+
+    def op(self, op: Operation) -> None:
+        from helion_ir.exc import BackendUnsupported
+
+        handler = LOWER.get(type(op))
+        if handler is None:
+            raise BackendUnsupported(f"{op.name} has no lowering to Triton")
+        last = self.block.last_op
+        results = handler(self, op)
+        first = last.next_op if last is not None else self.block.first_op
+        while first is not None:
+            self.owner.located(op, [first])
+            first = first.next_op
+        for old, new in zip(op.results, results):
+            self.values[old] = new
+            if old.name_hint:
+                new.name_hint = old.name_hint
+
+    def region(self, source: Block, arguments: Sequence[Attribute], before: Callable[[Block], None] | None = None) -> Region:
+        """Lower a block into a region of its own with arguments of these types, mapped in order."""
+        outer, self.block = self.block, Block(arg_types=arguments)
+        inner = self.block
+        for old, new in zip(source.args, inner.args):
+            new.name_hint = old.name_hint
+            self.values[old] = new
+        if before is not None:
+            before(inner)
+        self.ops(source)
+        self.block = outer
+        return Region(inner)
+
+
+def _element(value: SSAValue) -> Attribute:
+    assert isinstance(value.type, TileType)
+    return value.type.element_type
+
+
+Handler = Callable[[Lowering, Operation], Sequence[SSAValue]]
+LOWER: dict[type[Operation], Handler] = {}
+"""How each op is lowered; the values returned stand for its results."""
+
+
+def lowers(*ops: type[Operation]) -> Callable[[Callable], Callable]:
+    """Register the lowering of some ops."""
+
+    def register(function: Callable) -> Callable:
+        for op in ops:
+            LOWER[op] = function
+        return function
+
+    return register

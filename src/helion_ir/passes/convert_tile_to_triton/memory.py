@@ -1,0 +1,223 @@
+"""Loads, stores and atomics: by pointers, block pointers or descriptors, masked where lanes may be inactive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sympy import Expr, Integer
+from xdsl.dialects.builtin import ArrayAttr
+from xdsl.ir import Attribute, SSAValue
+
+from helion_ir.dialects.index import ExprAttr, expr_attr
+from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
+from helion_ir.dialects.tile import control
+from helion_ir.dialects.tile import memory as tile
+from helion_ir.dialects.triton import memory as triton
+from helion_ir.dialects.triton.compute import ExpandDimsOp
+from helion_ir.dialects.types import RangeType, RefType, TileType, i32, i64
+from helion_ir.index.expr import operand
+from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER
+from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
+from helion_ir.passes.scope import physical
+
+INT32_MAX = (1 << 31) - 1
+
+
+def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
+    """The addresses of an access, one a lane."""
+    ref = op.ref.type
+    assert isinstance(ref, RefType)
+    dims = tuple(_physical_dims(lower, op))
+    strides = [s.data for s in ref.strides]
+    wide = needs_int64(ref)
+    terms: Expr = Integer(0)
+    operands: list[SSAValue] = []
+    covered: set[int] = set()
+    for (value, places), stride in zip(_placed(lower, op, len(dims)), strides):
+        if stride == 0:
+            continue
+        if wide:
+            value = lower.cast(value, i64)
+        terms = terms + operand(len(operands)) * stride
+        operands.append(value)
+        covered.update(places)
+    shape = [d if i in covered else Integer(1) for i, d in enumerate(dims)] if covered else []
+    offset = lower.apply(terms, operands, shape, i64 if wide else i32)
+    address = lower.add(triton.AddPtrOp(lower.get(op.ref), offset))
+    return lower.broadcast(address, dims)  # along a stride of 0 nothing varies
+
+
+def needs_int64(ref: RefType) -> bool:
+    """Whether an element's offset may exceed 32 bits."""
+    last: Expr = Integer(0)
+    for extent, stride in zip(ref.dims, ref.strides):
+        last = last + (extent - 1) * stride.data
+    return bool(last.is_Integer and int(last) > INT32_MAX)
+
+
+def _physical_dims(lower: Lowering, op: tile.AccessOp) -> list[Expr]:
+    return [physical(d) for d in op.dims]
+
+
+def _placed(lower: Lowering, op: tile.AccessOp, rank: int) -> list[tuple[SSAValue, Sequence[int]]]:
+    """Each subscript's indices, expanded to the rank of the access, with the dimensions they vary along."""
+    out: list[tuple[SSAValue, Sequence[int]]] = []
+    place, group = 0, -1
+    widest = max((s.type.rank for s in op.subscripts if isinstance(s.type, TileType) and s.type.rank >= 2), default=0)
+    for s in op.subscripts:
+        if isinstance(s.type, RangeType):
+            out.append((lower.expand(lower.ranges[s].index, place, rank), [place]))
+            place += 1
+        elif isinstance(s.type, TileType) and s.type.rank == 0:
+            out.append((lower.get(s), []))
+        elif isinstance(s.type, TileType) and s.type.rank == 1:
+            out.append((lower.expand(lower.get(s), place, rank), [place]))
+            place += 1
+        else:
+            if group < 0:
+                group, place = place, place + widest
+            value = lower.get(s)
+            assert isinstance(value.type, TileType)
+            own = value.type.rank
+            places = range(group + widest - own, group + widest)
+            missing = [i for i in range(rank) if i not in places]
+            varying = [p for p, d in zip(places, value.type.dims) if d != 1]
+            if missing:
+                value = lower.add(ExpandDimsOp(value, missing))
+            out.append((value, varying))
+    return out
+
+
+def masked(lower: Lowering, op: tile.AccessOp, build: Callable[[SSAValue | None], Sequence[SSAValue]], types: Sequence[Attribute], hint: str | None) -> Sequence[SSAValue]:
+    """Build an access with its mask, or both ways where only some configurations need one."""
+    if op.mask is None:
+        return build(None)
+    mask = op.mask
+    if isinstance(made := mask.owner, control.MaskOp):
+        return lower.choose(
+            made.partial.data, {1: lambda: build(lower.mask(made)), 0: lambda: build(None)}, types, hint
+        )  # fmt: skip
+    return build(lower.get(mask))
+
+
+def addressed(lower: Lowering, op: tile.AccessOp, build: dict[str, Callable[[], Sequence[SSAValue]]], types: Sequence[Attribute], hint: str | None) -> Sequence[SSAValue]:
+    """Build an access in the ways its indexing knob allows."""
+    attr = op.indexing
+    if not isinstance(attr, ExprAttr):
+        return build[attr.data if isinstance(attr, ValueAttr) else POINTER]()
+    name = next(iter(attr.data.free_symbols)).name.removeprefix("@")  # pyright: ignore
+    domain = next(d.domain.data for d in declarations(lower.module) if d.sym_name.data == name)
+    cases: dict[KnobValue, Callable[[], Sequence[SSAValue]]] = {v: build[str(v)] for v in domain.values}
+    return lower.choose(attr.data, cases, types, hint)
+
+
+# ---- block pointers and descriptors -----------------------------------------------------------------------------------
+
+
+def _rectangle(lower: Lowering, op: tile.AccessOp) -> tuple[list[SSAValue], ArrayAttr[ExprAttr]]:
+    """First index and extent of the block along each dimension of the tensor."""
+    offsets: list[SSAValue] = []
+    block: list[ExprAttr] = []
+    for s in op.subscripts:
+        if isinstance(s.type, RangeType):
+            offsets.append(lower.cast(lower.ranges[s].offset, i32))
+            block.append(expr_attr(lower.ranges[s].block))
+        else:
+            offsets.append(lower.cast(lower.get(s), i32))
+            block.append(expr_attr(1))
+    return offsets, ArrayAttr(block)
+
+
+def _block_pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
+    ref = op.ref.type
+    assert isinstance(ref, RefType)
+    offsets, block = _rectangle(lower, op)
+    strides = [int(s.data) if s.data.is_Integer else 1 << 62 for s in ref.strides]
+    order = sorted(range(len(strides)), key=lambda i: (strides[i], -i))
+    return lower.add(
+        triton.MakeBlockPtrOp(lower.get(op.ref), offsets, ref.shape, ref.strides, block, order), f"{op.site.data}.block"
+    )  # fmt: skip
+
+
+def _boundary(op: tile.AccessOp) -> list[int]:
+    """Dimensions of the tensor along which the block may reach beyond it."""
+    if op.mask is None or not isinstance(op.mask.owner, control.MaskOp):
+        return []
+    return [i for i, s in enumerate(op.subscripts) if s in op.mask.owner.ranges]
+
+
+def _descriptor(lower: Lowering, op: tile.AccessOp) -> tuple[SSAValue, list[SSAValue]]:
+    ref = op.ref.type
+    assert isinstance(ref, RefType)
+    offsets, block = _rectangle(lower, op)
+    made = triton.MakeDescriptorOp(lower.get(op.ref), ref.shape, ref.strides, block)
+    return lower.add(made, f"{op.site.data}.descriptor"), offsets
+
+
+# ---- the ops ------------------------------------------------------------------------------------------------------------
+
+
+@lowers(tile.LoadOp)
+def load(lower: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
+    types, hint = [lower.type(op.result.type)], op.result.name_hint
+    dims = lower.dims(op.result.type)
+
+    def by_pointer() -> Sequence[SSAValue]:
+        def build(mask: SSAValue | None) -> Sequence[SSAValue]:
+            return [lower.add(triton.LoadOp(pointer(lower, op), mask, op.eviction), hint)]
+
+        return masked(lower, op, build, types, hint)
+
+    def by_block() -> Sequence[SSAValue]:
+        made = lower.add(triton.BlockLoadOp(_block_pointer(lower, op), _boundary(op), op.eviction), hint)
+        return [lower.reshape(made, dims)]
+
+    def by_descriptor() -> Sequence[SSAValue]:
+        descriptor, offsets = _descriptor(lower, op)
+        return [lower.reshape(lower.add(triton.DescriptorLoadOp(descriptor, offsets), hint), dims)]
+
+    ways = {POINTER: by_pointer, BLOCK_POINTER: by_block, DESCRIPTOR: by_descriptor}
+    return addressed(lower, op, ways, types, hint)
+
+
+@lowers(tile.StoreOp)
+def store(lower: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
+    def by_pointer() -> Sequence[SSAValue]:
+        def build(mask: SSAValue | None) -> Sequence[SSAValue]:
+            lower.add(triton.StoreOp(pointer(lower, op), lower.get(op.value), mask))
+            return ()
+
+        return masked(lower, op, build, (), None)
+
+    def by_block() -> Sequence[SSAValue]:
+        made = _block_pointer(lower, op)
+        value = lower.reshape(lower.get(op.value), [e.data for e in made.type.shape])  # pyright: ignore
+        lower.add(triton.BlockStoreOp(made, value, _boundary(op)))
+        return ()
+
+    def by_descriptor() -> Sequence[SSAValue]:
+        descriptor, offsets = _descriptor(lower, op)
+        value = lower.reshape(lower.get(op.value), [e.data for e in descriptor.type.shape])  # pyright: ignore
+        lower.add(triton.DescriptorStoreOp(descriptor, offsets, value))
+        return ()
+
+    return addressed(lower, op, {POINTER: by_pointer, BLOCK_POINTER: by_block, DESCRIPTOR: by_descriptor}, (), None)
+
+
+@lowers(tile.AtomicOp)
+def atomic(lower: Lowering, op: tile.AtomicOp) -> Sequence[SSAValue]:
+    from helion_ir.exc import BackendUnsupported
+
+    types = [lower.type(op.result.type)] if op.result is not None else []
+    if op.kind.data == "cas" and op.mask is not None:
+        raise BackendUnsupported("hl.atomic_cas on a tile with inactive lanes: tl.atomic_cas takes no mask")
+
+    def build(mask: SSAValue | None) -> Sequence[SSAValue]:
+        arguments = [lower.get(a) for a in op.arguments]
+        made = triton.AtomicOp(
+            op.kind.data, op.sem.data, pointer(lower, op), arguments, mask, types[0] if types else None
+        )  # fmt: skip
+        lower.add(made, "old" if types else None)
+        return list(made.results)
+
+    return masked(lower, op, build, types, "old")

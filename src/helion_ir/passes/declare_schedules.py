@@ -1,0 +1,46 @@
+"""declare-schedules: every knob the pipeline will read, before anything is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from helion_ir.dialects.knob import declarations
+from helion_ir.passes.base import Pass
+
+
+@dataclass(frozen=True)
+class DeclareSchedules(Pass):
+    """Ask each pass of the pipeline for its knobs, and write them and the open schedules into the module.
+
+    ```mlir
+    %n = tile.axis "n" 0 to 1021 : !tile.range<1021>
+    // becomes, under a new `knob.declare @reduction.n : one_of none, 64, 128 = none …`
+    %n = tile.axis "n" 0 to 1021 attributes {schedule = #index.expr<@reduction.n ne none>} : !tile.range<1021>
+    ```
+
+    Does not handle: knobs that exist only after another knob is bound, other than by a `when` condition.
+    Runs on the tile module, once a kernel, before bind-structure: from here on the space is complete.
+    """
+
+    name = "declare-schedules"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        from helion_ir.passes.pipeline import pipeline
+
+        known = {d.sym_name.data for d in declarations(op)}
+        last = None
+        for d in declarations(op):
+            last = d
+        for p in pipeline():
+            for declared in p.declare(op):
+                if declared.sym_name.data in known:
+                    continue
+                known.add(declared.sym_name.data)
+                first = op.body.block.first_op
+                point = InsertPoint.after(last) if last is not None else InsertPoint.before(first) if first else InsertPoint.at_end(op.body.block)
+                Rewriter.insert_op(declared, point)
+                last = declared

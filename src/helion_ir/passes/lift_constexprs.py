@@ -1,0 +1,85 @@
+"""lift-constexprs: what a configuration sets becomes a parameter of the kernel."""
+
+from __future__ import annotations
+
+import keyword
+from dataclasses import dataclass
+
+from sympy import Expr
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.ir import Attribute
+
+from helion_ir.dialects.index import ExprAttr, expr_attr
+from helion_ir.dialects.knob import ChooseOp
+from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp
+from helion_ir.index.expr import free_names, knob, knobs_of, substitute, symbol
+from helion_ir.passes.base import Pass
+
+TOTAL = "total_programs"
+"""The constexpr parameter that a persistent program loop counts to."""
+
+
+@dataclass(frozen=True)
+class LiftConstexprs(Pass):
+    """Replace knobs by `tl.constexpr` parameters wherever they would be printed, so that configs share a text.
+
+    ```mlir
+    triton.kernel @k (…) constexprs {} { %a = triton.arange <@m.block_size> : !tile.tile<[@m.block_size], i32>
+    // becomes
+    triton.kernel @k (…) constexprs {m_block_size = #index.expr<@m.block_size>} { %a = triton.arange <m_block_size> : …
+    ```
+
+    Types, selectors of `knob.choose` and the program loop's kind and grid stay over knobs: they are not printed, or
+    change what is. Does not handle: knobs in host code, which are bound there. Runs after simplify-index, whose rules
+    need the knobs' domains.
+    """
+
+    name = "lift-constexprs"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
+            lift = _Lift({a.data for a in kernel.arg_names})
+            for inner in kernel.walk():
+                if inner is kernel:
+                    continue
+                if isinstance(inner, ProgramLoopOp):
+                    # A total over run-time scalars is printed as it is.
+                    if not free_names(inner.total.data) - {"@" + n for n in knobs_of(inner.total.data)}:
+                        lift.table[TOTAL] = inner.total
+                    if inner.options is not None:
+                        inner.properties["options"] = lift.attr(inner.options)
+                    continue
+                if isinstance(inner, ChooseOp):
+                    continue
+                for key, value in inner.properties.items():
+                    inner.properties[key] = lift.attr(value)
+            kernel.properties["constexprs"] = DictionaryAttr({**kernel.constexprs.data, **lift.table})
+
+
+class _Lift:
+    def __init__(self, taken: set[str]):
+        self.taken, self.table, self.names = taken, dict[str, Attribute](), dict[str, str]()
+
+    def name(self, of: str) -> str:
+        """The parameter that stands for a knob."""
+        if of not in self.names:
+            name = of.replace(".", "_")
+            while name in self.taken or name == TOTAL or keyword.iskeyword(name) or name in ("tl", "triton", "libdevice"):
+                name += "_"
+            self.taken.add(name)
+            self.names[of] = name
+            self.table[name] = expr_attr(knob(of))
+        return self.names[of]
+
+    def expr(self, e: Expr) -> Expr:
+        return substitute(e, {knob(n): symbol(self.name(n)) for n in sorted(knobs_of(e))})
+
+    def attr(self, a: Attribute) -> Attribute:
+        if isinstance(a, ExprAttr):
+            return expr_attr(self.expr(a.data)) if knobs_of(a.data) else a
+        if isinstance(a, ArrayAttr):
+            return ArrayAttr([self.attr(x) for x in a])  # pyright: ignore
+        if isinstance(a, DictionaryAttr):
+            return DictionaryAttr({k: self.attr(v) for k, v in a.data.items()})
+        return a

@@ -1,0 +1,257 @@
+"""make-masks: inactive lanes become explicit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from sympy import Expr, Integer
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
+from xdsl.ir import Operation, SSAValue
+
+from helion_ir.dialects.index import expr_attr
+from helion_ir.dialects.knob import RequireOp
+from helion_ir.dialects.tile import compute, control, elementwise, memory
+from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, is_float, tile_type
+from helion_ir.index.expr import Ne, NextPow2, Not, any_of, knobs_of
+from helion_ir.index.facts import decide
+from helion_ir.passes.base import Pass
+from helion_ir.passes.scope import domains_of, partial, range_for, ranges_in_scope
+
+
+
+@dataclass(frozen=True)
+class MakeMasks(Pass):
+    """Give every access the mask its ranges imply, and fill inactive lanes before ops that mix lanes.
+
+    ```mlir
+    %v = tile.load "x" %x[%m] : …
+    // where 1000 is not always a multiple of the block becomes
+    %b = tile.mask(%m) partial <1000 mod @m.block_size ne 0> : …
+    %v = tile.load "x" %x[%m] mask %b : …
+    ```
+
+    A mask that no value of the knobs needs is not made. Does not handle: a dimension made by reshaping a partial one
+    that is then mixed; configurations in which it would be partial are ruled out by a `knob.require`.
+    Runs after map-grid, when every range that will be is there, and sets `explicit_masks` on the kernel.
+    """
+
+    name = "make-masks"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+            masks = _Masks(self, op)
+            for inner in list(kernel.walk()):
+                masks.visit(inner)
+            kernel.properties["explicit_masks"] = UnitAttr()
+
+
+class _Masks:
+    def __init__(self, owner: MakeMasks, module: ModuleOp):
+        self.owner, self.module, self.domains = owner, module, domains_of(module)
+
+    # -- which lanes ---------------------------------------------------------------------------------------------------
+    def range_of(self, dim: Expr, op: Operation) -> SSAValue | None:
+        """The range whose lanes a dimension's are, if some of them may be inactive."""
+        found = range_for(dim, op)
+        if found is None:
+            if not dim.is_Integer or decide(Ne(NextPow2(dim), dim), self.domains) == 0:
+                return None
+            # A constant extent that no axis has (hl.zeros([t, 7])): padded when lowered.
+            made = control.AxisOp("pad", 0, dim)
+            self.insert(made, op)
+            return made.result
+        return None if partial(found, self.domains) == 0 else found
+
+    def mask_of(self, ranges: dict[int, SSAValue], dims: tuple[Expr, ...], op: Operation) -> SSAValue:
+        """Which lanes of a tile of these dimensions are active in the ranges given by dimension; 1 elsewhere."""
+        shape = tuple(d if i in ranges else Integer(1) for i, d in enumerate(dims))
+        condition = decide(any_of([partial(r, self.domains) for r in ranges.values()]), self.domains)
+        made = control.MaskOp(list(ranges.values()), condition, tile_type(shape, i1))
+        self.insert(made, op)
+        made.result.name_hint = "mask"
+        return made.result
+
+    def insert(self, new: Operation, before: Operation) -> None:
+        block = before.parent_block()
+        assert block is not None
+        block.insert_op_before(new, before)
+        self.owner.located(before, [new])
+
+    # -- accesses --------------------------------------------------------------------------------------------------------
+    def visit(self, op: Operation) -> None:
+        match op:
+            case memory.AccessOp():
+                self.access(op)
+            case compute.ReduceOp():
+                kind, element = op.kind.data, _element(op.operand)
+                op.operands[0] = self.filled(op.operand, op.dims, neutral(kind, element), op)
+            case compute.ScanOp() if op.reverse.value.data:
+                element = _element(op.operand)
+                axis = (op.dim.value.data,)
+                op.operands[0] = self.filled(op.operand, axis, neutral(op.kind.data, element), op)
+            case compute.SortOp():
+                last = (_type(op.operand).rank - 1,)
+                value = neutral("max" if op.descending.value.data else "min", _element(op.operand))
+                op.operands[0] = self.filled(op.operand, last, value, op)
+            case compute.DotOp():
+                rank = _type(op.lhs).rank
+                op.operands[0] = self.filled(op.lhs, (rank - 1,), 0, op)
+                op.operands[1] = self.filled(op.rhs, (rank - 2,), 0, op)
+            case compute.CustomReduceOp():
+                axis = (op.dim.value.data,)
+                for i, (value, other) in enumerate(zip(op.arguments, op.other)):
+                    assert isinstance(other, NumberAttr)
+                    op.operands[i] = self.filled(value, axis, other.data, op)
+            case _:
+                pass
+
+    def access(self, op: memory.AccessOp) -> None:
+        dims = op.dims
+        ranges: dict[int, SSAValue] = {}
+        given: dict[int, SSAValue] = {}
+        place, widest = 0, _widest(op)
+        for s in op.subscripts:  # a range subscript is the range itself, whatever else has its extent
+            if isinstance(s.type, RangeType):
+                given[place] = s
+                place += 1
+            elif isinstance(s.type, TileType) and s.type.rank < 2:
+                place += s.type.rank
+            else:  # tiles of rank two or more stand together, where the first of them does
+                place, widest = place + widest, 0
+        for i, dim in enumerate(dims):
+            if i in given:
+                if partial(given[i], self.domains) != 0:
+                    ranges[i] = given[i]
+            elif (found := self.range_of(dim, op)) is not None:
+                ranges[i] = found
+        if not ranges:
+            return
+        mask = self.mask_of(ranges, dims, op)
+        if op.mask is not None:
+            mask = self.both(op.mask, mask, dims, op)
+            index = list(op.operands).index(op.mask)
+            op.operands[index] = mask
+            return
+        self.set_mask(op, mask)
+
+    def both(self, author: SSAValue, implied: SSAValue, dims: tuple[Expr, ...], op: Operation) -> SSAValue:
+        wide: list[SSAValue] = []
+        for value in (author, implied):
+            if _type(value).dims != dims:
+                made = compute.BroadcastOp(value, dims)
+                self.insert(made, op)
+                value = made.result
+            wide.append(value)
+        both = elementwise.BitwiseAndOp(*wide)
+        self.insert(both, op)
+        return both.result
+
+    def set_mask(self, op: memory.AccessOp, mask: SSAValue) -> None:
+        """Rebuild the op with a mask operand, which changes its operand segments."""
+        match op:
+            case memory.LoadOp():
+                new: memory.AccessOp = memory.LoadOp(op.site.data, op.ref, op.subscripts, op.result.type, mask)
+            case memory.StoreOp():
+                new = memory.StoreOp(op.site.data, op.value, op.ref, op.subscripts, mask)
+            case memory.AtomicOp():
+                new = memory.AtomicOp(
+                    op.site.data, op.kind.data, op.sem.data, op.arguments, op.ref, op.subscripts, mask,
+                    result_type=op.result.type if op.result is not None else None,
+                )  # fmt: skip
+            case _:
+                raise AssertionError(op.name)
+        for key, value in op.properties.items():
+            if key != "operandSegmentSizes":
+                new.properties[key] = value
+        new.location = op.location
+        block = op.parent_block()
+        assert block is not None
+        block.insert_op_before(new, op)
+        for old, made in zip(op.results, new.results):
+            made.name_hint = old.name_hint
+            old.replace_all_uses_with(made)
+        op.detach()
+        op.erase()
+
+    # -- lanes that mix --------------------------------------------------------------------------------------------------
+    def filled(self, value: SSAValue, axes: tuple[int, ...], neutral_value: float | int, op: Operation) -> SSAValue:
+        dims = _type(value).dims
+        ranges: dict[int, SSAValue] = {}
+        for i in axes:
+            if (found := self.range_of(dims[i], op)) is not None:
+                ranges[i] = found
+            elif range_for(dims[i], op) is None and knobs_of(dims[i]) and not holds_zero(value, neutral_value):
+                self.require_full(dims[i], op)
+        if not ranges or holds_zero(value, neutral_value):
+            return value
+        mask = self.mask_of(ranges, dims, op)
+        made = compute.FillOp(value, mask, neutral_value)
+        self.insert(made, op)
+        made.result.name_hint = value.name_hint
+        return made.result
+
+    def require_full(self, dim: Expr, op: Operation) -> None:
+        """Rule out configurations in which the ranges that a derived dimension was made of are partial."""
+        for r in ranges_in_scope(op):
+            assert isinstance(r.type, RangeType)
+            block = r.type.block.data
+            if block == dim or not knobs_of(block) & knobs_of(dim):
+                continue
+            condition = partial(r, self.domains)
+            if condition != 0:
+                reason = f"a reshaped tile is reduced along {dim}, which must have no inactive lanes"
+                require = RequireOp(expr_attr(Not(condition)), reason, owner=self.owner.name)
+                self.module.body.block.insert_op_before(require, self.module.body.block.first_op)  # pyright: ignore
+
+
+def _widest(op: memory.AccessOp) -> int:
+    return max((s.type.rank for s in op.subscripts if isinstance(s.type, TileType) and s.type.rank >= 2), default=0)
+
+
+def _type(value: SSAValue) -> TileType:
+    assert isinstance(value.type, TileType)
+    return value.type
+
+
+def _element(value: SSAValue):
+    return _type(value).element_type
+
+
+def neutral(kind: str, element) -> float | int:
+    """What a lane must hold so that a reduction or scan does not notice it."""
+    from xdsl.dialects.builtin import IntegerType
+
+    match kind:
+        case "sum" | "any":
+            return 0
+        case "prod" | "all":
+            return 1
+        case "max" | "argmax" | "min" | "argmin":
+            low = kind in ("max", "argmax")
+            if is_float(element):
+                return -math.inf if low else math.inf
+            assert isinstance(element, IntegerType)
+            bits = element.width.data
+            if bits == 1:
+                return 0 if low else 1
+            unsigned = element.signedness.data.name == "UNSIGNED"
+            least, most = (0, (1 << bits) - 1) if unsigned else (-(1 << bits - 1), (1 << bits - 1) - 1)
+            return least if low else most
+    raise ValueError(f"no neutral element for {kind}")
+
+
+EXACT_ON_ZERO = (compute.ReshapeOp, compute.PermuteOp, elementwise.CastOp, elementwise.AbsOp)
+
+
+def holds_zero(value: SSAValue, wanted: float | int) -> bool:
+    """Whether inactive lanes are known to hold the wanted value, because they come from a load as 0."""
+    if wanted != 0:
+        return False
+    owner = value.owner
+    while isinstance(owner, EXACT_ON_ZERO):
+        owner = owner.operand.owner
+    return isinstance(owner, memory.LoadOp)
+
+

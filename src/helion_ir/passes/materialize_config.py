@@ -1,0 +1,132 @@
+"""materialize-config: bind what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.ir import Attribute, Block, Operation, ParametrizedAttribute, Region, SSAValue
+
+from helion_ir.dialects.index import ExprAttr, expr_attr
+from helion_ir.dialects.knob import ChooseOp, DeclareOp, KnobValue, RequireOp, ValueAttr, YieldOp
+from helion_ir.index.expr import compiled, free_names, knob, knobs_of, substitute
+from helion_ir.passes.base import Pass
+from helion_ir.passes.bind_structure import Assignment, check_structure, complete, parse_assignment
+
+
+@dataclass(frozen=True)
+class MaterializeConfig(Pass):
+    """Replace every knob by its value and every `knob.choose` by the alternative chosen; no knob is left.
+
+    ```mlir
+    %v = knob.choose <@load.x.indexing> -> (t) case "pointer" { … knob.yield %a : t } case "tensor_descriptor" { … }
+    // with config '{"load.x.indexing": "pointer"}' becomes the ops of the first case, and users take %a
+    ```
+
+    `config` is a JSON object; knobs it leaves out have their defaults. One walk builds the new module. Does not handle:
+    a config of another structure than the template's, which is an error. Runs after everything that needs a knob.
+    """
+
+    name = "materialize-config"
+
+    config: str = "{}"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        assignment = complete(op, parse_assignment(self.config))
+        made = materialize(op, assignment)
+        for old in list(op.body.block.ops):
+            old.detach()
+            old.erase(safe_erase=False)
+        for new in list(made.body.block.ops):
+            new.detach()
+            op.body.block.add_op(new)
+
+
+def materialize(template: ModuleOp, assignment: Assignment) -> ModuleOp:
+    """A module in which no knob is left; the template stays as it is.
+
+    Raises ValueError if the assignment's structure is not the template's.
+    """
+    check_structure(template, assignment)
+    binder = _Binder(assignment)
+    body = Block()
+    binder.block(template.body.block, body)
+    made = ModuleOp(Region(body))  # pyright: ignore
+    made.attributes.update(template.attributes)
+    made.location = template.location
+    return made
+
+
+class _Binder:
+    """Copies IR under an assignment, building each new attribute once."""
+
+    def __init__(self, assignment: Mapping[str, KnobValue]):
+        self.assignment = assignment
+        self.values: dict[SSAValue, SSAValue] = {}
+        self.memo: dict[Attribute, Attribute] = {}
+
+    def attr(self, a: Attribute) -> Attribute:
+        if (known := self.memo.get(a)) is None:
+            known = self.memo[a] = self._attr(a)
+        return known
+
+    def _attr(self, a: Attribute) -> Attribute:
+        if isinstance(a, ExprAttr):
+            e = a.data
+            names = knobs_of(e)
+            if not names:
+                return a
+            if len(free_names(e)) > len(names):  # run-time symbols stay
+                numbers = {knob(n): expr_attr(int(self.assignment[n])).data for n in names}  # pyright: ignore
+                return expr_attr(substitute(e, numbers))
+            value = compiled(e)(self.assignment)
+            return expr_attr(int(value)) if isinstance(value, int) and not isinstance(value, bool) else ValueAttr(value)
+        if isinstance(a, ArrayAttr):
+            return a if all(self.attr(x) is x for x in a) else ArrayAttr([self.attr(x) for x in a])  # pyright: ignore
+        if isinstance(a, DictionaryAttr):
+            return DictionaryAttr({k: self.attr(v) for k, v in a.data.items()})
+        if isinstance(a, ParametrizedAttribute) and a.parameters:
+            parameters = [self.attr(p) for p in a.parameters]
+            return a if all(p is q for p, q in zip(parameters, a.parameters)) else a.new(parameters)
+        return a
+
+    def block(self, source: Block, target: Block) -> None:
+        for op in source.ops:
+            if isinstance(op, DeclareOp | RequireOp):
+                continue
+            if isinstance(op, ChooseOp):
+                self.choose(op, target)
+            elif not isinstance(op, YieldOp):
+                target.add_op(self.op(op))
+
+    def choose(self, op: ChooseOp, target: Block) -> None:
+        kept = op.alternative(compiled(op.selector.data)(self.assignment)).block
+        self.block(kept, target)
+        assert kept.last_op is not None
+        for result, value in zip(op.results, kept.last_op.operands):
+            self.values[result] = self.values.get(value, value)
+
+    def op(self, op: Operation) -> Operation:
+        regions: list[Region] = []
+        for region in op.regions:
+            inner = [Block(arg_types=[self.attr(a.type) for a in b.args]) for b in region.blocks]
+            for old, new in zip(region.blocks, inner):
+                for x, y in zip(old.args, new.args):
+                    y.name_hint = x.name_hint
+                    self.values[x] = y
+                self.block(old, new)
+            regions.append(Region(inner))
+        made = op.create(
+            operands=[self.values.get(x, x) for x in op.operands],
+            result_types=[self.attr(r.type) for r in op.results],
+            properties={k: self.attr(v) for k, v in op.properties.items()},
+            attributes=op.attributes,
+            regions=regions,
+        )
+        made.location = op.location
+        for old, new in zip(op.results, made.results):
+            new.name_hint = old.name_hint
+            self.values[old] = new
+        return made

@@ -1,0 +1,97 @@
+"""The compiler, in order. Everything that dumps, times, checks or resumes it derives from these lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from helion_ir.dialects.context import new_context
+from helion_ir.passes.assign_names import AssignNames
+from helion_ir.passes.base import TARGET, Pass
+from helion_ir.passes.bind_structure import Assignment, BindStructure, bind, structure_key
+from helion_ir.passes.canonicalize import Canonicalize
+from helion_ir.passes.choose_indexing import ChooseIndexing
+from helion_ir.passes.convert_tile_to_triton import ConvertTileToTriton
+from helion_ir.passes.cse import Cse
+from helion_ir.passes.dce import Dce
+from helion_ir.passes.declare_schedules import DeclareSchedules
+from helion_ir.passes.lift_constexprs import LiftConstexprs
+from helion_ir.passes.make_masks import MakeMasks
+from helion_ir.passes.map_grid import MapGrid
+from helion_ir.passes.plan_memory import PlanMemory
+from helion_ir.passes.roll_reductions import RollReductions
+from helion_ir.passes.simplify_index import SimplifyIndex
+from helion_ir.targets import Target
+
+__all__ = ["FRONT", "LOWER", "StageCallback", "lower", "pipeline", "prepare", "structure_key"]
+
+FRONT: tuple[Pass, ...] = (
+    Canonicalize(),
+    Cse(),
+    Dce(),
+    DeclareSchedules(),  # after dce: a dead loop has no knobs
+)
+"""Once a kernel, on the tile module; no decision is made."""
+
+LOWER: tuple[Pass, ...] = (
+    RollReductions(),  # first of all, since it makes loops whose ranges the others see
+    MapGrid(),
+    MakeMasks(),  # needs every range that will be
+    ChooseIndexing(),  # needs to know which masks are only the tensor's bounds
+    PlanMemory(),  # needs loads and dots, which the next pass takes apart
+    ConvertTileToTriton(),
+    SimplifyIndex(),
+    Cse(),
+    Dce(),
+    LiftConstexprs(),  # after simplify-index, whose facts are about knobs
+    AssignNames(),
+)
+"""Once a structure, after bind-structure; only local choices stay open."""
+
+StageCallback = Callable[[str, ModuleOp], None]
+"""Called with the name of a pass and the module it left."""
+
+
+def pipeline() -> list[Pass]:
+    """The lowering passes with those of installed plugins, each after the pass it names."""
+    from helion_ir.passes.registry import plugin_passes
+
+    passes: list[Pass] = list(LOWER)
+    for plugin in plugin_passes():
+        place = max((i for i, p in enumerate(passes) if p.name == plugin.after), default=len(passes) - 1)
+        passes.insert(place + 1, plugin())  # pyright: ignore
+    return passes
+
+
+def prepare(module: ModuleOp, target: Target, callback: StageCallback | None = None) -> None:
+    """Declare the configuration space of a traced module, in place."""
+    module.attributes[TARGET] = StringAttr(target.name)
+    _run(FRONT, module, callback)
+
+
+def lower(module: ModuleOp, assignment: Assignment, callback: StageCallback | None = None) -> ModuleOp:
+    """The template of the structure that `assignment` has; the declared module stays as it is.
+
+    Raises ValueError or BackendUnsupported if the kernel cannot be lowered.
+    """
+    made = module.clone()
+    _copy_locations(module, made)
+    bind(made, assignment)
+    if callback is not None:
+        callback(BindStructure.name, made)
+    _run(pipeline(), made, callback)
+    return made
+
+
+def _run(passes: Sequence[Pass], module: ModuleOp, callback: StageCallback | None) -> None:
+    ctx = new_context()
+    for p in passes:
+        p.apply(ctx, module)
+        if callback is not None:
+            callback(p.name, module)
+
+
+def _copy_locations(source: ModuleOp, target: ModuleOp) -> None:
+    for old, new in zip(source.walk(), target.walk()):
+        new.location = old.location

@@ -1,0 +1,136 @@
+"""What a kernel's ranges cover, and the knobs' domains: the facts that several passes ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sympy import Add, Expr, Integer
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
+
+from helion_ir.dialects.index import ApplyOp
+from helion_ir.dialects.knob import declarations
+from helion_ir.dialects.tile import control
+from helion_ir.dialects.types import RangeType
+from helion_ir.index.expr import And, Eq, Mod, Ne, NextPow2, Not, constant_of, free_names, knobs_of, operand
+from helion_ir.index.facts import Domains, Fact, decide
+
+
+def domains_of(module: ModuleOp) -> Domains:
+    """The values of every declared knob."""
+    return {d.sym_name.data: d.domain.data.values for d in declarations(module)}
+
+
+def knob_facts(module: ModuleOp) -> dict[str, Fact]:
+    """Bounds and divisors of the knobs whose values are numbers."""
+    facts: dict[str, Fact] = {}
+    for d in declarations(module):
+        values = [v for v in d.domain.data.values if type(v) is int]
+        if values and len(values) == len(d.domain.data.values):
+            power = d.domain.data.kind == "pow2"
+            facts["@" + d.sym_name.data] = Fact(min(values), max(values), min(values) if power else 1)
+    return facts
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The indices that a loop or axis runs over, from `lower` to before `upper`, `block` at a time.
+
+    Both bounds are expressions over knobs, kernel scalars and `symbols` (`d0, d1, …`).
+    """
+
+    lower: Expr
+    upper: Expr
+    block: Expr
+    symbols: tuple[SSAValue, ...]
+    whole: bool
+    """Whether one block covers all, as for an axis, whose physical extent is the next power of two."""
+
+
+def bounds_of(value: SSAValue) -> Bounds:
+    """The bounds of a range, looked up at the op that made it."""
+    assert isinstance(value.type, RangeType)
+    block = value.type.block.data
+    owner = value.owner
+    if isinstance(owner, control.ShiftOp):
+        return bounds_of(owner.range)
+    if isinstance(owner, control.AxisOp):
+        return Bounds(owner.lower.data, owner.upper.data, block, (), True)
+    if isinstance(owner, control.BlockOp):
+        return Bounds(owner.lower.data, owner.upper.data, block, tuple(owner.symbols), False)
+    assert isinstance(value, BlockArgument) and isinstance(owner, Block)
+    loop = owner.parent_op()
+    if isinstance(loop, control.ForOp):
+        return Bounds(loop.lower.data, loop.upper.data, block, tuple(loop.symbols), False)
+    assert isinstance(loop, control.ParallelOp)
+    i = value.index
+    return Bounds(loop.lower.data[i].data, loop.upper.data[i].data, block, tuple(loop.symbols), False)
+
+
+def partial(value: SSAValue, domains: Domains) -> Expr:
+    """When a range may have inactive lanes: 0 never, 1 possibly always, else a condition over knobs."""
+    b = bounds_of(value)
+    if b.whole:
+        return decide(Ne(NextPow2(b.block), b.block), domains)
+    if b.block == 1:
+        return Integer(0)
+    return decide(Not(_multiple(b.upper - b.lower, b.block, b.symbols)), domains)
+
+
+def _multiple(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
+    """A condition over knobs under which `e` is a multiple of `block`; 0 where nothing is known."""
+    out: Expr = Integer(1)
+    plain: Expr = Integer(0)
+    for term in Add.make_args(e):
+        names = free_names(term)  # pyright: ignore
+        if len(names) == len(knobs_of(term)):  # pyright: ignore
+            plain = plain + term  # pyright: ignore
+            continue
+        coefficient, rest = term.as_coeff_Mul()
+        found = next((s for i, s in enumerate(symbols) if rest == operand(i)), None)
+        out = And(out, Integer(0) if found is None else _value_multiple(found, block))
+    return And(out, Eq(Mod(plain, block), 0))
+
+
+def _value_multiple(value: SSAValue, block: Expr) -> Expr:
+    """As `_multiple`, for a scalar: a range's first index or end, or an expression of such."""
+    owner = value.owner
+    if isinstance(owner, ApplyOp):
+        return _multiple(owner.expr.data, block, tuple(owner.arguments))
+    if isinstance(owner, control.BeginOp | control.EndOp):
+        b = bounds_of(owner.range)
+        aligned = And(_multiple(b.lower, block, b.symbols), Eq(Mod(b.block, block), 0))
+        if isinstance(owner, control.EndOp):
+            aligned = And(aligned, _multiple(b.upper, block, b.symbols))
+        return aligned
+    return Integer(0)
+
+
+def ranges_in_scope(op: Operation) -> Iterator[SSAValue]:
+    """The ranges visible at `op`, innermost first: loop arguments, and axes and blocks made before."""
+    block = op.parent_block()
+    at: Operation | None = op
+    while block is not None and at is not None:
+        previous = at.prev_op
+        while previous is not None:
+            if isinstance(previous, control.AxisOp | control.BlockOp):
+                yield previous.result
+            previous = previous.prev_op
+        yield from (a for a in block.args if isinstance(a.type, RangeType))
+        at = block.parent_op()
+        block = at.parent_block() if at is not None else None
+
+
+def range_for(dim: Expr, op: Operation) -> SSAValue | None:
+    """The innermost range at `op` that a dimension of this extent runs along."""
+    for r in ranges_in_scope(op):
+        assert isinstance(r.type, RangeType)
+        if r.type.block.data == dim and constant_of(dim) != 1:
+            return r
+    return None
+
+
+def physical(dim: Expr) -> Expr:
+    """The power-of-two extent that stands for a logical one in Triton."""
+    return dim if not dim.is_Integer else NextPow2(dim)

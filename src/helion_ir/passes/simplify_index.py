@@ -1,0 +1,153 @@
+"""simplify-index: fold index expressions with what is known about their operands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sympy import Expr, Integer
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+
+from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.tile import control as tile
+from helion_ir.dialects.triton import compute, control
+from helion_ir.dialects.types import SCALAR_I32, TileType, i1
+from helion_ir.index.expr import free_names, operand, substitute
+from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, fact_of
+from helion_ir.index.fold import fold
+from helion_ir.passes.base import Pass
+from helion_ir.passes.scope import knob_facts
+
+
+@dataclass(frozen=True)
+class SimplifyIndex(Pass):
+    """Fold every `index.apply` with the ranges and divisors of its operands, and share constants with its users.
+
+    ```mlir
+    %q = index.apply <d0 mod 8>(%pid) : …          // a program loop of 8: %pid is from 0 to 7
+    // becomes
+    %q = index.apply <d0>(%pid) : …                // and users take %pid
+    ```
+
+    Does not handle: facts about values read from memory, and moving expressions out of loops.
+    Runs after convert-tile-to-triton, when offsets are spelled out; before lift-constexprs, which hides the knobs.
+    """
+
+    name = "simplify-index"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        facts = knob_facts(op)
+        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+            known: dict[SSAValue, Fact] = {}
+            for inner in list(kernel.walk()):
+                self._visit(inner, known, facts)
+
+    def _visit(self, op: Operation, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
+        match op:
+            case control.ProgramLoopOp():
+                total = fact_of(op.total.data, facts)
+                known[op.body.block.args[0]] = Fact(0, max(0, total.high - 1))
+            case control.ForOp():
+                self._loop(op, known, facts)
+            case compute.ArangeOp():
+                known[op.result] = Fact(0, fact_of(op.size.data, facts).high - 1)
+            case tile.BlockOp() | tile.AxisOp():
+                pass
+            case ApplyOp():
+                self._apply(op, known, facts)
+            case compute.ExpandDimsOp() | compute.BroadcastToOp() | compute.ReshapeOp() | compute.CastOp():
+                if op.operand in known:
+                    known[op.result] = known[op.operand]
+            case _:
+                pass
+
+    def _loop(self, op: control.ForOp, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
+        inner = _operand_facts(op.symbols, known, facts)
+        low, high, step = (fact_of(e.data, inner) for e in (op.lower, op.upper, op.step))
+
+
+        divisor = math.gcd(low.divisor, step.divisor)
+        known[op.body.block.args[0]] = Fact(low.low, max(low.low, high.high - 1), divisor)
+
+    def _apply(self, op: ApplyOp, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
+        expr, arguments = _inline(op.expr.data, list(op.arguments))
+        inner = _operand_facts(arguments, known, facts)
+        expr, arguments = _prune(fold(expr, inner), arguments)
+        known[op.result] = fact_of(expr, _operand_facts(arguments, known, facts)) if _element(op) != i1 else BOOLEAN
+        if expr == operand(0) and arguments[0].type == op.result.type:
+            op.result.replace_all_uses_with(arguments[0])
+            block = op.parent_block()
+            assert block is not None
+            op.detach()
+            op.erase()
+            return
+        if expr != op.expr.data or len(arguments) != len(op.arguments):
+            shape = _broadcast_dims(arguments)
+            result = op.result.type
+            assert isinstance(result, TileType)
+            if shape != result.dims:  # an operand that gave the result its shape is gone
+                keep = [a for a in op.arguments if a not in arguments]
+                arguments = [*arguments, *keep]
+            if _broadcast_dims(arguments) == result.dims or not result.dims:
+                self._replace(op, expr, arguments)
+
+    def _replace(self, op: ApplyOp, expr: Expr, arguments: Sequence[SSAValue]) -> None:
+        made = ApplyOp(expr, arguments, op.result.type)
+        made.location = op.location
+        block = op.parent_block()
+        assert block is not None
+        block.insert_op_before(made, op)
+        made.result.name_hint = op.result.name_hint
+        op.result.replace_all_uses_with(made.result)
+        op.detach()
+        op.erase()
+
+
+def _element(op: ApplyOp) -> object:
+    assert isinstance(op.result.type, TileType)
+    return op.result.type.element_type
+
+
+def _operand_facts(arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> dict[str, Fact]:
+    return facts | {f"d{i}": known.get(a, ANYTHING) for i, a in enumerate(arguments)}
+
+
+def _inline(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]]:
+    """Put constants and other i32 scalars' expressions over the same few operands in the place of operands."""
+    values: dict = {}
+    out: list[SSAValue] = []
+    for i, a in enumerate(arguments):
+        owner = a.owner
+        if isinstance(owner, ApplyOp) and not owner.arguments and a.type == SCALAR_I32:
+            values[operand(i)] = owner.expr.data
+        else:
+            if a not in out:
+                out.append(a)
+            values[operand(i)] = operand(out.index(a))
+    return substitute(expr, values), out
+
+
+def _prune(expr: Expr, arguments: Sequence[SSAValue]) -> tuple[Expr, list[SSAValue]]:
+    """Drop operands that the expression no longer names."""
+    used = [i for i in range(len(arguments)) if f"d{i}" in free_names(expr)]
+    if len(used) == len(arguments):
+        return expr, list(arguments)
+    moved = {operand(i): operand(n) for n, i in enumerate(used)}
+    return substitute(expr, moved), [arguments[i] for i in used]
+
+
+def _broadcast_dims(arguments: Sequence[SSAValue]) -> tuple[Expr, ...]:
+    dims: list[Expr] = []
+    for a in arguments:
+        assert isinstance(a.type, TileType)
+        own = list(a.type.dims)
+        rank = max(len(own), len(dims))
+        own = [Integer(1)] * (rank - len(own)) + own
+        dims = [Integer(1)] * (rank - len(dims)) + dims
+        dims = [x if x != 1 else y for x, y in zip(dims, own)]
+    return tuple(dims)
+
+

@@ -1,0 +1,361 @@
+"""`BoundKernel`: a kernel traced for one kind of arguments; choosing its config, and running it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from helion_ir.autotuner.config import Config
+from helion_ir.autotuner.config_spec import ConfigSpec
+from helion_ir.autotuner.space import Assignment, ConfigSpace
+from helion_ir.runtime.settings import RefMode, Settings, parse_bool
+from helion_ir.runtime.specialization import device_of, is_constexpr, stable_text
+from helion_ir.runtime.stages import Stages, assignment_key
+from helion_ir.targets import Target, get_target
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
+    from helion_ir.backend_triton.compile import Compiled
+    from helion_ir.backend_triton.printed import PrintedModule
+    from helion_ir.runtime.kernel import Kernel
+
+Run = Callable[..., Any]
+
+
+class BoundKernel:
+    """The compiled form of a kernel for arguments of one specialization key.
+
+    Tensors on a GPU run as tuned Triton. Tensors on the CPU run in the interpreter of the tile dialect, without
+    tuning; with TRITON_INTERPRET=1 the generated Triton runs in Triton's own interpreter.
+    """
+
+    def __init__(
+        self, kernel: Kernel, args: tuple[Any, ...], specialization: tuple[Hashable, ...], *, unwrap: bool = False
+    ):
+        device = device_of(args)
+        assert device is not None
+        self.kernel = kernel
+        self.specialization = specialization
+        """What calls served by this kernel have in common."""
+        self.settings: Settings = kernel.settings
+        self.device = device
+        self._unwraps = unwrap
+        self._config: Config | None = None
+        self._loaded: dict[Hashable, Run] = {}
+        self._stages: dict[str, Stages] = {}
+        self._run: Run | None = None
+        self._tile = self._traced(args)
+
+    def _traced(self, args: tuple[Any, ...]) -> ModuleOp:
+        from helion_ir.frontend import trace
+
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            return trace(
+                self.kernel.fn,
+                self._unwrapped(args),
+                static_shapes=self.settings.static_shapes,
+                dot_precision=self.settings.dot_precision,
+                index_dtype=self.settings.index_dtype,
+            )
+
+    @property
+    def guards(self) -> Callable[[Sequence[Any]], Hashable] | None:
+        """From arguments to the values that tracing specialized on, beyond the key; None where there are none."""
+        return None
+
+    # ---- the space
+
+    @functools.cached_property
+    def target(self) -> Target:
+        """The device's record."""
+        if self.device.type == "cuda":
+            from helion_ir.backend_triton.device import get_device_target
+
+            return get_device_target(self.device)
+        return get_target("cpu")
+
+    def stages_for(self, target: Target | str) -> Stages:
+        """The stages of this kernel on a target, by record or by name; no device is needed."""
+        record = get_target(target) if isinstance(target, str) else target
+        found = self._stages.get(record.name)
+        if found is None:
+            found = self._stages[record.name] = Stages(self._tile, record)
+        return found
+
+    @functools.cached_property
+    def lowering(self) -> Stages:
+        """The stages on this kernel's own device."""
+        return self.stages_for(self.target)
+
+    @property
+    def config_space(self) -> ConfigSpace:
+        """What the tuner may decide."""
+        return self.lowering.space
+
+    @functools.cached_property
+    def config_spec(self) -> ConfigSpec:
+        """The same, in the words of Helion's interface."""
+        return ConfigSpec(self.config_space)
+
+    @property
+    def configs(self) -> list[Config]:
+        """What the author gave."""
+        return self.kernel.configs
+
+    # ---- what tuning needs
+
+    @property
+    def function_name(self) -> str:
+        """The host function's name in a printed module."""
+        return self.kernel.name
+
+    def printed(self, assignment: Assignment) -> PrintedModule:
+        """The printed module of a complete assignment, with kernel and host text apart."""
+        return self.lowering.printed(assignment)
+
+    def cache_key(self) -> str:
+        """Text of what this kernel is specialized on, the same in every process."""
+        return stable_text(self.specialization)
+
+    def reference(self, args: Sequence[Any]) -> Any:
+        """The result for positional arguments, without Triton."""
+        return self.run_ref(*args)
+
+    # ---- looking inside
+
+    def ir(self, stage: str = "tile", config: Config | Mapping[str, Any] | None = None) -> str:
+        """The IR after a stage: "tile", "declared", the name of a pass, "template", or "materialize-config".
+
+        Stages after "declared" are those of `config`, by default the config of a call, else the default config.
+        Raises ValueError, listing the stages, for a name that is none.
+        """
+        from helion_ir.dialects.context import module_text
+
+        if stage == "tile":
+            return module_text(self._tile)
+        if stage == "declared":
+            return module_text(self.lowering.declared)
+        texts = self.stages(config)
+        for name, text in reversed(texts):
+            if name == stage:
+                return text
+        raise ValueError(f"no stage {stage!r}; there are {', '.join(dict.fromkeys(n for n, _ in texts))}")
+
+    def stages(self, config: Config | Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
+        """(stage, IR text) from tile to concrete, one entry a pass, in the order they ran."""
+        return self.lowering.texts(self._assignment_to_show(self.lowering, config))
+
+    def materialize(self, config: Config | Mapping[str, Any] | None = None) -> ModuleOp:
+        """The triton module with every knob bound."""
+        return self.lowering.concrete(self._assignment_to_show(self.lowering, config))
+
+    def compile_for(self, target: Target | str, config: Config | Mapping[str, Any] | None = None) -> Compiled:
+        """Compile one config for a target that need not be present: an object with `.asm` and `.resources`."""
+        lowering = self.stages_for(target)
+        return lowering.compiled(self._assignment_to_show(lowering, config))
+
+    def to_triton_code(
+        self,
+        config: Config | Mapping[str, Any] | None = None,
+        *,
+        emit_repro_caller: bool = False,
+        output_origin_lines: bool | None = None,
+    ) -> str:
+        """The generated program of a config: one Python file, with kernel and host function.
+
+        Without a config, that of a call; raises RuntimeError where none is set or implied.
+        """
+        if emit_repro_caller:
+            from helion_ir import exc
+
+            raise exc.InvalidAPIUsage(
+                "emit_repro_caller is not supported: helion-ir's generated files run by themselves"
+            )
+        return self.lowering.printed(self.config_space.encode(self._implied(config))).text
+
+    def to_code(
+        self,
+        config: Config | Mapping[str, Any] | None = None,
+        *,
+        options: object = None,
+        emit_repro_caller: bool = False,
+        output_origin_lines: bool | None = None,
+    ) -> str:
+        """As `to_triton_code`; generated files never import helion-ir, whatever `options` say."""
+        return self.to_triton_code(config, emit_repro_caller=emit_repro_caller, output_origin_lines=output_origin_lines)
+
+    def compile_config(self, config: Config | Mapping[str, Any] | None = None, *, allow_print: bool = True) -> Run:
+        """The host function of a config, loaded and ready to launch; kept, so that a config is loaded once."""
+        return self._load(self.config_space.encode(self._implied(config)), allow_print=allow_print)
+
+    def _load(self, assignment: Assignment, *, allow_print: bool = True) -> Run:
+        key = assignment_key(assignment)
+        found = self._loaded.get(key)
+        if found is None:
+            from helion_ir.backend_triton.loader import load
+
+            printed = self.lowering.printed(assignment)
+            if allow_print and self.settings.print_output_code:
+                print(printed.text, file=sys.stderr)
+            found = self._loaded[key] = load(printed, self.kernel.fn.__globals__)
+        return found
+
+    def format_kernel_decorator(self, config: Config, settings: Settings | None = None) -> str:
+        """The decorator that fixes a config, ready to paste."""
+        settings = settings if settings is not None else self.settings
+        parts = [f"config={config!r}", f"static_shapes={settings.static_shapes}"]
+        if settings.index_dtype is not None:
+            parts.append(f"index_dtype={settings.index_dtype}")
+        return f"@helion.kernel({', '.join(parts)})"
+
+    # ---- the config of a call
+
+    def set_config(self, config: Config | Mapping[str, Any]) -> None:
+        """Use a config for all later calls. Raises `exc.InvalidConfig`."""
+        full = config if isinstance(config, Config) else Config.from_dict(config)
+        self.config_space.encode(full)
+        self._config = full
+        self._run = None
+
+    def ensure_config_exists(self, args: Sequence[Any]) -> None:
+        """Choose the config of a call, tuning if that is what it takes."""
+        if self._config is not None:
+            return
+        settings = self.settings
+        if settings.autotune_effort == "none" and (not self.configs or settings.force_autotune):
+            config = self.config_spec.default_config()
+            print(f"{self.kernel.name}: not tuned, using {self.format_kernel_decorator(config)}", file=sys.stderr)
+            self.set_config(config)
+        elif settings.force_autotune:
+            self.autotune(args, force=True)
+        elif len(self.configs) == 1:
+            self.set_config(self.configs[0])
+        else:
+            self.autotune(args, force=False)
+
+    def autotune(self, args: Sequence[Any], *, force: bool = True, **options: Any) -> Config:
+        """Search, use the best config for all later calls, and return it.
+
+        With `force` false a single given config is taken as it is, and a stored result is taken from the cache.
+        Raises `exc.AutotuningDisallowedInEnvironment` under HELION_DISALLOW_AUTOTUNING=1.
+        """
+        if not force and len(self.configs) == 1:
+            self.set_config(self.configs[0])
+            return self.configs[0]
+        if parse_bool(os.environ.get("HELION_DISALLOW_AUTOTUNING") or "0"):
+            from helion_ir import exc
+
+            raise exc.AutotuningDisallowedInEnvironment(
+                f"{self.kernel.name} has no config, and HELION_DISALLOW_AUTOTUNING forbids to search for one"
+            )
+        if self.settings.autotuner_fn is not None:
+            tuner = self.settings.autotuner_fn(self, self._unwrapped(tuple(args)), **options)
+            config = tuner.autotune(skip_cache=force)
+        else:
+            from helion_ir.autotuner import tune
+
+            config = tune(self, self._unwrapped(tuple(args)), force=force, **options)
+        self.set_config(config)
+        return config
+
+    def _implied(self, config: Config | Mapping[str, Any] | None) -> Config | Mapping[str, Any]:
+        if config is not None:
+            return config
+        if self._config is not None:
+            return self._config
+        if len(self.configs) == 1 and not self.settings.force_autotune:
+            return self.configs[0]
+        if self.settings.autotune_effort == "none":
+            return self.config_spec.default_config()
+        raise RuntimeError(f"{self.kernel.name}: no config was given, and none is set; pass one, or call set_config")
+
+    def _assignment_to_show(self, lowering: Stages, config: Config | Mapping[str, Any] | None) -> Assignment:
+        if config is None and self._config is None and len(self.configs) != 1:
+            return lowering.space.legal_default()
+        return lowering.space.encode(self._implied(config))
+
+    # ---- running
+
+    def __call__(self, *args: Any) -> Any:
+        """Run on positional arguments, complete and of this kernel's specialization."""
+        run = self._run
+        if run is None:
+            run = self._resolve(args)
+        if not torch.is_grad_enabled():
+            return run(*args)
+        # Results carry no autograd history, whatever the host code returns.
+        with torch.no_grad():
+            return run(*args)
+
+    def _resolve(self, args: tuple[Any, ...]) -> Run:
+        """The function that later calls go to directly."""
+        triton_interprets = os.environ.get("TRITON_INTERPRET") == "1"
+        if self.settings.ref_mode is RefMode.EAGER:
+            from helion_ir import exc
+
+            if triton_interprets:
+                raise exc.IncompatibleInterpretModes("HELION_INTERPRET and TRITON_INTERPRET cannot both be on")
+            if self.settings.print_output_code:
+                raise exc.RefEagerModeCodePrintError("print_output_code: the reference mode generates no code")
+            run = self.run_ref
+        elif self.device.type == "cpu" and not triton_interprets:
+            run = self._interpreted(self._tile_assignment())
+        elif self.device.type == "cpu":
+            # Triton's interpreter measures nothing, so there is nothing to search for.
+            chosen = self._config or (self.configs[0] if self.configs else self.config_spec.default_config())
+            run = self._load(self.config_space.encode(chosen))
+        else:
+            self.ensure_config_exists(args)
+            run = self._on_device(self.compile_config())
+        self._run = functools.partial(_call_unwrapped, run) if self._unwraps else run
+        return self._run
+
+    def _on_device(self, run: Run) -> Run:
+        if torch.cuda.device_count() < 2:
+            return run
+        index = self.device.index
+
+        def on_device(*args: Any) -> Any:
+            with torch.cuda.device(index):
+                return run(*args)
+
+        return on_device
+
+    def run_ref(self, *args: Any) -> Any:
+        """Run in the reference interpreter, whatever the device; Triton plays no part."""
+        with torch.no_grad():
+            return self._interpreted(self._tile_assignment())(*self._unwrapped(args))
+
+    def _interpreted(self, assignment: Assignment) -> Run:
+        from helion_ir.interpreter import compile_module
+
+        return compile_module(self._tile, assignment, globals=self.kernel.fn.__globals__)
+
+    def _tile_assignment(self) -> Assignment:
+        """Few large tiles, which interpret fastest; what the author can see of a config is as configured."""
+        from helion_ir.dialects.host import BindOp
+        from helion_ir.index.expr import knobs_of
+        from helion_ir.interpreter import largest_assignment
+
+        space = ConfigSpace.of(self._tile)
+        fast: Assignment = {**space.default(), **largest_assignment(self._tile)}
+        visible = {k.name for k in space if k.field is None}
+        for op in self._tile.walk():
+            if isinstance(op, BindOp):
+                visible |= knobs_of(op.value.data)
+        given = self._config or (self.configs[0] if self.configs else None)
+        chosen = self.config_space.encode(given) if given is not None else space.default()
+        return {name: chosen[name] if name in visible else value for name, value in fast.items()}
+
+    def _unwrapped(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(a.value if is_constexpr(a) else a for a in args) if self._unwraps else args
+
+
+def _call_unwrapped(run: Run, *args: Any) -> Any:
+    return run(*[a.value if is_constexpr(a) else a for a in args])

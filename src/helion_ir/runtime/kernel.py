@@ -1,0 +1,229 @@
+"""`kernel`, the decorator, and `Kernel`: one function, and a compiled kernel for each kind of arguments."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, overload
+
+from helion_ir.autotuner.config import Config
+from helion_ir.language.active import current
+from helion_ir.runtime.bound_kernel import BoundKernel
+from helion_ir.runtime.settings import Settings
+from helion_ir.runtime.specialization import Specializer, capability, device_of, is_constexpr
+
+ConfigLike = Config | Mapping[str, Any]
+
+
+class Kernel:
+    """A function with `hl.tile` loops, compiled and tuned when called.
+
+    Attributes: `name`, `fn`, `signature`, `settings`, `configs` (what the author gave), and the function's own
+    `__name__`, `__doc__`, `__code__` and so on. Decorating a method does not bind `self`.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        configs: Sequence[ConfigLike] = (),
+        settings: Settings | None = None,
+        key: Callable[..., Hashable] | None = None,
+    ):
+        self.fn = _checked_function(fn)
+        self.name = fn.__name__
+        self.signature = inspect.signature(fn)
+        self.settings = settings if settings is not None else Settings()
+        self.configs: list[Config] = [_as_config(c) for c in configs]
+        self._key = key
+        self._arity = len(self.signature.parameters)
+        self._constexprs = frozenset(
+            i for i, p in enumerate(self.signature.parameters.values()) if _says_constexpr(p.annotation)
+        )
+        self._specializer = Specializer(
+            static_shapes=self.settings.static_shapes, any_index_dtype=self.settings.index_dtype is None
+        )
+        self._bound: dict[Hashable, BoundKernel | Guarded] = {}
+        for attr in (
+            "__name__",
+            "__qualname__",
+            "__module__",
+            "__doc__",
+            "__annotations__",
+            "__defaults__",
+            "__code__",
+        ):
+            setattr(self, attr, getattr(fn, attr))
+        self.__globals__ = fn.__globals__
+        self.__kwdefaults__ = fn.__kwdefaults__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run on tensors: what the function returns, computed by the compiled kernel."""
+        if current() is not None:
+            from helion_ir import exc
+
+            raise exc.NestedKernelCallsNotSupported(f"{self.name} is a kernel and cannot be called inside of one")
+        if kwargs or len(args) != self._arity:
+            args = self.normalize_args(*args, **kwargs)
+        found = self._bound.get(self._base_key(args))
+        if found.__class__ is not BoundKernel:
+            found = self._select(found, args)
+        return found(*args)  # pyright: ignore[reportOptionalCall]
+
+    def bind(self, args: Sequence[Any]) -> BoundKernel:
+        """The compiled kernel that serves these positional arguments, traced on first use.
+
+        Missing trailing arguments take their defaults. Raises TypeError for too many or too few, and the errors of
+        `helion_ir.exc` for what a kernel may not say.
+        """
+        if not isinstance(args, (tuple, list)):
+            raise TypeError(f"bind takes one tuple of arguments, not {type(args).__name__}")
+        full = self.normalize_args(*args)
+        return self._select(self._bound.get(self._base_key(full)), full)
+
+    def normalize_args(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """The positional arguments of a call, keywords and defaults filled in."""
+        if len(args) > self._arity:
+            raise TypeError(f"too many arguments to {self.name}: it takes {self._arity}, {len(args)} were given")
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as e:
+            raise TypeError(f"{self.name}{self.signature}: {e}") from None
+        bound.apply_defaults()
+        return bound.args
+
+    def specialization_key(self, args: Sequence[Any]) -> tuple[Hashable, ...]:
+        """What calls must have in common to share a compiled kernel."""
+        full = self.normalize_args(*args)
+        base = self._base_key(full)
+        found = self._bound.get(base)
+        return (*base, found.values(full)) if isinstance(found, Guarded) else base
+
+    def _base_key(self, args: tuple[Any, ...]) -> tuple[Hashable, ...]:
+        keys = self._specializer.keys(args)
+        if self._constexprs:
+            keys = tuple(
+                [("constexpr", type(a), a) if i in self._constexprs else k for i, (a, k) in enumerate(zip(args, keys))]
+            )
+        device = device_of(args)
+        if device is None:
+            from helion_ir import exc
+
+            raise exc.NoTensorArgs(f"no argument of {self.name} is a tensor or a torch.device")
+        if self._key is not None:
+            return (keys, device.type, capability(device), self._key(*args))
+        return (keys, device.type, capability(device))
+
+    def _select(self, found: BoundKernel | Guarded | None, args: tuple[Any, ...]) -> BoundKernel:
+        """The bound kernel of a key: the one there, the one whose guards hold, or a new one."""
+        if isinstance(found, BoundKernel):
+            return found
+        if found is not None and (bound := found.kernels.get(found.values(args))) is not None:
+            return bound
+        base = self._base_key(args)
+        bound = BoundKernel(self, args, base, unwrap=any(is_constexpr(a) for a in args))
+        if found is None and bound.guards is None:
+            self._bound[base] = bound
+        else:
+            if found is None:
+                assert bound.guards is not None
+                found = self._bound[base] = Guarded(bound.guards)
+            found.kernels[found.values(args)] = bound
+        return bound
+
+    def autotune(self, args: Sequence[Any], *, force: bool = True, **options: Any) -> Config:
+        """Search for the best config for these arguments, use it from now on, and return it."""
+        return self.bind(args).autotune(self.normalize_args(*args), force=force, **options)
+
+    def reset(self) -> None:
+        """Forget every bound kernel."""
+        self._bound.clear()
+
+    def kernel_source(self) -> str:
+        """The text of the decorated function."""
+        return inspect.getsource(self.fn)
+
+    def __repr__(self) -> str:
+        return f"<helion kernel {self.__module__}.{self.__qualname__}>"
+
+
+class Guarded:
+    """Bound kernels of one key that differ in values found while tracing, such as those of `hl.specialize`."""
+
+    def __init__(self, values: Callable[[Sequence[Any]], Hashable]):
+        self.values = values
+        """From the arguments to the values that were specialized on."""
+        self.kernels: dict[Hashable, BoundKernel] = {}
+
+
+@overload
+def kernel(
+    fn: Callable[..., Any],
+    *,
+    config: ConfigLike | None = None,
+    configs: Sequence[ConfigLike] | None = None,
+    key: Callable[..., Hashable] | None = None,
+    **settings: Any,
+) -> Kernel: ...
+
+
+@overload
+def kernel(
+    fn: None = None,
+    *,
+    config: ConfigLike | None = None,
+    configs: Sequence[ConfigLike] | None = None,
+    key: Callable[..., Hashable] | None = None,
+    **settings: Any,
+) -> Callable[[Callable[..., Any]], Kernel]: ...
+
+
+def kernel(
+    fn: Callable[..., Any] | None = None,
+    *,
+    config: ConfigLike | None = None,
+    configs: Sequence[ConfigLike] | None = None,
+    key: Callable[..., Hashable] | None = None,
+    **settings: Any,
+) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
+    """Make a kernel of a function: `@kernel`, `@kernel(config=…)` or `kernel(f, config=…)`.
+
+    `config` is used as it is, without tuning; of several `configs` the best is found; with neither the whole space
+    is searched. `key(*args)`, hashable, separates calls that should be compiled and tuned apart. Other keywords are
+    fields of `Settings`, or one `settings=Settings(…)`. Raises TypeError for an unknown setting.
+    """
+    assert not (config and configs), "give config or configs, not both"
+    given = settings.pop("settings", None)
+    assert given is None or not settings, "with settings=Settings(…), no other setting may be given"
+    chosen = given if given is not None else Settings(**settings)
+    listed = [config] if config is not None else list(configs or ())
+
+    def decorate(function: Callable[..., Any]) -> Kernel:
+        return Kernel(function, configs=listed, settings=chosen, key=key)
+
+    return decorate if fn is None else decorate(fn)
+
+
+def _as_config(config: ConfigLike) -> Config:
+    return config if isinstance(config, Config) else Config.from_dict(config)
+
+
+def _says_constexpr(annotation: object) -> bool:
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return "constexpr" in text.lower()
+
+
+def _checked_function(fn: Callable[..., Any]) -> types.FunctionType:
+    assert isinstance(fn, types.FunctionType), f"a kernel is made of a Python function, not of {type(fn).__name__}"
+    for p in inspect.signature(fn).parameters.values():
+        if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            raise TypeError(
+                f"{fn.__name__}: parameter {p.name!r} of a kernel must be positional, not {p.kind.description}"
+            )
+    if fn.__closure__:
+        from helion_ir import exc
+
+        names = ", ".join(fn.__code__.co_freevars)
+        raise exc.ClosuresNotSupported(f"{fn.__name__} reads {names} of an enclosing function; pass them as arguments")
+    return fn

@@ -1,0 +1,156 @@
+"""The specialization key: what about a call's arguments decides which compiled kernel serves it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from helion_ir.language.tunables import constexpr
+
+Key = Callable[[Any], Hashable]
+
+INT32_ELEMENTS = 2**31 - 1
+"""Tensors of more elements need 64-bit offsets."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Specializer:
+    """Computes keys under two settings; called on every launch, so types are looked up, not tested.
+
+    >>> s = Specializer(static_shapes=True, any_index_dtype=True)
+    >>> s.key(3) == s.key(4), s.key("a") == s.key("b")
+    (True, False)
+    """
+
+    static_shapes: bool
+    any_index_dtype: bool
+    """Whether the index type follows from the tensors, so that large ones need a kernel of their own."""
+    by_type: dict[type, Key] = dataclasses.field(default_factory=dict, compare=False, repr=False)
+
+    def key(self, value: Any) -> Hashable:
+        """The key of one argument. Raises TypeError, naming the type, for what a kernel cannot take."""
+        found = self.by_type.get(type(value))
+        if found is None:
+            found = self.by_type[type(value)] = self._of_type(value)
+        return found(value)
+
+    def keys(self, values: Sequence[Any]) -> tuple[Hashable, ...]:
+        """The keys of the arguments in order."""
+        by_type = self.by_type
+        try:
+            return tuple([by_type[type(v)](v) for v in values])
+        except KeyError:
+            return tuple([self.key(v) for v in values])
+
+    def _of_type(self, value: Any) -> Key:
+        kind = type(value)
+        if isinstance(value, torch.Tensor):
+            return _static_tensor if self.static_shapes else self._dynamic_tensor
+        if isinstance(value, bool):
+            return lambda v: bool
+        if isinstance(value, (int, float)):
+            plain = int if isinstance(value, int) else float
+            return lambda v: plain
+        if value is None or isinstance(value, (str, torch.dtype, torch.device)):
+            return lambda v: v
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return lambda v: (kind, *[(n, self.key(getattr(v, n))) for n in v._fields])
+        if isinstance(value, (list, tuple)):
+            return lambda v: (kind, *[self.key(x) for x in v])
+        if isinstance(value, Mapping):
+            return lambda v: (kind, *[(n, self.key(x)) for n, x in v.items()])
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            names = [f.name for f in dataclasses.fields(value)]
+            return lambda v: (kind, *[(n, self.key(getattr(v, n))) for n in names])
+        if isinstance(value, types.FunctionType):
+            return self._function
+        if isinstance(value, (types.BuiltinFunctionType, types.MethodType)) or _is_torch_op(value):
+            return lambda v: v
+        if is_constexpr(value):
+            return lambda v: ("constexpr", type(v.value), v.value)
+        if isinstance(value, torch.fx.GraphModule):
+            return _graph_module
+        raise TypeError(f"a kernel cannot take an argument of type {kind.__module__}.{kind.__qualname__}")
+
+    def _function(self, fn: types.FunctionType) -> Hashable:
+        # Of a closure only the kinds of what it holds: a value is read anew on every call.
+        cells = tuple([self.key(c.cell_contents) for c in fn.__closure__ or ()])
+        return (fn.__code__, cells, fn.__defaults__)
+
+    def _dynamic_tensor(self, t: torch.Tensor) -> Hashable:
+        # A size of one broadcasts and a stride of one is contiguous: code is made for each pattern of the two.
+        return (
+            t.dtype,
+            tuple([s == 1 for s in t.shape]),
+            tuple([s == 1 for s in t.stride()]),
+            self.any_index_dtype and t.numel() > INT32_ELEMENTS,
+            frozenset(getattr(t, "_dynamo_static_indices", ())),
+            tuple([t.shape[i] for i in sorted(getattr(t, "_dynamo_static_indices", ()))]),
+        )
+
+
+def _static_tensor(t: torch.Tensor) -> Hashable:
+    return (t.dtype, t.shape, t.stride())
+
+
+def _is_torch_op(value: object) -> bool:
+    return isinstance(value, (torch._ops.OpOverload, torch._ops.OpOverloadPacket, torch.jit.ScriptFunction))
+
+
+def _graph_module(module: torch.fx.GraphModule) -> Hashable:
+    for node in module.graph.nodes:
+        if node.op in ("call_module", "get_attr"):
+            from helion_ir import exc
+
+            raise exc.GraphModuleUnsupportedOps(f"{node.op} {node.target}")
+    return ("graph", module.code)
+
+
+def is_constexpr(value: object) -> bool:
+    """Whether a value is wrapped in `hl.constexpr`."""
+    return isinstance(value, constexpr)
+
+
+@functools.cache
+def capability(device: torch.device) -> tuple[int, int] | None:
+    """The compute capability of a GPU, None of other devices."""
+    return torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+
+
+def device_of(values: object) -> torch.device | None:
+    """The device of the first tensor or `torch.device` in arguments, looking into lists, tuples and dicts."""
+    if isinstance(values, torch.Tensor):
+        return values.device
+    if isinstance(values, torch.device):
+        return values
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, (list, tuple)):
+        for v in values:
+            if (found := device_of(v)) is not None:
+                return found
+    return None
+
+
+def stable_text(key: object) -> str:
+    """Text of a key that is the same in every process, for stores on disk.
+
+    >>> stable_text((int, "a", None, (torch.float16, torch.Size([2, 3]))))
+    "(int, 'a', None, (torch.float16, (2, 3)))"
+    """
+    if isinstance(key, type):
+        return key.__qualname__
+    if isinstance(key, (tuple, list)):
+        return f"({', '.join(stable_text(k) for k in key)})"
+    if isinstance(key, types.CodeType):
+        return f"{key.co_name}:{key.co_code.hex()}:{stable_text(key.co_consts)}:{stable_text(key.co_names)}"
+    if isinstance(key, (types.BuiltinFunctionType, types.MethodType)):
+        return key.__qualname__
+    if isinstance(key, frozenset):
+        return stable_text(sorted(key, key=repr))
+    return repr(key)

@@ -1,0 +1,1 @@
+"""The commands: helion-ir-opt, and helion-ir."""
