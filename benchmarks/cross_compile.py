@@ -50,11 +50,11 @@ def compile_one(task: Task) -> Row:
         return row | {"status": status, "detail": f"{type(error).__name__}: {error}"[:2000]}
     row["compile_s"] = round(time.perf_counter() - start, 3)
     resources = compiled.resources
-    row["shared"], row["registers"], row["spills"] = resources.shared, resources.registers, resources.spills
-    fits = resources.shared <= bound.stages_for(target).target.shared_memory
+    row["shared"], row["registers"], row["spills"] = resources.shared_memory, resources.registers, resources.spilled
+    fits = resources.shared_memory <= bound.stages_for(target).target.shared_memory
     row["status"] = "ok" if fits else "rejected"
     if not fits:
-        row["detail"] = f"{resources.shared} bytes of shared memory"
+        row["detail"] = f"{resources.shared_memory} bytes of shared memory"
     texts = [text for text in compiled.asm.values() if isinstance(text, str)]
     row["matrix_instructions"] = any(MATRIX_INSTRUCTIONS.get(target, "\0") in text for text in texts)
     return row

@@ -1,7 +1,6 @@
 """What `gpu_check` does in its worker processes: run one configuration, or time the good ones of a case."""
 
 import functools
-import os
 import random
 import time
 from collections.abc import Sequence
@@ -138,7 +137,7 @@ def kind_of(error: Exception) -> str:
     if isinstance(error, exc.InvalidConfig):
         return "rejected"
     names = {cls.__name__ for cls in type(error).__mro__}
-    if names & {"OutOfResources", "PTXASError"} or os.environ.get("TRITON_INTERPRET") == "1" and "shared" in str(error):
+    if names & {"OutOfResources", "PTXASError"}:
         return "resources"
     if names & {"TritonCompileError", "CompilationError", "TritonError"} or "PassManager" in str(error):
         return "triton"

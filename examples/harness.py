@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ TF32_EPS = 2.0**-10
 
 
 class Inputs:
-    """Random inputs of one case: the same numbers for the same seed, on any device.
+    """Random inputs of one case, made on the device: the same numbers for the same seed on the same device.
 
     >>> Inputs("cpu").normal(2, 3, dtype=torch.bfloat16).shape
     torch.Size([2, 3])
@@ -27,16 +26,16 @@ class Inputs:
 
     def __init__(self, device: str | torch.device, seed: int = 0) -> None:
         self.device = torch.device(device)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator(self.device).manual_seed(seed)
 
     def normal(self, *shape: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> torch.Tensor:
         """Normally distributed values: no zeros, so an element that was never written shows."""
-        values = torch.randn(shape, generator=self._generator, dtype=torch.float32)
-        return (values * scale).to(device=self.device, dtype=dtype)
+        values = torch.randn(shape, generator=self._generator, dtype=torch.float32, device=self.device)
+        return (values * scale if scale != 1.0 else values).to(dtype)
 
     def integers(self, high: int, *shape: int, dtype: torch.dtype = torch.int64) -> torch.Tensor:
         """Integers from 0 to `high - 1`."""
-        return torch.randint(high, shape, generator=self._generator).to(device=self.device, dtype=dtype)
+        return torch.randint(high, shape, generator=self._generator, device=self.device).to(dtype)
 
     def offsets(self, lengths: Sequence[int]) -> torch.Tensor:
         """Where each of the sequences of the given lengths begins in their concatenation, and the total (int32)."""
@@ -196,10 +195,10 @@ def poisoned() -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = before[2]  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def run_on_cpu(example: Example, args: Args) -> Any:
-    """Run the kernel on CPU tensors with its default configuration, in Triton's interpreter.
+def run_in_triton_interpreter(example: Example, args: Args) -> Any:
+    """Run the generated program of the default configuration on CPU tensors.
 
-    Needs `TRITON_INTERPRET=1` in the environment from the start of the process.
+    Needs `TRITON_INTERPRET=1` in the environment from the start of the process: Triton reads it when imported.
     """
     bound = example.kernel.bind(args)
     bound.set_config(bound.config_spec.default_config())
@@ -227,26 +226,25 @@ def time_on_gpu(example: Example, case: Case) -> dict[str, float]:
 
 
 def main(*examples: Example) -> None:
-    """Check each example on its cases and, where there is a GPU, time it against PyTorch."""
+    """Check each example on its cases and, where there is a GPU, time it against PyTorch.
+
+    Without a GPU kernels run in the interpreter of the tile dialect, which needs neither tuning nor Triton.
+    """
     parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").split("\n")[0])
     parser.add_argument("--check-only", action="store_true", help="do not time anything")
-    parser.add_argument("--cpu", action="store_true", help="run in Triton's interpreter even if there is a GPU")
+    parser.add_argument("--cpu", action="store_true", help="run in the interpreter even if there is a GPU")
     options = parser.parse_args()
     gpu = torch.cuda.is_available() and not options.cpu
-    if not gpu and os.environ.get("TRITON_INTERPRET") != "1":
-        # Triton reads the variable while it is imported, so it must be there from the start.
-        os.environ["TRITON_INTERPRET"] = "1"
-        os.execv(sys.executable, sys.orig_argv)
     for example in examples:
         for case in example.cases:
             args = case.args("cuda" if gpu else "cpu")
             expected = example.reference(*args)
             with poisoned():
-                result = example.kernel(*args) if gpu else run_on_cpu(example, args)
+                result = example.kernel(*args)
             error = example.check(result, args, expected)
-            print(f"{example.name:24} {case.name:16} ok, relative error {error:.2g}")
+            print(f"{example.name:24} {case.name:16} ok, relative error {error:.2g}", flush=True)
         if gpu and not options.check_only:
             for case in example.bench:
                 times = time_on_gpu(example, case)
                 columns = "  ".join(f"{name} {value:.4f} ms" for name, value in times.items())
-                print(f"{example.name:24} {case.name:16} {columns}")
+                print(f"{example.name:24} {case.name:16} {columns}", flush=True)

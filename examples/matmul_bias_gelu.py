@@ -42,6 +42,7 @@ def bias_gelu(bias: torch.Tensor) -> Epilogue:
 
 def _bias(epilogue: Epilogue) -> torch.Tensor:
     cells = epilogue.__closure__  # pyright: ignore[reportFunctionMemberAccess]
+    assert cells, "not an epilogue that `bias_gelu` made"
     return cells[0].cell_contents
 
 

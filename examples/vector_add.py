@@ -33,6 +33,7 @@ CASES = (
     Case("broadcast", lambda rng: (rng.normal(13, 1), rng.normal(61))),
     Case("mixed", lambda rng: (rng.normal(5, 7, 11, dtype=torch.bfloat16), rng.normal(5, 7, 11))),
     Case("half", lambda rng: (rng.normal(3, 100, dtype=torch.float16), rng.normal(3, 100, dtype=torch.float16))),
+    Case("empty", lambda rng: (rng.normal(0, 3), rng.normal(0, 3))),
     Case("strided", lambda rng: (rng.normal(67, 31).t(), rng.normal(31, 67))),
 )
 

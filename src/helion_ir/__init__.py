@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from helion_ir import exc, language
     from helion_ir.autotuner.config import Config
+    from helion_ir.language.numbers import cdiv, next_power_of_2
     from helion_ir.runtime.bound_kernel import BoundKernel
     from helion_ir.runtime.kernel import Kernel, kernel
     from helion_ir.runtime.kernel import kernel as jit
     from helion_ir.runtime.settings import RefMode, Settings
-    from helion_ir.language.numbers import cdiv, next_power_of_2
 
 _NAMES = {
     "BoundKernel": "helion_ir.runtime.bound_kernel",

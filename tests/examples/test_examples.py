@@ -107,9 +107,8 @@ def test_two_ways_to_text(name: str, case_name: str) -> None:
     """The template printed with a configuration is the concrete module printed."""
     import random
 
-    from helion_ir.passes.materialize_config import materialize
-
     from helion_ir.backend_triton.printer import print_module
+    from helion_ir.passes.materialize_config import materialize
 
     bound = prepared(name, case_name)[3]
     space, rng = bound.config_space, random.Random(name)
@@ -136,13 +135,13 @@ def test_random_configs_in_the_interpreter(name: str, case_name: str) -> None:
 RUN_TRITON = """
 import sys
 from examples import registry
-from examples.harness import poisoned, run_on_cpu
+from examples.harness import poisoned, run_in_triton_interpreter
 example = registry.load(sys.argv[1])
 for name in sys.argv[2:]:
     args = example.case(name).args()
     expected = example.reference(*args)
     with poisoned():
-        actual = run_on_cpu(example, args)
+        actual = run_in_triton_interpreter(example, args)
     example.check(actual, args, expected)
     print("checked", name)
 """
@@ -170,9 +169,22 @@ def test_printed_triton_in_its_interpreter(name: str) -> None:
 
 def test_registry_is_complete() -> None:
     """Every example file is registered, and every name finds its example."""
-    files = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"__init__", "harness", "registry"}
+    files = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"__init__", "__main__", "harness", "registry"}
     assert set(registry.FILES.values()) == files
     assert [example.name for example in registry.load_all()] == registry.names()
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_baseline_is_the_same_function(name: str) -> None:
+    """What timings are compared with computes what the reference does, up to its own rounding."""
+    example = registry.load(name)
+    for case in example.cases:
+        args = case.args()
+        actual, expected = example.eager(*args), example.reference(*args)
+        want = expected[0] if isinstance(expected, tuple) else expected
+        assert actual.shape == want.shape
+        limit = torch.finfo(want.dtype).eps + 1e-5
+        assert (actual.double() - want.double()).norm() <= limit * want.double().norm(), case.name
 
 
 def test_check_sees_what_is_wrong() -> None:

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
 from helion_ir.dialects.context import parse_module
+from helion_ir.dialects.index import expr_attr
+from helion_ir.dialects.knob import ValueAttr
+from helion_ir.index.expr import NONE, Ne, compiled, knob
+from helion_ir.passes.bind_structure import STRUCTURE
 from helion_ir.targets import Target, get_target
 
 TILE = """
@@ -47,18 +51,20 @@ class Backend:
         self.log.append(f"trace {function.__name__} {settings['static_shapes']}")
         return parse_module(TILE)
 
-    def prepare(self, module: ModuleOp, target: Target) -> None:
+    def prepare(self, module: ModuleOp, target: Target, callback: Any = None) -> None:
         self.log.append(f"prepare {target.name}")
         for op in list(parse_module(DECLARED).body.block.ops):
             op.detach()
             module.body.block.add_op(op)
 
     def structure_key(self, module: ModuleOp) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-        return lambda a: (a["reduction.n"],)
+        return lambda a: (int(a["reduction.n"] is not None),)
 
     def lower(self, module: ModuleOp, assignment: Mapping[str, Any], callback: Any = None) -> ModuleOp:
         self.log.append(f"lower {assignment['reduction.n']}")
         module = module.clone()
+        chunked = Ne(knob("reduction.n"), NONE)
+        module.attributes[STRUCTURE] = ArrayAttr([expr_attr(chunked), ValueAttr(int(compiled(chunked)(assignment)))])
         for name in ("map-grid", "make-masks"):
             module.attributes["last"] = StringAttr(name)
             if callback is not None:
@@ -104,9 +110,9 @@ class Backend:
             "backend_triton.printer": {"print_module": self.print_module, "TemplatePrinter": self.template_printer},
             "backend_triton.loader": {"load": self.load},
             "backend_triton.compile": {
-                "compile_module": lambda m, a, t: compiled(asm={"ptx": t.name}, resources=dict(a))
+                "compile_text": lambda p, t: compiled(asm={"ptx": t.name}, resources=p.text)
             },
-            "backend_triton.device": {"get_device_target": lambda device: get_target("h200")},
+            "backend_triton.devices": {"get_device_target": lambda device: get_target("h200")},
             "interpreter": {
                 "compile_module": self.compile_module,
                 "largest_assignment": lambda m: {"tile_m.block_size": 64},

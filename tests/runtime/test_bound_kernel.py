@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
+import sys
 import types
 
 import pytest
 import torch
+from tests.runtime.fakes import Backend, X, as_gpu
 
 import helion_ir as helion
 from helion_ir import Config, RefMode, exc
 from helion_ir.autotuner.space import Assignment
-from helion_ir.runtime.stages import STRUCTURE
-from tests.runtime.fakes import Backend, X, as_gpu
+from helion_ir.dialects.context import parse_module
 
 
 def double(x: torch.Tensor, s: float = 2.0) -> torch.Tensor:
@@ -145,10 +147,9 @@ def test_templates_are_lowered_once_a_structure_and_configs_loaded_once(backend:
 def test_a_template_of_another_structure_is_refused(backend: Backend) -> None:
     stages = as_gpu(helion.kernel(double).bind((X,))).lowering
     template = stages.template(assignment(32, 16))
-    assert template.attributes[STRUCTURE].data == "(16,)"  # pyright: ignore
-    assert stages.printed(assignment(64, 16), template).text == "program 64 4\n"
-    with pytest.raises(ValueError, match=re.escape("has structure (16,), the configuration has structure (None,)")):
-        stages.printed(assignment(64, None), template)
+    assert stages.print_template(template, assignment(64, 16)).text == "program 64 4\n"
+    with pytest.raises(ValueError, match="lowered for @reduction.n ne none = 1; the config has 0"):
+        stages.print_template(template, assignment(64, None))
 
 
 def test_code_needs_a_config_or_one_implied(backend: Backend) -> None:
@@ -170,13 +171,14 @@ def test_stages_and_targets(backend: Backend) -> None:
     assert names == ["tile", "declared", "map-grid", "make-masks", "template", "materialize-config"]
     assert "@num_warps" not in bound.ir("tile") and "@num_warps" in bound.ir("declared")
     assert 'last = "map-grid"' in bound.ir("map-grid")
-    assert 'helion_ir.structure = "(16,)"' in bound.ir("template", {"reduction_loops": [16]})
+    assert "helion_ir.structure = [#index.expr<@reduction.n ne none>, #knob.value<1>]" in bound.ir("template", {"reduction_loops": [16]})
     assert "'num_warps': 8" in str(bound.materialize({"num_warps": 8}).attributes["config"])
     with pytest.raises(ValueError, match="no stage 'nope'; there are tile, declared, map-grid"):
         bound.ir("nope")
+    calls = len([line for line in backend.log if line.startswith("prepare")])
     compiled = bound.compile_for("b200", {"num_warps": 8})
-    assert compiled.asm == {"ptx": "b200"} and compiled.resources == assignment(32, None, 8)
-    assert [line for line in backend.log if line.startswith("prepare")] == ["prepare h200", "prepare b200"]
+    assert compiled.asm == {"ptx": "b200"} and compiled.resources == "program 32 8\n"
+    assert [line for line in backend.log if line.startswith("prepare")] == ["prepare h200"] * calls + ["prepare b200"]
 
 
 def test_cpu_tensors_are_interpreted_with_large_tiles(backend: Backend) -> None:
@@ -227,3 +229,44 @@ def test_printing_generated_code(backend: Backend, capsys: pytest.CaptureFixture
     bound = as_gpu(helion.kernel(double, config={"num_warps": 1}, print_output_code=True).bind((X,)))
     bound(X, 2.0)
     assert "program 32 1\n" in capsys.readouterr().err
+
+
+def test_requirements_that_lowering_finds_rule_out_configs(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lower(module, chosen, callback=None):
+        made = Backend.lower(backend, module, chosen)
+        rule = "@num_warps lt 8" if chosen["reduction.n"] == 16 else "@num_warps lt 4"
+        required = parse_module(f'knob.require <{rule}>, "too many warps" by "plan-memory"').body.block.first_op
+        assert required is not None
+        required.detach()
+        made.body.block.add_op(required)
+        return made
+
+    monkeypatch.setattr(sys.modules["helion_ir.passes.pipeline"], "lower", lower)
+    space = as_gpu(helion.kernel(double).bind((X,))).config_space
+    assert space.is_legal(assignment(32, 16, 4)) is None
+    assert space.is_legal(assignment(32, 16, 8)) == "too many warps (num_warps = 8)"
+    assert space.is_legal(assignment(32, None, 4)) == "too many warps (num_warps = 4)"
+    assert space.legal_default()["num_warps"] in (1, 2)
+    assert {(a["reduction.n"], a["num_warps"]) for a in map(space.sample, [random.Random(3)] * 200)} == {
+        (None, 1), (None, 2), (16, 1), (16, 2), (16, 4),
+    }  # fmt: skip
+    assert space.size() == 3 * 2 * 4
+
+
+def test_a_structure_that_cannot_be_lowered_is_illegal_unless_it_is_the_authors(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[object] = [16]
+
+    def lower(module, chosen, callback=None):
+        if chosen["reduction.n"] in refused:
+            raise exc.BackendUnsupported("no chunks of this")
+        return Backend.lower(backend, module, chosen)
+
+    monkeypatch.setattr(sys.modules["helion_ir.passes.pipeline"], "lower", lower)
+    space = as_gpu(helion.kernel(double).bind((X,))).config_space
+    assert (space.is_legal(assignment(32, 16)) or "").startswith("no chunks of this")
+    assert {space.sample(random.Random(i))["reduction.n"] for i in range(30)} == {None}
+    refused.append(None)
+    with pytest.raises(exc.BackendUnsupported, match="no chunks of this"):
+        as_gpu(helion.kernel(double).bind((X,))).config_space.legal_default()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, ListField, of_another_backend
@@ -156,7 +156,7 @@ def allowed(domain: Domain) -> str:
             return f"{', '.join(rest)} or {last}" if rest else last
 
 
-def _is_pow2(value: object) -> bool:
+def _is_pow2(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0 and value & (value - 1) == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,16 @@ class ConfigSpace:
     (12, {'bm': 32, 'num_warps': 4})
     """
 
-    def __init__(self, knobs: Sequence[Knob], requires: Sequence[Requirement] = ()):
+    def __init__(
+        self,
+        knobs: Sequence[Knob],
+        requires: Sequence[Requirement] = (),
+        further: Callable[[Assignment], Sequence[Requirement]] | None = None,
+    ):
         self.knobs: dict[str, Knob] = {k.name: k for k in knobs}
         self.requires = tuple(requires)
+        self._further = further
+        """Requirements that depend on the assignment: those of the structure it has."""
         self._order = self._by_condition()
         self._conditional = [k for k in self._order if k.when is not None]
 
@@ -175,6 +182,9 @@ class ConfigSpace:
     def broken(self, assignment: Mapping[str, KnobValue]) -> Requirement | None:
         """The first requirement that an assignment breaks."""
         for rule in self.requires:
+            if not rule.holds(assignment):
+                return rule
+        for rule in self._further(dict(assignment)) if self._further is not None else ():
             if not rule.holds(assignment):
                 return rule
         return None

@@ -32,6 +32,15 @@ create table if not exists rows (
 create index if not exists rows_by_key on rows (kernel, specialization, target, version, space);
 """
 _KEY = "kernel = ? and specialization = ? and target = ? and version = ? and space = ?"
+# Errors that say nothing about the contents: somebody else is writing, or this process may not.
+_FILE_IS_GOOD = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+}
 
 
 def default_path() -> Path:
@@ -126,11 +135,13 @@ class SqliteStore:
                         return act(db)
                 finally:
                     db.close()
-            except (sqlite3.OperationalError, OSError) as e:
-                # Locked, read-only, disk full, no such directory: the file itself is good.
+            except OSError as e:
                 self._warn_once(f"tuning results at {self.path} cannot be used: {e}")
                 return otherwise
-            except (sqlite3.DatabaseError, ValueError, TypeError) as e:
+            except (sqlite3.Error, ValueError, TypeError) as e:
+                if getattr(e, "sqlite_errorcode", 0) & 0xFF in _FILE_IS_GOOD:
+                    self._warn_once(f"tuning results at {self.path} cannot be used: {e}")
+                    return otherwise
                 if attempt or not self._move_aside(e):
                     return otherwise
         return otherwise
@@ -139,12 +150,16 @@ class SqliteStore:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, timeout=self._busy_seconds)
         try:
+            # One transaction: between two, another process could have written the schema.
+            db.execute("begin")
             version = db.execute("pragma user_version").fetchone()[0]
+            tables = db.execute("select count(*) from sqlite_master").fetchone()[0]
+            db.commit()
             if version not in (0, SCHEMA_VERSION):
                 raise sqlite3.DatabaseError(f"its format is {version}, and this version writes {SCHEMA_VERSION}")
+            if version == 0 and tables:
+                raise sqlite3.DatabaseError("it holds something else")
             if version == 0:
-                if db.execute("select count(*) from sqlite_master").fetchone()[0]:
-                    raise sqlite3.DatabaseError("it holds something else")
                 db.execute("pragma journal_mode = wal")
                 db.executescript(f"begin immediate; {_SCHEMA} pragma user_version = {SCHEMA_VERSION}; commit;")
         except BaseException:

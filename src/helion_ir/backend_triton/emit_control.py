@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, emitter
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Kernel
-from helion_ir.backend_triton.spelling import signature_text
+from helion_ir.backend_triton.spelling import call_text, signature_text
 from helion_ir.dialects import knob
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, ProgramLoopOp, WhileOp, YieldOp
@@ -39,7 +39,7 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
     p.constexprs = frozenset(known)
     p.kernel, p.unnamed, p.uses_descriptors = name, 0, False
     p.lines.append("@triton.jit")
-    p.lines.append(f"def {name}({', '.join([*parameters, *(f'{c}: tl.constexpr' for c in known)])}):")
+    p.lines.append(call_text(f"def {name}", [*parameters, *(f"{c}: tl.constexpr" for c in known)]) + ":")
     p.nested(block)
     p.kernels[name] = Kernel(name, parameters, known, p.uses_descriptors)
 

@@ -7,7 +7,7 @@ import functools
 from xdsl.ir import Operation, Region, SSAValue
 
 from helion_ir.backend_triton.emitting import KernelPrinter, emitter
-from helion_ir.backend_triton.spelling import dtype_text, number_text
+from helion_ir.backend_triton.spelling import dtype_text, is_atom, number_text
 from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.triton.compute import (
     ArangeOp,
@@ -62,7 +62,7 @@ def emit_apply(p: KernelPrinter, op: ApplyOp) -> None:
         p.result(op, text)
         return
     result = op.results[0]
-    p.names[result] = text if text.isidentifier() or text.isdigit() else f"({text})"
+    p.names[result] = text if is_atom(text) else f"({text})"
     p.inline.add(result)
 
 

@@ -14,7 +14,7 @@ from helion_ir.backend_triton.emit_memory import eviction_policy
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, KernelText
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Launch
-from helion_ir.backend_triton.spelling import host_text, literal_text
+from helion_ir.backend_triton.spelling import call_text, host_text, literal_text
 from helion_ir.dialects.host import BindOp, FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
@@ -141,7 +141,7 @@ class HostPrinter:
             indent += "    "
             programs = programs.replace(total, "_total", 1)
             keywords = [f"{TOTAL}=_total" if k == f"{TOTAL}={total}" else k for k in keywords]
-        self.lines.append(f"{indent}_launcher({', '.join([name, f'({programs},)', *arguments, *keywords])})")
+        self.lines.append(indent + call_text("_launcher", [name, f"({programs},)", *arguments, *keywords], indent))
 
     def grid(
         self, grid: Grid, scalars: Mapping[str, str], arguments: tuple[str, ...], parameters: Mapping[str, str]

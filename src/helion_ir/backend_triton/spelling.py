@@ -7,6 +7,7 @@ import json
 import keyword
 import math
 import re
+from collections.abc import Sequence
 
 import sympy
 from sympy import Expr, Symbol
@@ -117,6 +118,30 @@ def identifier(hint: str) -> str:
     return name + "_" if name in RESERVED else name
 
 
+@functools.cache
+def is_atom(text: str) -> bool:
+    """Whether an expression can be an operand without parentheses.
+
+    >>> is_atom("x.size(0)"), is_atom("a + b"), is_atom("-1")
+    (True, False, False)
+    """
+    return re.fullmatch(r"[\w.]+(\([^()]*\))?", text) is not None
+
+
+def call_text(function: str, arguments: Sequence[str], indent: str = "") -> str:
+    """A call or a function's head, an argument a line where it is too long for one.
+
+    >>> call_text("f", ["a", "b"])
+    'f(a, b)'
+    """
+    text = f"{function}({', '.join(arguments)})"
+    if len(indent) + len(text) <= _WIDTH:
+        return text
+    inner = f",\n{indent}    ".join(arguments)
+    return f"{function}(\n{indent}    {inner},\n{indent})"
+
+
+_WIDTH = 119
 _INFIX: dict[type[Expr], tuple[str, int]] = {
     FloorDiv: ("//", 20),
     Mod: ("%", 20),
@@ -207,7 +232,7 @@ class _Speller:
         if e.name.startswith("@"):
             raise TritonPrintError(f"{e.name} is open: give the printer an assignment, or run materialize-config first")
         if (other := self.rename.get(e.name)) is not None:
-            return other if re.fullmatch(r"[\w.]+(\([^()]*\))?", other) else f"({other})"
+            return other if is_atom(other) else f"({other})"
         return f"{{{e.name[1:]}}}" if _OPERAND.fullmatch(e.name) else e.name
 
     def list(self, args: tuple[Expr, ...]) -> str:

@@ -24,7 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 if TYPE_CHECKING:
     from sympy import Expr
 
-_CALLS = ("min", "max", "next_power_of_2")
+_CALLS = ("min", "max", "next_power_of_2", "where")
 _INFIX = {
     "or": 1,
     "and": 2,

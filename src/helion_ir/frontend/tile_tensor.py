@@ -32,9 +32,9 @@ class TileTensor(torch.Tensor):
     dims: list[Size]
     home_block: Block | None
     is_view: bool
-    _value: SSAValue
-    _storage: Storage
-    _version: int
+    _ssa: SSAValue
+    _shared: Storage
+    _seen: int
 
     __torch_function__ = torch._C._disabled_torch_function_impl
 
@@ -52,9 +52,9 @@ class TileTensor(torch.Tensor):
         self.dims = dims
         self.home_block = home_block
         self.is_view = base is not None
-        self._value = value
-        self._storage = base._storage if base is not None else Storage()
-        self._version = self._storage.version
+        self._ssa = value
+        self._shared = base._shared if base is not None else Storage()
+        self._seen = self._shared.version
         return self
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -63,22 +63,22 @@ class TileTensor(torch.Tensor):
     @property
     def value(self) -> SSAValue:
         """The SSA value. Raises NotAllowedOnDevice for a view of a tile that has been changed in place since."""
-        if self._version != self._storage.version:
+        if self._seen != self._shared.version:
             raise NotAllowedOnDevice(
                 "this is a view of a tile that was changed in place after the view was taken; "
                 "take the view again, or write `x = x + ...` in place of the in-place operation"
             )
-        return self._value
+        return self._ssa
 
     def assign(self, value: SSAValue) -> None:
         """Become another value, as in-place operations do; views taken before go stale."""
-        self._storage.version += 1
-        self._version = self._storage.version
-        self._value = value
+        self._shared.version += 1
+        self._seen = self._shared.version
+        self._ssa = value
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         raise NotInsideKernel(f"{func} on a tile outside of a kernel")
 
     def __repr__(self, **kwargs: Any) -> str:  # torch's printer would dispatch
-        return f"TileTensor({self._value.type})"
+        return f"TileTensor({self._ssa.type})"

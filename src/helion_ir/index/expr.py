@@ -256,8 +256,24 @@ class Not(IndexFunction):
         return a.args[0] if isinstance(a, Not) else None
 
 
+class Where(IndexFunction):
+    """b if a else c; the branch not taken is not evaluated, so it may name a knob that is none."""
+
+    nargs = 3
+    text = "where"
+
+    @staticmethod
+    def compute(*args: int) -> int:
+        return args[1] if args[0] else args[2]
+
+    @classmethod
+    def reduced(cls, *args: Expr) -> Expr | None:
+        condition, a, b = args
+        return (a if condition != 0 else b) if condition.is_Integer else a if a == b else None
+
+
 FUNCTIONS: dict[str, type[IndexFunction]] = {
-    f.text: f for f in (FloorDiv, CeilDiv, Mod, Min, Max, NextPow2, Eq, Ne, Lt, Le, And, Or, Not)
+    f.text: f for f in (FloorDiv, CeilDiv, Mod, Min, Max, NextPow2, Eq, Ne, Lt, Le, And, Or, Not, Where)
 }
 
 
@@ -373,6 +389,8 @@ def _python(e: Expr) -> str:
             return f"{type(e).text}({a[0]}, {a[1]})"
         case Not():
             return f"(not {a[0]})"
+        case Where():
+            return f"({a[1]} if {a[0]} else {a[2]})"
         case And() | Or():
             return f"({a[0]} {type(e).text} {a[1]})"
         case Eq() | Ne() | Lt() | Le():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sympy
 from sympy import Expr, Symbol
 
-from helion_ir.index.expr import And, CeilDiv, Comparison, FloorDiv, Max, Min, Mod, NextPow2, Not, Or, compiled, knobs_of
+from helion_ir.index.expr import NONE, And, CeilDiv, Comparison, FloorDiv, Max, Min, Mod, NextPow2, Not, Or, Where, compiled, knobs_of
 
 INFINITY = math.inf
 
@@ -82,6 +82,8 @@ def _fact(e: Expr, facts: Facts, memo: dict[Expr, Fact]) -> Fact:
             return Fact(min(a[0].low, a[1].low), min(a[0].high, a[1].high), math.gcd(a[0].divisor, a[1].divisor))
         case Max():
             return Fact(max(a[0].low, a[1].low), max(a[0].high, a[1].high), math.gcd(a[0].divisor, a[1].divisor))
+        case Where():
+            return Fact(min(a[1].low, a[2].low), max(a[1].high, a[2].high), math.gcd(a[1].divisor, a[2].divisor))
         case NextPow2():
             return Fact(max(1, a[0].low), 2 * a[0].high)
     return ANYTHING
@@ -129,5 +131,7 @@ def decide(predicate: Expr, domains: Domains) -> Expr:
     if math.prod(len(domains[n]) for n in names) > MOST_COMBINATIONS:
         return predicate
     function = compiled(predicate)
-    seen = {bool(function(dict(zip(names, values)))) for values in itertools.product(*[domains[n] for n in names])}
+    # A number that may be none is not none where an expression computes with it: the structure bound says so.
+    numbers = [[v for v in domains[n] if v is not None] if NONE not in predicate.free_symbols else domains[n] for n in names]
+    seen = {bool(function(dict(zip(names, values)))) for values in itertools.product(*numbers)}
     return sympy.Integer(int(seen.pop())) if len(seen) == 1 else predicate

@@ -31,13 +31,15 @@ def lifted(function: Callable[..., Any], operands: Sequence[SSAValue]) -> Functi
     return lambda *values: function(*[as_tensor(v, d) for v, d in zip(values, dtypes)])
 
 
-def widened(function: Callable[..., torch.Tensor], dtype: torch.dtype) -> Callable[..., torch.Tensor]:
-    """`function` for a type that PyTorch has no arithmetic for: through int64 and back."""
+def widened(function: Callable[..., torch.Tensor], dtype: torch.dtype, tensors: int | None = None) -> Function:
+    """`function` for a type that PyTorch has no arithmetic for: its arguments (or the first `tensors` of them) go
+    through int64 and its result comes back, unless it is a bool."""
     if dtype not in UNSIGNED:
         return function
 
-    def wide(*values: torch.Tensor) -> torch.Tensor:
-        out = function(*[_to_int64(v) for v in values])
+    def wide(*values: Any) -> torch.Tensor:
+        count = len(values) if tensors is None else tensors
+        out = function(*[_to_int64(v) for v in values[:count]], *values[count:])
         return out if out.dtype == torch.bool else out.to(dtype)
 
     return wide

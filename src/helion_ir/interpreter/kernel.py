@@ -77,7 +77,7 @@ class Interpreter:
         if len(arguments) != len(names):
             raise InterpreterError(f"{name} takes {len(names)} arguments, {len(arguments)} given")
         numbers = _numbers(names, types, arguments)
-        scope = Scope(self._names(kernel, numbers), self.target, isinstance(kernel, TileKernelOp) and kernel.explicit_masks is not None)
+        scope = self._scope(kernel, numbers)
         values = [_argument(n, t, a, scope) for n, t, a in zip(names, types, arguments)]
         reads = self._reads.get(name)
         key = (name, *[numbers[n] for n in reads]) if reads is not None else None
@@ -89,12 +89,13 @@ class Interpreter:
         # The arguments of the entry block have the first slots.
         compiled.body([*values, *[None] * (compiled.slots - len(values))])
 
-    def _names(self, kernel: Kernel, numbers: dict[str, Any]) -> dict[str, Any]:
-        names = {**self.assignment, **numbers}
-        if isinstance(kernel, TritonKernelOp):
-            scope = Scope(names, self.target, True)
-            names |= {n: scope.attribute(a) for n, a in kernel.constexprs.data.items()}
-        return names
+    def _scope(self, kernel: Kernel, numbers: dict[str, Any]) -> Scope:
+        known = {**self.assignment, **numbers}
+        if isinstance(kernel, TileKernelOp):
+            return Scope(known, self.target, kernel.explicit_masks is not None)
+        outer = Scope(known, self.target, True)
+        constexprs = {n: outer.attribute(a) for n, a in kernel.constexprs.data.items()}
+        return Scope(known | constexprs, self.target, True, read=outer.read)
 
 
 def _numbers(names: Sequence[str], types: Sequence[Any], arguments: Sequence[Any]) -> dict[str, Any]:
@@ -139,4 +140,5 @@ def _check_tensor(name: str, value: Any, type_: RefType, scope: Scope) -> None:
         )
     # The stride of an extent of one (or of an empty tensor) says nothing.
     if any(a != b for a, b, n in zip(value.stride(), strides, shape) if n > 1) and 0 not in shape:
-        raise InterpreterError(f"argument {name!r} has strides {list(value.stride())}, the kernel was made for {strides}")
+        actual = list(value.stride())
+        raise InterpreterError(f"argument {name!r} has strides {actual}, the kernel was made for {strides}")

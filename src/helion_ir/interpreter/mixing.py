@@ -13,7 +13,8 @@ import torch
 
 from helion_ir.dialects.tile.compute import DotOp, ReduceOp, ScanOp, SortOp
 from helion_ir.dialects.types import TileType
-from helion_ir.interpreter.registry import Function, Reading, implements
+from helion_ir.interpreter.elementwise import widened
+from helion_ir.interpreter.registry import Reading, implements
 from helion_ir.interpreter.scope import Scope
 from helion_ir.interpreter.values import Range, as_tensor, dtype_of, highest, lowest
 from helion_ir.interpreter.views import flipped
@@ -71,8 +72,9 @@ REDUCTIONS: dict[str, tuple[Reduction, Callable[[torch.dtype], float | int]]] = 
 @implements(ReduceOp)
 def reduce(op: ReduceOp, scope: Scope) -> Reading:
     assert isinstance(op.operand.type, TileType) and isinstance(op.result.type, TileType)
-    function, neutral = REDUCTIONS[op.kind.data]
-    value = neutral(dtype_of(op.operand.type.element_type))
+    plain, neutral = REDUCTIONS[op.kind.data]
+    dtype = dtype_of(op.operand.type.element_type)
+    function, value = widened(plain, dtype, 1), neutral(dtype)
     dims, result = op.dims, dtype_of(op.result.type.element_type)
     partial = scope.partial(op.operand.type, dims)
     axes = [axis for axis, _ in partial]

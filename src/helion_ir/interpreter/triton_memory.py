@@ -33,12 +33,13 @@ from helion_ir.interpreter.values import BlockPointer, Pointer, as_tensor, dtype
 
 @implements(AddPtrOp)
 def addptr(op: AddPtrOp, scope: Scope) -> Function:
-    return lambda p, offset: Pointer(p.storage, p.offset + offset)
+    # Addresses have 64 bits, whatever the offsets have.
+    return lambda p, offset: Pointer(p.storage, p.offset + (offset.long() if isinstance(offset, torch.Tensor) else offset))
 
 
 def checked(p: Pointer, shape: tuple[int, ...], mask: Any) -> Elements:
     """The elements that a tile of pointers addresses. Raises where an active lane is outside of the storage."""
-    offsets = as_tensor(p.offset, torch.int64).long().expand(shape)
+    offsets = as_tensor(p.offset, torch.int64).expand(shape)
     active = None if mask is None else as_tensor(mask, torch.bool).expand(shape)
     if active is not None and bool(active.all()):
         active = None

@@ -44,6 +44,8 @@ class Pass(ModulePass):
 
     def located(self, old: Operation, new: Sequence[Operation]) -> None:
         """Give ops without a location that of `old`, named after this pass."""
+        if isinstance(old.location, UnknownLoc):
+            return
         loc = NameLoc(StringAttr(self.name), old.location)
         for op in new:
             for inner in op.walk():

@@ -14,7 +14,7 @@ from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp, declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import TileType, bit_width
-from helion_ir.index.expr import Eq, Le, Max, knob
+from helion_ir.index.expr import NONE, Eq, Le, Max, Where, knob
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.scope import physical
 from helion_ir.targets import Target
@@ -111,7 +111,7 @@ def _stages(label: str, declared: set[str]) -> Expr:
     own = f"loop.{label}.num_stages"
     if own not in declared:
         return whole
-    return Max(knob(own), whole * Eq(knob(own), Integer(0)))  # 0: the launch's
+    return Where(Eq(knob(own), NONE), whole, knob(own))
 
 
 VIEWS = (compute.PermuteOp, compute.ReshapeOp)

@@ -16,7 +16,7 @@ from helion_ir.autotuner.space import Assignment, ConfigSpace
 from helion_ir.runtime.settings import RefMode, Settings, parse_bool
 from helion_ir.runtime.specialization import device_of, is_constexpr, stable_text
 from helion_ir.runtime.stages import Stages, assignment_key
-from helion_ir.targets import Target, get_target
+from helion_ir.targets import TARGETS, Target, get_target
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -48,7 +48,7 @@ class BoundKernel:
         self._unwraps = unwrap
         self._config: Config | None = None
         self._loaded: dict[Hashable, Run] = {}
-        self._stages: dict[str, Stages] = {}
+        self._stages: dict[Target, Stages] = {}
         self._run: Run | None = None
         self._tile = self._traced(args)
 
@@ -75,7 +75,7 @@ class BoundKernel:
     def target(self) -> Target:
         """The device's record."""
         if self.device.type == "cuda":
-            from helion_ir.backend_triton.device import get_device_target
+            from helion_ir.backend_triton.devices import get_device_target
 
             return get_device_target(self.device)
         return get_target("cpu")
@@ -83,9 +83,11 @@ class BoundKernel:
     def stages_for(self, target: Target | str) -> Stages:
         """The stages of this kernel on a target, by record or by name; no device is needed."""
         record = get_target(target) if isinstance(target, str) else target
-        found = self._stages.get(record.name)
+        found = self._stages.get(record)
         if found is None:
-            found = self._stages[record.name] = Stages(self._tile, record)
+            # The module names its target, so that the record of a device nobody listed must be found by name too.
+            TARGETS.setdefault(record.name.lower(), record)
+            found = self._stages[record] = Stages(self._tile, record)
         return found
 
     @functools.cached_property
@@ -205,6 +207,17 @@ class BoundKernel:
                 print(printed.text, file=sys.stderr)
             found = self._loaded[key] = load(printed, self.kernel.fn.__globals__)
         return found
+
+    def get_cached_path(self, config: Config | Mapping[str, Any] | None = None) -> str | None:
+        """The path of a file with a config's generated program; None where no config is set or implied."""
+        from helion_ir.backend_triton.loader import write_text
+
+        try:
+            return str(write_text(self.to_triton_code(config)))
+        except RuntimeError:
+            if config is not None:
+                raise
+            return None
 
     def format_kernel_decorator(self, config: Config, settings: Settings | None = None) -> str:
         """The decorator that fixes a config, ready to paste."""
@@ -350,7 +363,7 @@ class BoundKernel:
             if isinstance(op, BindOp):
                 visible |= knobs_of(op.value.data)
         given = self._config or (self.configs[0] if self.configs else None)
-        chosen = self.config_space.encode(given) if given is not None else space.default()
+        chosen = self.lowering.declared_space.encode(given) if given is not None else space.default()
         return {name: chosen[name] if name in visible else value for name, value in fast.items()}
 
     def _unwrapped(self, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -67,9 +67,8 @@ class Kernel:
         if kwargs or len(args) != self._arity:
             args = self.normalize_args(*args, **kwargs)
         found = self._bound.get(self._base_key(args))
-        if found.__class__ is not BoundKernel:
-            found = self._select(found, args)
-        return found(*args)  # pyright: ignore[reportOptionalCall]
+        bound = found if isinstance(found, BoundKernel) else self._select(found, args)
+        return bound(*args)
 
     def bind(self, args: Sequence[Any]) -> BoundKernel:
         """The compiled kernel that serves these positional arguments, traced on first use.
@@ -145,7 +144,7 @@ class Kernel:
         return inspect.getsource(self.fn)
 
     def __repr__(self) -> str:
-        return f"<helion kernel {self.__module__}.{self.__qualname__}>"
+        return f"<helion kernel {self.fn.__module__}.{self.fn.__qualname__}>"
 
 
 class Guarded:

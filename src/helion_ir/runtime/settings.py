@@ -11,12 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-
-T = TypeVar("T")
 
 
 class RefMode(enum.Enum):
@@ -40,10 +38,13 @@ def parse_bool(text: str) -> bool:
     raise ValueError(f"expected 1, true, yes, on or 0, false, no, off; got {text!r}")
 
 
-def from_env(variable: str, parse: Callable[[str], T], default: T | Callable[[], T]) -> Any:
-    """A dataclass field whose default is read from the environment whenever an object is made."""
+def from_env(variable: str, parse: Callable[[str], Any], default: Any) -> Any:
+    """A dataclass field whose default is read from the environment whenever an object is made.
 
-    def read() -> T:
+    `default` is a value, or a function that gives one.
+    """
+
+    def read() -> Any:
         text = os.environ.get(variable)
         if text is None or (text == "" and parse is not _precompile):
             return default() if callable(default) else default

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from helion_ir.autotuner.space import Assignment, ConfigSpace
+from helion_ir.autotuner.space import Assignment, ConfigSpace, Requirement
 from helion_ir.dialects.knob import KnobValue
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from helion_ir.backend_triton.compile import Compiled
+    from helion_ir.passes.pipeline import StageCallback
     from helion_ir.backend_triton.printer import PrintedModule, TemplatePrinter
     from helion_ir.targets import Target
-
-STRUCTURE = "helion_ir.structure"
-"""The module attribute of a template that records which structure it was lowered for."""
-
 
 class Stages:
     """From the tile module to Triton text, each step done once and kept.
@@ -31,18 +28,29 @@ class Stages:
         self.target = target
         self._templates: dict[Hashable, ModuleOp] = {}
         self._printers: dict[Hashable, TemplatePrinter] = {}
+        self._required: dict[str, tuple[Requirement, ...]] = {}
 
     @functools.cached_property
     def declared(self) -> ModuleOp:
         """The tile module with every knob declared."""
+        return self._prepared()
+
+    def _prepared(self, callback: StageCallback | None = None) -> ModuleOp:
         from helion_ir.passes.pipeline import prepare
 
-        module = self.tile.clone()
-        prepare(module, self.target)
+        module = copied(self.tile)
+        prepare(module, self.target, callback)
         return module
 
     @functools.cached_property
     def space(self) -> ConfigSpace:
+        """The knobs, with the requirements of the declared module and those that lowering a structure finds."""
+        declared = self.declared_space
+        return ConfigSpace(list(declared), declared.requires, self._requirements)
+
+    @functools.cached_property
+    def declared_space(self) -> ConfigSpace:
+        """The space without what only lowering finds; nothing is lowered to ask it."""
         return ConfigSpace.of(self.declared)
 
     @functools.cached_property
@@ -57,22 +65,33 @@ class Stages:
         key = self._structure(assignment)
         found = self._templates.get(key)
         if found is None:
-            found = self._templates[key] = self.lowered(assignment)
+            from helion_ir.passes.pipeline import lower
+
+            found = self._templates[key] = lower(self.declared, assignment)
         return found
 
-    # Tells True from 1, which are one key of a dict and two values of a knob.
+    # Text tells True from 1, which are one key of a dict and two values of a knob.
     def _structure(self, assignment: Assignment) -> str:
         return repr(self.structure_of(assignment))
 
-    def lowered(self, assignment: Assignment, callback: Callable[[str, ModuleOp], None] | None = None) -> ModuleOp:
-        """A new template, marked with its structure; `callback(pass_name, module)` sees it after each pass."""
-        from xdsl.dialects.builtin import StringAttr
+    def _requirements(self, assignment: Assignment) -> Sequence[Requirement]:
+        """What lowering the assignment's structure found to be required, or that it cannot be lowered."""
+        key = self._structure(assignment)
+        found = self._required.get(key)
+        if found is None:
+            found = self._required[key] = self._found_required(assignment, key)
+        return found
 
-        from helion_ir.passes.pipeline import lower
+    def _found_required(self, assignment: Assignment, key: str) -> tuple[Requirement, ...]:
+        from helion_ir import exc
 
-        module = lower(self.declared, assignment, callback)
-        module.attributes[STRUCTURE] = StringAttr(self._structure(assignment))
-        return module
+        try:
+            return ConfigSpace.of(self.template(assignment)).requires
+        except exc.BackendUnsupported as e:
+            # One schedule that cannot be lowered is no loss; where it is the author's own, the error must be seen.
+            if key == self._structure(self.declared_space.default()):
+                raise
+            return (Requirement(lambda a: False, str(e), "lowering", tuple(sorted(self.declared_space.knobs))),)
 
     def concrete(self, assignment: Assignment) -> ModuleOp:
         """The template with every knob bound."""
@@ -80,18 +99,9 @@ class Stages:
 
         return materialize(self.template(assignment), assignment)
 
-    def printed(self, assignment: Assignment, template: ModuleOp | None = None) -> PrintedModule:
-        """The Triton program of an assignment, kernel texts shared by the assignments they serve.
-
-        Raises ValueError where `template` was lowered for another structure than the assignment's.
-        """
+    def printed(self, assignment: Assignment) -> PrintedModule:
+        """The Triton program of an assignment; kernel texts are shared by the assignments they serve."""
         key = self._structure(assignment)
-        if template is not None:
-            from helion_ir.backend_triton.printer import print_module
-
-            if (found := structure_of_template(template)) != key:
-                raise ValueError(f"the template has structure {found}, the configuration has structure {key}")
-            return print_module(template, assignment)
         printer = self._printers.get(key)
         if printer is None:
             from helion_ir.backend_triton.printer import TemplatePrinter
@@ -99,31 +109,51 @@ class Stages:
             printer = self._printers[key] = TemplatePrinter(self.template(assignment))
         return printer(assignment)
 
-    def compiled(self, assignment: Assignment) -> Compiled:
-        """What Triton makes of an assignment for this target; no device is needed."""
-        from helion_ir.backend_triton.compile import compile_module
+    def print_template(self, template: ModuleOp, assignment: Assignment) -> PrintedModule:
+        """The Triton program of a given template.
 
-        return compile_module(self.template(assignment), assignment, self.target)
+        Raises ValueError where it was lowered for another structure than the assignment's.
+        """
+        from helion_ir.backend_triton.printer import print_module
+        from helion_ir.passes.bind_structure import check_structure
+
+        check_structure(template, assignment)
+        return print_module(template, assignment)
+
+    def compiled(self, assignment: Assignment) -> Compiled:
+        """What Triton makes of an assignment's first kernel for this target; no device is needed."""
+        from helion_ir.backend_triton.compile import compile_text
+
+        return compile_text(self.printed(assignment), self.target)
 
     def texts(self, assignment: Assignment) -> list[tuple[str, str]]:
-        """(stage, IR text) of every stage of one configuration, in order: tile, declared, each pass, concrete."""
+        """(stage, IR text) of every stage of one configuration, in order.
+
+        "tile"; the passes that run once a kernel; "declared"; the passes that run once a structure; "template";
+        "materialize-config".
+        """
         from helion_ir.dialects.context import module_text
-
-        out = [("tile", module_text(self.tile)), ("declared", module_text(self.declared))]
-        template = self.lowered(assignment, lambda name, module: out.append((name, module_text(module))))
         from helion_ir.passes.materialize_config import materialize
+        from helion_ir.passes.pipeline import lower
 
+        out = [("tile", module_text(self.tile))]
+
+        def seen(name: str, module: ModuleOp) -> None:
+            out.append((name, module_text(module)))
+
+        out.append(("declared", module_text(self._prepared(seen))))
+        template = lower(self.declared, assignment, seen)
         out.append(("template", module_text(template)))
         out.append(("materialize-config", module_text(materialize(template, assignment))))
         return out
 
 
-def structure_of_template(template: ModuleOp) -> str | None:
-    """The structure that a template records; None where it records none."""
-    from xdsl.dialects.builtin import StringAttr
-
-    found = template.attributes.get(STRUCTURE)
-    return found.data if isinstance(found, StringAttr) else None
+def copied(module: ModuleOp) -> ModuleOp:
+    """A copy with the locations, which xDSL's clone leaves behind."""
+    made = module.clone()
+    for old, new in zip(module.walk(), made.walk()):
+        new.location = old.location
+    return made
 
 
 def assignment_key(assignment: Mapping[str, KnobValue]) -> tuple[tuple[type, KnobValue], ...]:

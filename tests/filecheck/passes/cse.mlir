@@ -76,13 +76,13 @@ builtin.module {
     %one = tile.full <1.0> -> !tile.tile<[], f32>
     %v = tile.load "x" %x[%w] : !tile.ref<[64], f32, strides = [1]>[!tile.range<64>] -> !tile.tile<[64], f32>
     %r = tile.custom_scan %v dim 0 : i64 reverse false {
-    ^bb0(%l: !tile.tile<[], f32>{{.*}}, %m: !tile.tile<[], f32>{{.*}}):
+    ^bb0(%l: !tile.tile<[], f32>, %m: !tile.tile<[], f32>):
       %two = tile.full <1.0> -> !tile.tile<[], f32>
       %p = tile.add %l, %two : !tile.tile<[], f32>
       tile.yield %p : !tile.tile<[], f32>
     } : !tile.tile<[64], f32> -> !tile.tile<[64], f32>
     %q = tile.custom_scan %v dim 0 : i64 reverse false {
-    ^bb0(%l: !tile.tile<[], f32>{{.*}}, %m: !tile.tile<[], f32>{{.*}}):
+    ^bb0(%l: !tile.tile<[], f32>, %m: !tile.tile<[], f32>):
       %two = tile.full <1.0> -> !tile.tile<[], f32>
       %p = tile.add %l, %two : !tile.tile<[], f32>
       tile.yield %p : !tile.tile<[], f32>

@@ -18,6 +18,11 @@ def pymod_i(a, b):
 
 
 @triton.jit
+def fmod_i(a, b):
+    return a % b
+
+
+@triton.jit
 def shl_i(a, b):
     # A shift by the width or more is undefined in LLVM; PyTorch gives 0.
     width: tl.constexpr = a.dtype.primitive_bitwidth

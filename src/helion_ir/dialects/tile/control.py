@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xdsl.dialects.builtin import ArrayAttr, StringAttr, UnitAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr, UnitAttr
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -116,6 +116,8 @@ class KernelOp(IRDLOperation):
     arg_names = prop_def(ArrayAttr[StringAttr])
     explicit_masks = opt_prop_def(UnitAttr)
     """Set by make-masks: from then on inactive lanes are masked only where the IR says so."""
+    memory = opt_prop_def(DictionaryAttr)
+    """Bytes it needs, expressions over knobs; written by plan-memory."""
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator(), IsolatedFromAbove())
@@ -150,7 +152,7 @@ class KernelOp(IRDLOperation):
         printer.print_string("]")
         print_extra(printer, self, ("sym_name", "arg_names"))
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
 
 @irdl_op_definition
@@ -214,7 +216,7 @@ class ParallelOp(IRDLOperation):
         print_symbols(printer, self.symbols)
         print_extra(printer, self, ("label", "lower", "upper"))
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
 
 @irdl_op_definition
@@ -321,7 +323,7 @@ class ForOp(IRDLOperation):
             printer.print_string(")")
         print_extra(printer, self, ("label", "lower", "upper", "step"))
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
 
 @irdl_op_definition

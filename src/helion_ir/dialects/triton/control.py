@@ -50,6 +50,8 @@ class KernelOp(IRDLOperation):
     arg_names = prop_def(ArrayAttr[StringAttr])
     constexprs = prop_def(DictionaryAttr)
     launch = prop_def(DictionaryAttr)
+    memory = opt_prop_def(DictionaryAttr)
+    """Bytes it needs, expressions over knobs; from plan-memory."""
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator(), IsolatedFromAbove())
@@ -86,7 +88,10 @@ class KernelOp(IRDLOperation):
         constexprs = parser.parse_optional_attr_dict()
         parser.parse_keyword("launch")
         launch = parser.parse_optional_attr_dict()
-        return cls(name, names, parser.parse_region(args), constexprs, launch)
+        extra = parser.parse_optional_attr_dict() if parser.parse_optional_keyword("attributes") else {}
+        op = cls(name, names, parser.parse_region(args), constexprs, launch)
+        op.properties.update(extra)
+        return op
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" @{self.sym_name.data} ")
@@ -98,8 +103,9 @@ class KernelOp(IRDLOperation):
         printer.print_attr_dict(self.constexprs.data)
         printer.print_string(" launch ")
         printer.print_attr_dict(self.launch.data)
+        print_extra(printer, self, ("sym_name", "arg_names", "constexprs", "launch"))
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
 
 @irdl_op_definition
@@ -161,7 +167,7 @@ class ProgramLoopOp(IRDLOperation):
         printer.print_attribute(self.kind)
         print_extra(printer, self, ("total", "kind"))
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
 
 @irdl_op_definition
@@ -275,7 +281,7 @@ class ForOp(IRDLOperation):
             printer.print_string(" : ")
             printer.print_attribute(first.type)
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
 
 @irdl_op_definition

@@ -60,12 +60,12 @@ class ConvertTileToTriton(Pass):
     def _loop_knobs(self, label: str, nvidia: bool, specialize: bool, when: ExprAttr | None) -> Iterator[DeclareOp]:
         prefix, o = f"loop.{label}.", self.name
         yield DeclareOp(
-            prefix + "num_stages", integers(0, 5), 0, owner=o, field="range_num_stages", when=when,
-            doc=f"stages of the pipeline of loop {label}; 0 for the launch's",
+            prefix + "num_stages", one_of(None, 1, 2, 3, 4, 5), None, owner=o, field="range_num_stages", when=when,
+            doc=f"stages of the pipeline of loop {label}; none for the launch's",
         )  # fmt: skip
         yield DeclareOp(
-            prefix + "loop_unroll_factor", one_of(0, 2, 4), 0, owner=o, field="range_unroll_factors", when=when,
-            doc=f"copies of the body of loop {label}; 0 for none",
+            prefix + "loop_unroll_factor", one_of(None, 2, 4), None, owner=o, field="range_unroll_factors", when=when,
+            doc=f"copies of the body of loop {label}",
         )  # fmt: skip
         if nvidia:
             yield DeclareOp(
@@ -97,6 +97,8 @@ class ConvertTileToTriton(Pass):
         launch = {name: expr_attr(knob(name)) for name in LAUNCH if name in declared}
         made = triton.KernelOp(kernel.sym_name.data, [a.data for a in kernel.arg_names], body, {}, launch)
         made.location = kernel.location
+        if kernel.memory is not None:
+            made.properties["memory"] = kernel.memory
         block = kernel.parent_block()
         assert block is not None
         block.insert_op_before(made, kernel)

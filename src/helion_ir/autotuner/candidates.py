@@ -1,0 +1,90 @@
+"""What the author's settings do to candidates: seeds, forced fields, and a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from helion_ir.autotuner.protocol import Candidate, Measurement
+
+if TYPE_CHECKING:
+    import random
+
+    from helion_ir.autotuner.protocol import Assignment, TunableSpace
+    from helion_ir.dialects.knob import KnobValue
+
+
+class ForcedSpace:
+    """A space in which some fields of the configuration have one value only (`autotune_config_overrides`).
+
+    Forcing is done in the author's form, so that positional lists work; assignments that cannot be forced are skipped.
+    """
+
+    def __init__(self, space: TunableSpace, overrides: Mapping[str, Any]):
+        self._space = space
+        self._overrides = dict(overrides)
+
+    def forced(self, assignment: Assignment) -> dict[str, KnobValue]:
+        return self._space.encode({**self._space.decode(assignment), **self._overrides})
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._space)
+
+    def default(self) -> dict[str, KnobValue]:
+        return self.forced(self._space.default())
+
+    def legal_default(self) -> dict[str, KnobValue]:
+        return self.forced(self._space.legal_default())
+
+    def sample(self, rng: random.Random) -> dict[str, KnobValue]:
+        return self.forced(self._space.sample(rng))
+
+    def project(self, assignment: Assignment) -> dict[str, KnobValue]:
+        return self._space.project(assignment)
+
+    def repaired(self, assignment: Assignment, rng: random.Random) -> dict[str, KnobValue]:
+        return self.forced(self._space.repaired(assignment, rng))
+
+    def neighbours(self, assignment: Assignment, rng: random.Random | None = None) -> Iterator[dict[str, KnobValue]]:
+        return map(self.forced, self._space.neighbours(assignment, rng))
+
+    def is_legal(self, assignment: Assignment) -> str | None:
+        return self._space.is_legal(assignment)
+
+    def encode(self, config: Any) -> dict[str, KnobValue]:
+        return self._space.encode(config)
+
+    def decode(self, assignment: Assignment) -> Any:
+        return self._space.decode(assignment)
+
+
+def searched_space(space: TunableSpace, settings: Any) -> TunableSpace:
+    """The space with the settings' overrides. Raises `exc.InvalidConfig` for overrides that fit no configuration."""
+    overrides = dict(getattr(settings, "autotune_config_overrides", None) or {})
+    return ForcedSpace(space, overrides) if overrides else space
+
+
+def seed_assignments(space: TunableSpace, settings: Any) -> list[dict[str, KnobValue]]:
+    """`autotune_seed_configs`, one or several. Raises `exc.InvalidConfig` for one that does not fit the kernel."""
+    seeds = getattr(settings, "autotune_seed_configs", None)
+    if seeds is None:
+        return []
+    return [space.encode(c) for c in ([seeds] if isinstance(seeds, Mapping) else list(seeds))]
+
+
+def filtered(
+    candidates: Sequence[Candidate], space: TunableSpace, settings: Any
+) -> tuple[list[Candidate], list[Measurement]]:
+    """What `autotune_config_filter(config) -> config or None` lets through, and a row for each that it does not."""
+    keep = getattr(settings, "autotune_config_filter", None)
+    if keep is None:
+        return list(candidates), []
+    passed: list[Candidate] = []
+    rejected: list[Measurement] = []
+    for candidate in candidates:
+        config = keep(space.decode(candidate.assignment))
+        if config is None:
+            rejected.append(Measurement(candidate.assignment, None, "rejected", "autotune_config_filter"))
+        else:
+            passed.append(Candidate(space.project(space.encode(config))))
+    return passed, rejected

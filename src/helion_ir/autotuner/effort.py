@@ -1,0 +1,52 @@
+"""How much work a tuning run does: the named profiles, and what settings and arguments change about them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from helion_ir.autotuner.search import SearchOptions
+
+PROFILES: dict[str, SearchOptions] = {
+    "quick": SearchOptions(population=30, parents=2, generations=5, patience=2),
+    "full": SearchOptions(population=100, parents=5, generations=20, patience=4),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The limits of one tuning run."""
+
+    search: SearchOptions | None
+    """None: nothing is measured and the default configuration is used."""
+    seed: int
+    budget_seconds: float | None = None
+    evaluations: int | None = None
+    """Configurations measured at most."""
+    finalists: int = 5
+    """Measured again at the end, longer, where they are within `close` of the best."""
+    close: float = 1.1
+
+
+def make_plan(
+    settings: Any,
+    *,
+    effort: str | None = None,
+    seed: int | None = None,
+    budget_seconds: float | None = None,
+    evaluations: int | None = None,
+) -> Plan:
+    """The plan that settings ask for; arguments that are not None win. Raises ValueError for an unknown effort."""
+    name = effort if effort is not None else getattr(settings, "autotune_effort", "full")
+    if name != "none" and name not in PROFILES:
+        raise ValueError(f"autotune_effort is one of none, {', '.join(PROFILES)}; got {name!r}")
+    search = PROFILES.get(name)
+    generations = getattr(settings, "autotune_max_generations", None)
+    if search is not None and generations is not None:
+        search = replace(search, generations=generations)
+    if seed is None:
+        seed = getattr(settings, "autotune_random_seed", None)
+    if budget_seconds is None:
+        budget_seconds = getattr(settings, "autotune_budget_seconds", None)
+    return Plan(search, time.time_ns() & 0xFFFFFFFF if seed is None else seed, budget_seconds, evaluations)

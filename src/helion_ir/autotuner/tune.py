@@ -1,0 +1,229 @@
+"""`tune`: the loop that ties search, measuring, storing and reporting together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helion_ir.autotuner.candidates import filtered, searched_space, seed_assignments
+from helion_ir.autotuner.effort import Plan, make_plan
+from helion_ir.autotuner.keys import store_key
+from helion_ir.autotuner.local import local_executor
+from helion_ir.autotuner.progress import Reporter
+from helion_ir.autotuner.protocol import Candidate, Executor, Measurement, Search, Store, TunableKernel, TunableSpace
+from helion_ir.autotuner.search import FiniteSearch, LocalSearch
+
+if TYPE_CHECKING:
+    from helion_ir.autotuner.config import Config
+
+BATCH = 32
+
+
+def tune(
+    bound: TunableKernel,
+    args: Sequence[Any],
+    *,
+    force: bool = True,
+    effort: str | None = None,
+    seed: int | None = None,
+    budget_seconds: float | None = None,
+    evaluations: int | None = None,
+    progress: bool = True,
+    configs: Sequence[Any] | None = None,
+    search: Search | None = None,
+    executor: Executor | None = None,
+    store: Store | None = None,
+    measure: str | None = None,
+) -> Config:
+    """The fastest configuration found for a bound kernel on these arguments.
+
+    Args:
+        bound: the kernel, specialized; see `protocol.TunableKernel` for what is used of it.
+        args: the arguments of a call. They are not written to.
+        force: measure even where the store knows a result.
+        effort: none (the default configuration, unmeasured), quick or full. None here and below: what the settings say.
+        seed: makes the candidates of a search depend on nothing but their measurements.
+        budget_seconds: wall-clock time after which the best so far is taken.
+        evaluations: configurations to measure at most.
+        progress: whether to show a line while it goes on, where stderr is a terminal.
+        configs: measure these and no others, at least two.
+        search, executor, store: replace the tuner's own parts.
+        measure: `package.module:name` of a function `(function, args, changed, effort) -> milliseconds`.
+
+    Ctrl-C ends the search and gives the best so far. A configuration that fails is counted, and raises nothing.
+    Raises `exc.NoConfigFound` when none works, `exc.NotEnoughConfigs`, and
+    `exc.AutotuningDisallowedInEnvironment` where the environment says so.
+    """
+    settings = bound.settings
+    plan = make_plan(settings, effort=effort, seed=seed, budget_seconds=budget_seconds, evaluations=evaluations)
+    space = searched_space(bound.config_space, settings)
+    if plan.search is None and configs is None and search is None:
+        return space.decode(space.legal_default())
+    store = store if store is not None else _default_store()
+    key = store_key(bound)
+    level = int(getattr(settings, "autotune_log_level", 20))
+    bar = progress and bool(getattr(settings, "autotune_progress_bar", True))
+    report = Reporter(bound.kernel.name, bar=bar, level=level)
+    if not force and configs is None and not _environment("HELION_SKIP_CACHE"):
+        known = store.best(key)
+        if known is not None and known.assignment.keys() == space.default().keys():
+            report.say(f"known configuration, not tuned again: {_decorator(space, known)}")
+            return space.decode(known.assignment)
+        if _environment("HELION_ASSERT_CACHE_HIT"):
+            from helion_ir import exc
+
+            raise exc.CacheAssertionError(f"no tuning result for {bound.kernel.name} is stored")
+    _check_allowed()
+    search = search or _make_search(space, plan, settings, configs)
+    run = _Run(space, plan, search, store, key, report, settings)
+    with contextlib.ExitStack() as cleanup:
+        if executor is None:
+            directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="helion_ir_tune_")))
+            report.say(f"tuning {bound.kernel.name} on {key.target}, seed {plan.seed}")
+            executor = local_executor(bound, args, directory, space=space, report=report, measure=measure)
+            cleanup.callback(executor.close)
+        best = run.go(executor)
+    store.set_best(key, best)
+    report.summary(_decorator(space, best), best, getattr(executor, "seconds", {}))
+    return space.decode(best.assignment)
+
+
+class _Run:
+    """One pass of search over the space."""
+
+    def __init__(
+        self, space: TunableSpace, plan: Plan, search: Search, store: Store, key: Any, report: Reporter, settings: Any
+    ):
+        self.space, self.plan, self.search = space, plan, search
+        self.store, self.key, self.report, self.settings = store, key, report, settings
+        self.ok: list[Measurement] = []
+        self.tried = 0
+        budget = plan.budget_seconds
+        self.deadline = time.monotonic() + budget if budget is not None else None
+
+    def go(self, executor: Executor) -> Measurement:
+        """Search, then measure the best few again. Raises `exc.NoConfigFound`."""
+        self.report.start()
+        try:
+            self._search(executor)
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self.report.stop()
+        self.ok.sort(key=_milliseconds)
+        if not self.ok:
+            if interrupted:
+                raise KeyboardInterrupt
+            from helion_ir import exc
+
+            raise exc.NoConfigFound(self._why_none())
+        if interrupted:
+            self.report.say("interrupted; the best so far is used")
+            return self.ok[0]
+        try:
+            return self._final(executor)
+        except KeyboardInterrupt:
+            return self.ok[0]
+
+    def _search(self, executor: Executor) -> None:
+        while not self._spent():
+            room = BATCH if self.plan.evaluations is None else min(BATCH, self.plan.evaluations - self.tried)
+            asked = self.search.ask(room)
+            if not asked:
+                return
+            candidates, rejected = filtered(asked, self.space, self.settings)
+            rows = list(rejected)
+            for row in rejected:
+                self.report.row(row)
+            try:
+                for row in self._submitted(executor, candidates):
+                    rows.append(row)
+            finally:
+                # Also on Ctrl-C: what was measured is worth keeping.
+                self.store.add(self.key, rows)
+            self._tell(asked, rows)
+
+    def _submitted(self, executor: Executor, candidates: list[Candidate]) -> Iterator[Measurement]:
+        with contextlib.closing(executor.submit(candidates, deadline=self.deadline)) as rows:  # pyright: ignore
+            for row in rows:
+                self.report.row(row)
+                self.tried += row.stage != "rejected"
+                if row.ok:
+                    self.ok.append(row)
+                yield row
+
+    def _tell(self, asked: list[Candidate], rows: list[Measurement]) -> None:
+        # A filter may have put another configuration in a candidate's place; its own row says that it is done with.
+        told = {r.key for r in rows}
+        gone = [Measurement(c.assignment, None, "rejected", "replaced or skipped") for c in asked if c.key not in told]
+        self.search.tell([*rows, *gone])
+
+    def _spent(self) -> bool:
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            return True
+        return self.plan.evaluations is not None and self.tried >= self.plan.evaluations
+
+    def _final(self, executor: Executor) -> Measurement:
+        """The best of the close contenders, measured longer and in turns."""
+        close = [m for m in _distinct(self.ok) if _milliseconds(m) <= self.plan.close * _milliseconds(self.ok[0])]
+        finalists = [Candidate(m.assignment) for m in close[: self.plan.finalists]]
+        if len(finalists) < 2:
+            return self.ok[0]
+        deadline = self.deadline if self.deadline is None else max(self.deadline, time.monotonic() + 2.0)
+        again = [m for m in executor.remeasure(finalists, deadline=deadline) if m.ok]
+        return min(again, key=_milliseconds) if again else self.ok[0]
+
+    def _why_none(self) -> str:
+        lines = [f"none of {self.report.tried} configurations works"]
+        for stage, reasons in self.report.reasons.items():
+            (reason, _), *rest = reasons.most_common()
+            lines.append(f"  {stage}, {sum(reasons.values())} times: {reason}{' (among others)' if rest else ''}")
+        return "\n".join(lines)
+
+
+def _make_search(space: TunableSpace, plan: Plan, settings: Any, configs: Sequence[Any] | None) -> Search:
+    if configs is None:
+        assert plan.search is not None
+        return LocalSearch(space, seed=plan.seed, options=plan.search, seeds=seed_assignments(space, settings))
+    if len(configs) < 2:
+        from helion_ir import exc
+
+        raise exc.NotEnoughConfigs(f"{len(configs)} given; tuning needs two configurations or more")
+    return FiniteSearch(space.encode(c) for c in configs)
+
+
+def _default_store() -> Store:
+    from helion_ir.autotuner.store import SqliteStore
+
+    return SqliteStore()
+
+
+def _check_allowed() -> None:
+    if _environment("HELION_DISALLOW_AUTOTUNING"):
+        from helion_ir import exc
+
+        raise exc.AutotuningDisallowedInEnvironment(
+            "HELION_DISALLOW_AUTOTUNING is set; give the kernel a config, or set autotune_effort='none'"
+        )
+
+
+def _environment(name: str) -> bool:
+    return os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on")
+
+
+def _milliseconds(measurement: Measurement) -> float:
+    return measurement.milliseconds if measurement.milliseconds is not None else float("inf")
+
+
+def _distinct(rows: Sequence[Measurement]) -> list[Measurement]:
+    return list({r.key: r for r in reversed(rows)}.values())[::-1]
+
+
+def _decorator(space: TunableSpace, best: Measurement) -> str:
+    return f"@helion.kernel(config={space.decode(best.assignment)!r})"

@@ -1,0 +1,108 @@
+"""Operators written with other operators: ours where PyTorch's version loses extents, and PyTorch's table."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from helion_ir.frontend.dtypes import compute_dtype
+from helion_ir.frontend.primitives.registry import aten, canonical_dims, prims
+from helion_ir.frontend.primitives.views import numel
+from helion_ir.frontend.tile_tensor import TileTensor
+
+OWN: dict[Any, Callable[..., Any]] = {}
+"""Tried before PyTorch's; they run under the Capture and call PyTorch like an author would."""
+
+
+def decomposes(*operators: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a decomposition of these operators."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        OWN.update(dict.fromkeys(operators, function))
+        return function
+
+    return register
+
+
+@functools.cache
+def decomposition_table() -> dict[Any, Callable[..., Any]]:
+    """PyTorch's decompositions, references included."""
+    from torch._decomp import decomposition_table as table
+
+    return table
+
+
+def _wide(x: TileTensor) -> TileTensor:
+    return x.to(compute_dtype(x.dtype))  # pyright: ignore
+
+
+def _count(x: TileTensor, dims: Sequence[int]) -> Any:
+    return numel([x.dims[d] for d in dims])
+
+
+@decomposes(aten.mean.dim)
+def mean(x: TileTensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    """Sum over count, the count being the logical extent; a partial tile counts its whole block."""
+    out = dtype or x.dtype
+    if not out.is_floating_point:
+        raise RuntimeError(f"mean(): the result would have dtype {out}; pass a floating dtype")
+    dims = canonical_dims(dim, x.ndim)
+    working = compute_dtype(out)
+    return (x.to(working).sum(dims, keepdim=keepdim) / _count(x, dims)).to(out)
+
+
+@decomposes(aten.mean.default)
+def mean_all(x: TileTensor, *, dtype: torch.dtype | None = None) -> Any:
+    return mean(x, dtype=dtype)
+
+
+@decomposes(aten.var.correction)
+def var(x: TileTensor, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
+    """Two passes, written with sums so that inactive lanes can be masked out of them."""
+    correction = 1 if correction is None else correction
+    dims = canonical_dims(dim, x.ndim)
+    wide, count = _wide(x), _count(x, dims)
+    centred = wide - wide.sum(dims, keepdim=True) / count
+    return ((centred * centred).sum(dims, keepdim=keepdim) / (count - correction)).to(x.dtype)
+
+
+@decomposes(aten.var_mean.correction)
+def var_mean(x: TileTensor, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
+    return var(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
+
+
+@decomposes(prims.var.default)
+def prims_var(x: TileTensor, dims: Any, correction: Any = 1, *, output_dtype: torch.dtype | None = None) -> Any:
+    out = var(x, dims, correction=correction)
+    return out if output_dtype is None else out.to(output_dtype)
+
+
+@decomposes(aten.std.correction)
+def std(x: TileTensor, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
+    return var(_wide(x), dim, correction=correction, keepdim=keepdim).sqrt().to(x.dtype)
+
+
+@decomposes(aten.std_mean.correction)
+def std_mean(x: TileTensor, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
+    return std(x, dim, correction=correction, keepdim=keepdim), mean(x, dim, keepdim)
+
+
+@decomposes(aten.roll.default)
+def roll(x: TileTensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
+    """Two slices exchanged; only along a whole axis, since a partial tile would roll its inactive lanes in."""
+    if not dims:
+        return roll(x.flatten(), shifts, [0]).reshape(x.dims)  # pyright: ignore
+    out: Any = x
+    for shift, dim in zip(shifts, canonical_dims(list(dims), x.ndim)):
+        extent = x.dims[dim]
+        if not isinstance(extent, int):
+            from helion_ir.exc import BackendUnsupported
+
+            raise BackendUnsupported(f"torch.roll along a tiled dimension ({extent}) is not supported; roll a whole axis")
+        if extent and (start := -shift % extent):
+            head, tail = out.split([start, extent - start], dim)
+            out = torch.cat([tail, head], dim)
+    return out.clone() if out is x else out
