@@ -41,7 +41,7 @@ class Captured:
     def run(self, outputs: Sequence[TileTensor], values: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """What the block computes for these arguments; every op is verified first."""
         block = self.capture.block
-        block.add_op(YieldOp([o.value for o in outputs]))
+        block.add_op(YieldOp(*[o.value for o in outputs]))
         for op in block.walk():
             op.verify()
         scope = Scope(dict(BLOCKS), CPU, True)

@@ -58,7 +58,7 @@ def combined_scan(cap: Capture, tiles: Sequence[TileTensor], dim: int, combine: 
         scalars = [cap.tile(a, [], t.dtype) for a, t in zip(body.args, [*tiles, *tiles])]
         with cap:
             results = combine(scalars[: len(tiles)], scalars[len(tiles) :])
-        cap.add(YieldOp([cap.cast(r.value, t.dtype) for r, t in zip(results, tiles)]))
+        cap.add(YieldOp(*[cap.cast(r.value, t.dtype) for r, t in zip(results, tiles)]))
     finally:
         cap.block = outside
     op = cap.add(CustomScanOp([t.value for t in tiles], canonical(dim, tiles[0].ndim), reverse, Region(body)))

@@ -1,0 +1,140 @@
+"""The folding rules against brute force: an expression and its folded form agree on every value that the facts allow."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sympy import Expr, Integer
+
+from helion_ir.dialects.index import ExprAttr, expr_attr
+from helion_ir.dialects.context import new_context
+from helion_ir.index.expr import (
+    And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, NextPow2, Not, Or, Where, compiled, knob, string, substitute, symbol,
+)  # fmt: skip
+from helion_ir.index.facts import Fact, decide, fact_of
+from helion_ir.index.fold import fold
+from helion_ir.index.text import expr_text
+from xdsl.parser import Parser
+
+I, J, B = symbol("i"), symbol("j"), knob("b")
+VALUES = {"i": range(0, 12), "j": range(0, 8), "b": (4, 8)}
+FACTS = {"i": Fact(0, 11), "j": Fact(0, 7), "@b": Fact(4, 8, 4)}
+
+
+def agree(before: Expr, after: Expr) -> None:
+    f, g = compiled(before), compiled(after)
+    for values in itertools.product(*VALUES.values()):
+        c = dict(zip(VALUES, values))
+        assert int(f(c)) == int(g(c)), (before, after, c)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (FloorDiv(8 * I + J, Integer(8)), I),
+        (Mod(8 * I + J, Integer(8)), J),
+        (8 * FloorDiv(I, Integer(8)) + Mod(I, Integer(8)), I),
+        (24 * FloorDiv(I, Integer(8)) + 3 * Mod(I, Integer(8)), 3 * I),
+        (FloorDiv(B * I, B), I),
+        (Mod(B * I, B), Integer(0)),
+        (Mod(B * 6, Integer(4)), Integer(0)),
+        (CeilDiv(8 * I, Integer(8)), I),
+        (FloorDiv(FloorDiv(I, Integer(2)), Integer(3)), FloorDiv(I, Integer(6))),
+        (Mod(Mod(I, Integer(8)), Integer(4)), Mod(I, Integer(4))),
+        (Lt(I, Integer(12)), Integer(1)),
+        (Lt(I, Integer(0)), Integer(0)),
+        (Le(I, Integer(11)), Integer(1)),
+        (Eq(I, Integer(20)), Integer(0)),
+        (Ne(I, Integer(-1)), Integer(1)),
+        (Min(I, Integer(20)), I),
+        (Max(I, Integer(20)), Integer(20)),
+        (Min(B, Integer(16)), B),
+        (And(Lt(I, Integer(12)), Lt(J, Integer(3))), Lt(J, Integer(3))),
+        (FloorDiv(8 * I + 9, Integer(8)), I + 1),
+    ],
+)  # fmt: skip
+def test_rule(before: Expr, after: Expr) -> None:
+    assert fold(before, FACTS) == after
+    agree(before, after)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [Lt(I, Integer(11)), Mod(I, B), FloorDiv(I, Integer(8)), Min(I, J), Mod(8 * I + J + 1, Integer(8)), Eq(I, J)],
+)
+def test_what_facts_do_not_decide_is_kept_equal(kept: Expr) -> None:
+    folded = fold(kept, FACTS)
+    assert folded.free_symbols, "folded to a constant although it is none"
+    agree(kept, folded)
+
+
+leaves = st.sampled_from([I, J, B]) | st.integers(-9, 20).map(Integer)
+positive = st.sampled_from([B]) | st.integers(1, 9).map(Integer)
+
+
+def grow(children: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    pairs = st.tuples(children, children)
+    return st.one_of(
+        pairs.map(lambda p: p[0] + p[1]),
+        pairs.map(lambda p: p[0] - p[1]),
+        st.tuples(children, st.integers(-4, 8)).map(lambda p: p[0] * p[1]),
+        st.tuples(children, leaves).map(lambda p: p[0] * p[1]),
+        st.tuples(st.sampled_from([FloorDiv, Mod, CeilDiv]), children, positive).map(lambda t: t[0](t[1], t[2])),
+        st.tuples(st.sampled_from([Min, Max]), children, children).map(lambda t: t[0](t[1], t[2])),
+        st.tuples(st.sampled_from([Lt, Le, Eq, Ne]), children, children).map(lambda t: t[0](t[1], t[2])),
+        st.tuples(children, children, children).map(lambda t: Where(Lt(t[0], t[1]), t[1], t[2])),
+    )
+
+
+expressions = st.recursive(leaves, grow, max_leaves=8)
+
+
+@settings(max_examples=400, deadline=None)
+@given(expressions)
+def test_folding_keeps_every_value(e: Expr) -> None:
+    agree(e, fold(e, FACTS))
+
+
+@settings(max_examples=300, deadline=None)
+@given(expressions)
+def test_facts_hold_for_every_value(e: Expr) -> None:
+    fact = fact_of(e, FACTS)
+    f = compiled(e)
+    for values in itertools.product(*VALUES.values()):
+        value = int(f(dict(zip(VALUES, values))))
+        assert fact.low <= value <= fact.high, (e, fact, values)
+        assert fact.divisor == 0 and value == 0 or value % max(1, fact.divisor) == 0, (e, fact, values)
+
+
+@settings(max_examples=400, deadline=None)
+@given(expressions)
+def test_text_is_read_back_as_the_same_expression(e: Expr) -> None:
+    text = expr_text(e)
+    parsed = Parser(new_context(), f"#index.expr<{text}>").parse_attribute()
+    assert isinstance(parsed, ExprAttr)
+    assert expr_text(parsed.data) == text
+    agree(e, parsed.data)
+    assert parsed == expr_attr(e) or sympy.expand(parsed.data - e) == 0
+
+
+def test_strings_and_none_compare() -> None:
+    e = Or(Eq(knob("kind"), string("flat")), Not(Ne(knob("chunk"), symbol("none"))))
+    f = compiled(e)
+    assert f({"kind": "flat", "chunk": 4}) and f({"kind": "x", "chunk": None}) and not f({"kind": "x", "chunk": 4})
+
+
+def test_decide_enumerates_small_domains() -> None:
+    divides = Ne(Mod(Integer(1024), B), 0)
+    assert decide(divides, {"b": (16, 32, 64)}) == 0
+    assert decide(divides, {"b": (16, 48)}) == divides
+    assert decide(divides, {"b": (24, 48)}) == 1
+    assert decide(divides, {}) == divides
+
+
+def test_substitution_folds_constants() -> None:
+    e = NextPow2(CeilDiv(knob("k"), knob("s")))
+    assert substitute(e, {knob("k"): Integer(100), knob("s"): Integer(3)}) == 64
