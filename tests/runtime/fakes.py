@@ -117,7 +117,7 @@ class Backend:
                 "compile_module": self.compile_module,
                 "largest_assignment": lambda m: {"tile_m.block_size": 64},
             },
-            "autotuner": {"tune": self.tune, "__path__": __import__("helion_ir.autotuner").autotuner.__path__},
+            "autotuner.tune": {"tune": self.tune},
         }
         for name, members in modules.items():
             module = types.ModuleType(f"helion_ir.{name}")

@@ -73,13 +73,16 @@ def test_effort_none_takes_the_default_and_says_so(backend: Backend, capsys: pyt
     )
 
 
+TWO = [Config(num_warps=1), Config(num_warps=2)]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
         ({}, "tune {'force': False}"),
-        ({"configs": [{"num_warps": 1}, {"num_warps": 2}]}, "tune {'force': False}"),
+        ({"configs": [{"num_warps": 1}, {"num_warps": 2}]}, f"tune {{'force': False, 'configs': {TWO}}}"),
         ({"config": {"num_warps": 1}, "force_autotune": True}, "tune {'force': True}"),
-        ({"configs": [{"num_warps": 1}, {"num_warps": 2}], "autotune_effort": "none"}, "tune {'force': False}"),
+        ({"configs": TWO, "autotune_effort": "none"}, f"tune {{'force': False, 'configs': {TWO}}}"),
     ],
 )
 def test_when_a_call_tunes(backend: Backend, options: dict, expected: str) -> None:

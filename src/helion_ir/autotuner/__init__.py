@@ -43,8 +43,8 @@ __all__ = ["tune", *_WHERE]  # noqa: PLE0604
 
 
 def tune(bound: Any, args: Any, **options: Any) -> Config:
-    """See `helion_ir.autotuner.tune.tune`, whose options these are."""
-    module = importlib.import_module("helion_ir.autotuner.tune")
+    """See `helion_ir.autotuner.tuning.tune`, whose options these are."""
+    module = importlib.import_module("helion_ir.autotuner.tuning")
     return module.tune(bound, args, **options)
 
 

@@ -62,7 +62,8 @@ class LocalSearch:
         self._space = space
         self._rng = random.Random(seed)
         self._options = options
-        self._asked: set[AssignmentKey] = set()
+        self._asked: dict[AssignmentKey, int] = {}
+        # In the order of asking: equal times must not make a search depend on who answered first.
         self._waiting: list[dict[str, KnobValue]] = []
         self._initial = 0
         self._generation = 0
@@ -71,7 +72,7 @@ class LocalSearch:
         self._best_at_start = math.inf
         self._ranked: list[Measurement] = []
         self.tell(list(known))
-        self._asked.update(m.key for m in self._ranked)
+        self._asked.update((m.key, -1) for m in self._ranked)
         for assignment in [space.legal_default(), *seeds]:
             self._propose(dict(assignment))
 
@@ -107,7 +108,7 @@ class LocalSearch:
             self._pending.discard(row.key)
             if row.ok:
                 self._ranked.append(row)
-        self._ranked.sort(key=lambda m: m.milliseconds if m.milliseconds is not None else math.inf)
+        self._ranked.sort(key=lambda m: (m.milliseconds or 0.0, self._asked.get(m.key, -1)))
 
     def abandon(self) -> None:
         """Forget candidates that were asked for and will never be told about."""
@@ -118,7 +119,7 @@ class LocalSearch:
         key = assignment_key(projected)
         if key in self._asked or self._space.is_legal(projected) is not None:
             return False
-        self._asked.add(key)
+        self._asked[key] = len(self._asked)
         self._waiting.append(projected)
         return True
 

@@ -50,6 +50,10 @@ class Worker:
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
 
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
     def send(self, request: Mapping[str, Any]) -> bool:
         """Whether the request could be written; a dead worker's cannot."""
         assert self.process.stdin is not None
@@ -182,6 +186,9 @@ class WorkerPool:
                 self._drop(slot)
 
     def _fill(self, queue: list[int], requests: Sequence[Mapping[str, Any]], limit: float) -> None:
+        # Whoever died while idle must not take a request along.
+        for slot in [s for s in self._slots if s.ready and s.job is None and not s.worker.alive]:
+            self._drop(slot)
         starting = sum(not s.ready for s in self._slots)
         idle = sum(s.ready and s.job is None for s in self._slots)
         while len(self._slots) < self.size and idle + starting < len(queue):
@@ -192,7 +199,6 @@ class WorkerPool:
                 return
             if slot.ready and slot.job is None:
                 slot.job, slot.started, slot.limit = queue.pop(), time.monotonic(), limit
-                # A worker that died while idle is found by the next read, and its request is a crash.
                 slot.worker.send(requests[slot.job])
 
     def _start(self) -> None:

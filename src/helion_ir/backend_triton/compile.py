@@ -13,9 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from xdsl.dialects.builtin import ModuleOp
+
 from helion_ir.backend_triton.errors import TritonCompileError
 from helion_ir.backend_triton.loader import load_kernels
 from helion_ir.backend_triton.printed import Launch, PrintedModule
+from helion_ir.backend_triton.printer import print_module
 from helion_ir.backend_triton.resources import Resources, read_resources
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.targets import Target
@@ -76,6 +79,13 @@ def compile_text(
     launch = _launch(printed, kernel)
     job = make_job(printed, launch, target, divisible, options or {})
     return compile_in_process(job, timeout) if isolated else run_job(job)
+
+
+def compile_module(
+    module: ModuleOp, assignment: Mapping[str, KnobValue] | None, target: Target, **options: Any
+) -> Compiled:
+    """Print a template under an assignment, or a materialized module, and compile its first kernel."""
+    return compile_text(print_module(module, assignment), target, **options)
 
 
 def compile_kernels(printed: PrintedModule, target: Target, **options: Any) -> tuple[Compiled, ...]:

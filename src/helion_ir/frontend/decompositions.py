@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from helion_ir.exc import BackendUnsupported
 from helion_ir.frontend.dtypes import compute_dtype
 from helion_ir.frontend.primitives.registry import aten, canonical_dims, prims
 from helion_ir.frontend.primitives.views import numel
@@ -99,10 +100,15 @@ def roll(x: TileTensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     for shift, dim in zip(shifts, canonical_dims(list(dims), x.ndim)):
         extent = x.dims[dim]
         if not isinstance(extent, int):
-            from helion_ir.exc import BackendUnsupported
-
             raise BackendUnsupported(f"torch.roll along a tiled dimension ({extent}) is not supported; roll a whole axis")
         if extent and (start := -shift % extent):
             head, tail = out.split([start, extent - start], dim)
             out = torch.cat([tail, head], dim)
     return out.clone() if out is x else out
+
+
+@decomposes(aten.one_hot.default)
+def one_hot(index: TileTensor, num_classes: int = -1) -> Any:
+    if num_classes < 0:
+        raise BackendUnsupported("F.one_hot in a kernel needs num_classes")
+    return (index.unsqueeze(-1) == torch.arange(num_classes)).to(torch.int64)

@@ -184,6 +184,8 @@ def ceildiv(a: Poly, b: Poly) -> Poly:
 
 def _rounded(a: Poly, b: Poly, function: str) -> Poly:
     up = function == "ceildiv"
+    if b.constant == 1:
+        return a
     if (values := _values(a, b)) is not None:
         return Poly.const(-(-values[0] // values[1]) if up else values[0] // values[1])
     whole, rest = _whole_part(a, b)
@@ -203,9 +205,7 @@ def _rounded(a: Poly, b: Poly, function: str) -> Poly:
     if rest.negative:
         return whole - _rounded(-rest, b, other)
     rest, b = _reduced(rest, b)
-    if b == Poly.const(1):
-        return whole + rest
-    return whole + _opaque(function, rest, b)
+    return whole + (rest if b.constant == 1 else _opaque(function, rest, b))
 
 
 def _whole_part(a: Poly, b: Poly) -> tuple[Poly, Poly]:

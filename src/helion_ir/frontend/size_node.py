@@ -16,7 +16,7 @@ from torch.fx.experimental.sym_node import SymNode
 
 from helion_ir.exc import BaseError
 from helion_ir.frontend import polynomial
-from helion_ir.frontend.polynomial import Poly, ordered
+from helion_ir.frontend.polynomial import Poly
 
 if TYPE_CHECKING:
     from helion_ir.frontend.sizes import BlockSizes
@@ -220,7 +220,7 @@ class SizeNode(SymNode):
                 return True
             order = False if a_least > b_most or not or_equal and a_least >= b_most else None
         else:
-            order = ordered(self.poly, other.poly, or_equal=or_equal)
+            order = self.sizes.ordered(self.poly, other.poly, or_equal)
         if order is None:
             raise DependsOnBlockSize(f"whether {self} {'<=' if or_equal else '<'} {other} depends on a block size")
         return order

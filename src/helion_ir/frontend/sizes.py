@@ -142,6 +142,15 @@ class BlockSizes:
             return True
         return False
 
+    def ordered(self, a: Poly, b: Poly, or_equal: bool) -> bool | None:
+        """Whether a <= b (a < b), as library code asks it; None if a block size decides."""
+        order = polynomial.ordered(a, b, or_equal=or_equal)
+        if order is None:
+            (x, needs), (y, more) = self._halved(a), self._halved(b)
+            if (needs or more) and (order := polynomial.ordered(x, y, or_equal=or_equal)) is not None:
+                self._record([*needs, *more])
+        return order
+
     def equal(self, a: Size, b: Size) -> bool:
         """Whether two extents are the same; different block sizes never are."""
         return a is b or (a == b if isinstance(a, int) and isinstance(b, int) else self.same(self.poly(a), self.poly(b)))

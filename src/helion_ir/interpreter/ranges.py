@@ -69,13 +69,18 @@ def index(op: IndexOp, scope: Scope) -> Function:
 
 @implements(MaskOp)
 def mask(op: MaskOp, scope: Scope) -> Function:
-    rank = len(op.ranges)
+    assert isinstance(op.result.type, TileType)
+    rank = op.result.type.rank
+    places = [i for i, d in enumerate(op.result.type.dims) if d != 1]
     claimed_full = not scope.value(op.partial)
 
     def active(*ranges: Range) -> torch.Tensor:
         if claimed_full and any(r.active < r.block for r in ranges):
             raise InterpreterError("the mask is said to be full, yet a range ends inside its block")
-        parts = [lanes(r.block, r.active).reshape([-1 if i == j else 1 for j in range(rank)]) for i, r in enumerate(ranges)]
+        parts = [
+            lanes(r.block, r.active).reshape([-1 if place == j else 1 for j in range(rank)])
+            for place, r in zip(places, ranges)
+        ]
         return functools.reduce(torch.logical_and, parts)
 
     return active

@@ -212,12 +212,8 @@ class BoundKernel:
         """The path of a file with a config's generated program; None where no config is set or implied."""
         from helion_ir.backend_triton.loader import write_text
 
-        try:
-            return str(write_text(self.to_triton_code(config)))
-        except RuntimeError:
-            if config is not None:
-                raise
-            return None
+        found = config if config is not None else self._implied_or_none()
+        return None if found is None else str(write_text(self.to_triton_code(found)))
 
     def format_kernel_decorator(self, config: Config, settings: Settings | None = None) -> str:
         """The decorator that fixes a config, ready to paste."""
@@ -271,27 +267,30 @@ class BoundKernel:
             tuner = self.settings.autotuner_fn(self, self._unwrapped(tuple(args)), **options)
             config = tuner.autotune(skip_cache=force)
         else:
-            from helion_ir.autotuner import tune
+            from helion_ir.autotuner.tune import tune
 
+            if len(self.configs) > 1:
+                options.setdefault("configs", self.configs)
             config = tune(self, self._unwrapped(tuple(args)), force=force, **options)
         self.set_config(config)
         return config
 
     def _implied(self, config: Config | Mapping[str, Any] | None) -> Config | Mapping[str, Any]:
-        if config is not None:
-            return config
+        found = config if config is not None else self._implied_or_none()
+        if found is None:
+            raise RuntimeError(f"{self.kernel.name}: no config was given, and none is set; pass one, or call set_config")
+        return found
+
+    def _implied_or_none(self) -> Config | None:
         if self._config is not None:
             return self._config
         if len(self.configs) == 1 and not self.settings.force_autotune:
             return self.configs[0]
-        if self.settings.autotune_effort == "none":
-            return self.config_spec.default_config()
-        raise RuntimeError(f"{self.kernel.name}: no config was given, and none is set; pass one, or call set_config")
+        return self.config_spec.default_config() if self.settings.autotune_effort == "none" else None
 
     def _assignment_to_show(self, lowering: Stages, config: Config | Mapping[str, Any] | None) -> Assignment:
-        if config is None and self._config is None and len(self.configs) != 1:
-            return lowering.space.legal_default()
-        return lowering.space.encode(self._implied(config))
+        found = config if config is not None else self._config or (self.configs[0] if self.configs else None)
+        return lowering.space.legal_default() if found is None else lowering.space.encode(found)
 
     # ---- running
 

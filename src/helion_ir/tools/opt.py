@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.ir import Attribute, Operation
 from xdsl.passes import ModulePass
 from xdsl.universe import XDSL_UNIVERSE
-from xdsl.utils.arg_spec import ArgSpec, parse_pipeline, parse_spec
+from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.utils.lexer import Span
 from xdsl.utils.target import Target
@@ -28,7 +28,7 @@ from helion_ir.exc import BaseError
 from helion_ir.passes.registry import available_passes, plugin_universes
 from helion_ir.tools.diagnostics import Failure, from_parse_error, pipeline_failure, verify
 from helion_ir.tools.instrument import Instrumentation, PrintIR, Reproducer, Timing, Verify, run_passes
-from helion_ir.tools.outputs import OUTPUTS
+from helion_ir.tools.outputs import OUTPUTS, read_config
 from helion_ir.tools.source import describe, parse_source
 from helion_ir.tools.universe import DIALECTS
 
@@ -248,9 +248,18 @@ def _factory(output: type[Target]) -> Callable[[], type[Target]]:
 
 def _parse_passes(text: str) -> tuple[ArgSpec, ...]:
     try:
-        return tuple(parse_pipeline(text))
+        return tuple(_with_config_read(spec) for spec in parse_pipeline(text))
     except ArgSpecParseError as error:
         raise _option_failure("-p", text, error) from None
+
+
+def _with_config_read(spec: ArgSpec) -> ArgSpec:
+    # config="@FILE": read here, so that a pass sees JSON and a reproducer holds all it needs.
+    match spec.parameters.get("config"):
+        case (str() as text,):
+            return ArgSpec(spec.name, {**spec.parameters, "config": (read_config(text),)})
+        case _:
+            return spec
 
 
 def _option_failure(option: str, text: str, error: ArgSpecParseError) -> Failure:

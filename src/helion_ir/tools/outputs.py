@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from xdsl.context import Context
@@ -14,9 +15,8 @@ from xdsl.printer import Printer
 from xdsl.utils.target import Target
 
 from helion_ir.dialects.context import module_text
-from helion_ir.dialects.knob import declarations, requirements, value_text
+from helion_ir.dialects.knob import KnobValue, declarations, requirements, value_text
 from helion_ir.passes.base import target_of
-from helion_ir.tools.config_text import parse_assignment
 from helion_ir.tools.diagnostics import Failure
 
 
@@ -60,7 +60,7 @@ class Triton(Target):
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
         print_module = _backend("printer:print_module")
-        output.write(print_module(module, parse_assignment(module, self.config)).text)
+        output.write(print_module(module, _assignment(module, self.config)).text)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _Assembly(Target):
         if not target.backend:
             raise Failure(f"nothing compiles for target '{target.name}'; set helion_ir.target on the module")
         compile_module = _backend("compile:compile_module")
-        compiled = compile_module(module, parse_assignment(module, self.config), target)
+        compiled = compile_module(module, _assignment(module, self.config), target)
         for one in compiled if isinstance(compiled, list | tuple) else [compiled]:
             if self.stage not in one.asm:
                 raise Failure(f"target '{target.name}' has no {self.stage}; there are: {', '.join(one.asm)}")
@@ -128,6 +128,25 @@ class ConfigSpace(Target):
             output.write("  ".join([*(c.ljust(w) for c, w in zip(row, widths)), row[-1]]).rstrip() + "\n")
         for r in requirements(module):
             output.write(f"require {expr_text(r.condition.data)}: {r.reason.data} (by {r.owner.data})\n")
+
+
+def read_config(text: str) -> str:
+    """The text of a configuration: `@FILE` stands for what is in the file, and nothing for no settings.
+
+    Raises Failure if the file cannot be read.
+    """
+    if not text.startswith("@"):
+        return text or "{}"
+    try:
+        return Path(text[1:]).read_text()
+    except OSError as error:
+        raise Failure(f"cannot read the configuration: {error}") from error
+
+
+def _assignment(module: ModuleOp, text: str) -> Mapping[str, KnobValue]:
+    from helion_ir.passes.bind_structure import complete, parse_assignment
+
+    return complete(module, parse_assignment(read_config(text)))
 
 
 def _backend(path: str) -> Callable[..., Any]:

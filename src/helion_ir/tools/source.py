@@ -25,8 +25,9 @@ class SourceParser(Parser):
         start = self._current_token.span
         try:
             op = super().parse_operation()
-        except ParseError:
-            raise
+        except ParseError as error:
+            # xDSL points behind the name here.
+            raise ParseError(start, error.msg) if error.msg.endswith("is not registered") else error
         except RecursionError as error:
             raise ParseError(start, "nested too deeply") from error
         except Exception as error:
@@ -45,6 +46,8 @@ def describe(error: BaseException) -> str:
     if isinstance(error, AssertionError) and not text:
         return "malformed operation"
     plain = isinstance(error, ValueError | TypeError | NotImplementedError) or type(error).__module__.startswith("xdsl")
+    if len(text) > 1 and text[0].endswith(":"):
+        text[0] += " " + text[1].strip()
     return text[0] if text and plain else f"{type(error).__name__}: {text[0] if text else 'no message'}"
 
 

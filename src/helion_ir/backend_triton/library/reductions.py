@@ -69,9 +69,3 @@ def or2(a, b):
 @triton.jit
 def xor2(a, b):
     return a ^ b
-
-
-@triton.jit
-def lin_scan(a, b, c, d):
-    # x -> a x + b, then x -> c x + d.
-    return a * c, b * c + d

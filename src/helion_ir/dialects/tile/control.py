@@ -566,7 +566,9 @@ class IndexOp(IRDLOperation):
 
 @irdl_op_definition
 class MaskOp(IRDLOperation):
-    """Which lanes of the ranges are active, one dimension a range: `%b = tile.mask %m, %k partial <1000 mod @bm ne 0> : …`.
+    """Which lanes of the ranges are active: `%b = tile.mask(%m, %k) partial <1000 mod @bm ne 0> : …`.
+
+    The ranges stand, in order, for the dimensions of the result whose extent is not the constant 1.
 
     Every lane is active whenever `partial` is false, so that a configuration may do without the mask. Made by make-masks.
     """

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.config import Config
 
 BATCH = 32
+# The first batch is small: there is a best to fall back on soon, against which hopeless ones are cut short.
+FIRST_BATCH = 8
 
 
 def tune(
@@ -88,8 +90,9 @@ def tune(
             executor = local_executor(bound, args, directory, space=space, report=report, measure=measure)
             cleanup.callback(executor.close)
         best = run.go(executor)
-    store.set_best(key, best)
-    report.summary(_decorator(space, best), best, getattr(executor, "seconds", {}))
+    if best.ok:
+        store.set_best(key, best)
+    report.summary(_decorator(space, best), best if best.ok else None, getattr(executor, "seconds", {}))
     return space.decode(best.assignment)
 
 
@@ -120,6 +123,9 @@ class _Run:
         if not self.ok:
             if interrupted:
                 raise KeyboardInterrupt
+            if self.tried == 0 and self._spent():
+                self.report.say("the time was up before anything was measured; the default is used")
+                return Measurement(self.space.legal_default(), None, "rejected", "not measured")
             from helion_ir import exc
 
             raise exc.NoConfigFound(self._why_none())
@@ -133,7 +139,9 @@ class _Run:
 
     def _search(self, executor: Executor) -> None:
         while not self._spent():
-            room = BATCH if self.plan.evaluations is None else min(BATCH, self.plan.evaluations - self.tried)
+            room = BATCH if self.tried else FIRST_BATCH
+            if self.plan.evaluations is not None:
+                room = min(room, self.plan.evaluations - self.tried)
             asked = self.search.ask(room)
             if not asked:
                 return

@@ -1,0 +1,103 @@
+"""Worker processes that work, hang, die and do not start."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helion_ir.autotuner.worker_process import WorkerPool, WorkerStartError
+
+JOBS = "tests.autotuner.worker_jobs"
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    pool = WorkerPool(JOBS, 2)
+    yield pool
+    pool.close()
+
+
+def gone(pid: int) -> bool:
+    for _ in range(50):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                if f.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_answers_every_request_in_two_processes_that_stay(pool: WorkerPool) -> None:
+    replies = dict(pool.run([{"do": "square", "n": n} for n in range(20)], limit=20))
+    assert {i: r.value["value"] for i, r in replies.items()} == {n: n * n for n in range(20)}
+    assert all(r.outcome == "done" for r in replies.values())
+    again = dict(pool.run([{"do": "square", "n": 5}], limit=20))
+    assert again[0].value["value"] == 25
+    assert pool.started <= 2
+
+
+def test_a_crash_costs_one_request(pool: WorkerPool) -> None:
+    requests = [{"do": "square", "n": 2}, {"do": "segfault"}, {"do": "exit"}, *({"do": "square", "n": n} for n in (3, 4, 5))]
+    replies = dict(pool.run(requests, limit=20))
+    assert [replies[i].outcome for i in range(6)] == ["done", "crash", "crash", "done", "done", "done"]
+    assert replies[1].detail == "SIGSEGV"
+    assert replies[2].detail == "exit status 3: out of luck"
+    assert [replies[i].value["value"] for i in (0, 3, 4, 5)] == [4, 9, 16, 25]
+
+
+def test_a_hang_is_killed_with_its_children(pool: WorkerPool, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    dict(pool.run([{"do": "square", "n": 1}], limit=20))
+    start = time.monotonic()
+    replies = dict(pool.run([{"do": "hang", "pids": str(pids)}, {"do": "square", "n": 6}], limit=2))
+    assert replies[0].outcome == "timeout" and replies[0].detail == "stopped after 2 s"
+    assert replies[1].value["value"] == 36
+    assert time.monotonic() - start < 15
+    assert all(gone(int(pid)) for pid in pids.read_text().split())
+
+
+def test_an_answer_may_ask_for_replacement(pool: WorkerPool) -> None:
+    single = WorkerPool(JOBS, 1)
+    try:
+        replies = dict(single.run([{"do": "restart"}, {"do": "square", "n": 7}], limit=20))
+        assert replies[0].outcome == replies[1].outcome == "done"
+        assert replies[0].value["pid"] != replies[1].value["pid"]
+        assert gone(replies[0].value["pid"])
+    finally:
+        single.close()
+
+
+def test_abandoned_requests_do_not_answer_later(pool: WorkerPool, tmp_path: Path) -> None:
+    running = pool.run([{"do": "square", "n": 1}, {"do": "hang", "pids": str(tmp_path / "p")}], limit=60)
+    next(running)
+    running.close()  # pyright: ignore[reportAttributeAccessIssue]
+    replies = dict(pool.run([{"do": "square", "n": 8}], limit=20))
+    assert replies[0].value["value"] == 64
+
+
+def test_deadline(pool: WorkerPool, tmp_path: Path) -> None:
+    start = time.monotonic()
+    jobs = [{"do": "hang", "pids": str(tmp_path / "p")}]
+    assert list(pool.run(jobs, limit=60, deadline=start + 1.0)) == []
+    assert time.monotonic() - start < 10
+
+
+def test_workers_that_never_start_are_an_error() -> None:
+    pool = WorkerPool(JOBS, 1, setup={"broken": True})
+    with pytest.raises(WorkerStartError, match="worker_jobs does not start: RuntimeError: no such device"):
+        list(pool.run([{"do": "square", "n": 1}], limit=20))
+    pool.close()
+
+
+def test_a_worker_killed_while_idle_is_replaced(pool: WorkerPool) -> None:
+    first = dict(pool.run([{"do": "square", "n": 1}], limit=20))[0]
+    os.kill(first.value["pid"], 9)
+    assert gone(first.value["pid"])
+    replies = dict(pool.run([{"do": "square", "n": n} for n in (2, 3)], limit=20))
+    assert [r.outcome for r in replies.values()] == ["done", "done"]
