@@ -48,3 +48,23 @@ def test_table() -> None:
     assert report.markdown_table(["a", "long"], [["x", 0.123456], ["y", None]]) == (
         "| a | long  |\n|---|-------|\n| x | 0.123 |\n| y | –     |\n"
     )
+
+
+def test_gpu_tables() -> None:
+    """Rows of every kind end in the right columns."""
+    from benchmarks.gpu_check import check_table, time_table
+
+    checks = [
+        {"example": "exp", "index": 0, "status": "ok", "error": 1e-7},
+        {"example": "exp", "index": 0, "status": "wrong"},
+        {"example": "exp", "index": 1, "status": "ok", "error": 3e-7},
+        {"example": "exp", "index": 2, "status": "timeout"},
+    ]
+    last = check_table(["exp"], checks).splitlines()[-1]
+    assert [word.strip() for word in last.strip("|").split("|")] == [
+        *("exp", "1/2", "1", "0", "0", "0", "0", "0", "1", "0", "0", "3e-07"),
+    ]
+    times = [("eager", 2.0), ("config 0", 4.0), ("config 3", 1.0), ("config 5", None)]
+    rows = [{"example": "exp", "case": "big", "what": what, "ms": ms} for what, ms in times]
+    last = time_table(rows).splitlines()[-1]
+    assert [word.strip() for word in last.strip("|").split("|")] == ["exp", "big", "4", "1", "2", "–", "2"]

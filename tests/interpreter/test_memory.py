@@ -167,14 +167,14 @@ def test_views(run_kernel, ref):
       %n = tile.axis "n" 0 to 6 : !tile.range<6>
       %p = tile.axis "p" 0 to 8 : !tile.range<8>
       %v = tile.load "x" %x[%m, %n] : {ref(x)}[!tile.range<4>, !tile.range<6>] -> !tile.tile<[4, 6], f32>
-      %a = tile.slice %v dim 1 from 1 step 2 : !tile.tile<[4, 6], f32> -> !tile.tile<[4, 3], f32>
+      %a = tile.slice %v dim 1 : i64 from <1> step <2> : !tile.tile<[4, 6], f32> -> !tile.tile<[4, 3], f32>
       %b = tile.flip <0> %a : !tile.tile<[4, 3], f32> -> !tile.tile<[4, 3], f32>
       %c = tile.cat %a, %b dim 1 : i64 : !tile.tile<[4, 3], f32>, !tile.tile<[4, 3], f32> -> !tile.tile<[4, 6], f32>
       %d = tile.permute <1, 0> %c : !tile.tile<[4, 6], f32> -> !tile.tile<[6, 4], f32>
       %e = tile.reshape %d : !tile.tile<[6, 4], f32> -> !tile.tile<[6, 4, 1], f32>
       %f = tile.broadcast %e : !tile.tile<[6, 4, 1], f32> -> !tile.tile<[6, 4, 2], f32>
       %g = tile.reshape %f : !tile.tile<[6, 4, 2], f32> -> !tile.tile<[6, 8], f32>
-      %i = tile.iota 3 step 2 : !tile.tile<[8], f32>
+      %i = tile.iota <3> step <2> : !tile.tile<[8], f32>
       %j = tile.broadcast %i : !tile.tile<[8], f32> -> !tile.tile<[6, 8], f32>
       %r = tile.add %g, %j : !tile.tile<[6, 8], f32>
       tile.store "out" %r, %out[%n, %p] : !tile.tile<[6, 8], f32> : {ref(out)}[!tile.range<6>, !tile.range<8>]

@@ -109,9 +109,7 @@ class Backend:
             "passes.materialize_config": {"materialize": self.materialize},
             "backend_triton.printer": {"print_module": self.print_module, "TemplatePrinter": self.template_printer},
             "backend_triton.loader": {"load": self.load},
-            "backend_triton.compile": {
-                "compile_text": lambda p, t: compiled(asm={"ptx": t.name}, resources=p.text)
-            },
+            "backend_triton.compile": {"compile_text": lambda p, t: compiled(asm={"ptx": t.name}, resources=p.text)},
             "backend_triton.devices": {"get_device_target": lambda device: get_target("h200")},
             "interpreter": {
                 "compile_module": self.compile_module,

@@ -174,7 +174,9 @@ def test_stages_and_targets(backend: Backend) -> None:
     assert names == ["tile", "declared", "map-grid", "make-masks", "template", "materialize-config"]
     assert "@num_warps" not in bound.ir("tile") and "@num_warps" in bound.ir("declared")
     assert 'last = "map-grid"' in bound.ir("map-grid")
-    assert "helion_ir.structure = [#index.expr<@reduction.n ne none>, #knob.value<1>]" in bound.ir("template", {"reduction_loops": [16]})
+    assert "helion_ir.structure = [#index.expr<@reduction.n ne none>, #knob.value<1>]" in bound.ir(
+        "template", {"reduction_loops": [16]}
+    )
     assert "'num_warps': 8" in str(bound.materialize({"num_warps": 8}).attributes["config"])
     with pytest.raises(ValueError, match="no stage 'nope'; there are tile, declared, map-grid"):
         bound.ir("nope")

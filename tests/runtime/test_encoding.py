@@ -156,13 +156,76 @@ def test_the_authors_config_is_not_changed(space: ConfigSpace) -> None:
     assert full.minimize(spec) == Config(block_sizes=[16, 16])
 
 
-def test_words_of_config_and_words_of_the_knob() -> None:
-    text = 'knob.declare @load.x.eviction : one_of "", "evict_first" = "" in "load_eviction_policies" by "c" doc "d"'
-    space = ConfigSpace.of(parse_module(f"builtin.module {{ {text} }}"))
-    for word in ("first", "evict_first"):
-        assert space.encode({"load_eviction_policies": [word]}) == {"load.x.eviction": "evict_first"}
-    assert space.encode({"load_eviction_policies": "last"}) == {"load.x.eviction": ""}
-    assert space.decode({"load.x.eviction": "evict_first"}) == Config(load_eviction_policies=["first"])
+LOOPS = """
+builtin.module {
+  knob.declare @loop.k.num_stages : one_of none, 1, 2 = none in "range_num_stages" by "t" doc "d"
+  knob.declare @loop.k.loop_unroll_factor : one_of none, 2, 4 = none in "range_unroll_factors" by "t" doc "d"
+  knob.declare @loop.k.disallow_acc_multi_buffer : one_of none, false, true = none in "range_multi_buffers" by "t" doc "d"
+  knob.declare @load.x.eviction : one_of "", "evict_first" = "" in "load_eviction_policies" by "c" doc "d"
+  knob.declare @num_stages : int 1 to 6 = 1 by "t" doc "d"
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected", "decoded"),
+    [
+        ({"range_num_stages": [0]}, {}, {}),
+        ({"range_num_stages": [2]}, {"loop.k.num_stages": 2}, {"range_num_stages": [2]}),
+        ({"range_num_stages": [0, 2]}, {"loop.k.num_stages": 2}, {"range_num_stages": [2]}),
+        ({"range_unroll_factors": [3, 1]}, {}, {}),
+        ({"range_unroll_factors": [4]}, {"loop.k.loop_unroll_factor": 4}, {"range_unroll_factors": [4]}),
+        ({"range_multi_buffers": [True]}, {"loop.k.disallow_acc_multi_buffer": False}, {"range_multi_buffers": [True]}),
+        (
+            {"range_multi_buffers": [None, False]},
+            {"loop.k.disallow_acc_multi_buffer": True},
+            {"range_multi_buffers": [False]},
+        ),
+        (
+            {"load_eviction_policies": "first"},
+            {"load.x.eviction": "evict_first"},
+            {"load_eviction_policies": ["first"]},
+        ),
+        ({"load_eviction_policies": ["evict_first", ""]}, {"load.x.eviction": "evict_first"}, None),
+        ({"load_eviction_policies": ["last"]}, {}, {}),
+        ({"range_flattens": [True, None], "flatten_loops": [True], "static_ranges": [False]}, {}, {}),
+        ({"reduction_loops": [None], "loop_orders": [[0, 1]], "l2_groupings": [1]}, {}, {}),
+        ({"num_stages": 9}, {"num_stages": 6}, {"num_stages": 6}),
+    ],
+)
+def test_lists_of_helion_and_knobs_that_say_it_otherwise(
+    entries: dict[str, Any], expected: dict[str, Any], decoded: dict[str, Any] | None
+) -> None:
+    space = ConfigSpace.of(parse_module(LOOPS))
+    full = {**space.default(), **expected}
+    assert space.encode(entries) == full
+    if decoded is not None:
+        assert space.decode(full) == Config(
+            **{
+                "range_num_stages": [0],
+                "range_unroll_factors": [0],
+                "range_multi_buffers": [None],
+                "load_eviction_policies": [""],
+                "num_stages": 1,
+                **decoded,
+            }
+        )
+    assert space.encode(space.decode(full)) == full
+
+
+@pytest.mark.parametrize(
+    ("entries", "text"),
+    [
+        ({"reduction_loops": [32]}, "config['reduction_loops']: expected 0 entries, got 1"),
+        ({"loop_orders": [[1, 0]]}, "config['loop_orders']: expected 0 entries, got 1"),
+        ({"range_num_stages": [0, 1, 2]}, "config['range_num_stages']: expected 1 entries (@loop.k.num_stages), got 3"),
+        ({"range_num_stages": [5]}, "config['range_num_stages'][0] = 5 (@loop.k.num_stages): must be none, 1 or 2"),
+        ({"num_stages": 0}, "config['num_stages'] = 0: must be an integer from 1 to 6"),
+    ],
+)
+def test_lists_of_helion_that_ask_for_what_is_not_there(entries: dict[str, Any], text: str) -> None:
+    with pytest.raises(exc.InvalidConfig, match=re.escape(text)):
+        ConfigSpace.of(parse_module(LOOPS)).encode(entries)
 
 
 def test_config_spec_lists_the_knobs_of_each_field(space: ConfigSpace) -> None:

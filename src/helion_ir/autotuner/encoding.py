@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from helion_ir.autotuner.config import Config
-from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, ListField, of_another_backend
+from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, ListField, ScalarField, of_another_backend
 from helion_ir.dialects.knob import Domain, KnobValue, value_text
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def decode(space: ConfigSpace, assignment: Mapping[str, KnobValue]) -> Config:
     entries: dict[str, Any] = {}
     for key, knobs in space.fields.items():
         field = LIST_FIELDS.get(key, ListField(key))
-        words = {ours: theirs for theirs, ours in field.words.items()}
-        entries[key] = [words.get(v, v) if isinstance(v := values[k.name], str) else v for k in knobs]
+        entries[key] = [_entry_of_knob(field, k, values[k.name]) for k in knobs]
     listed = {k.name for knobs in space.fields.values() for k in knobs}
     entries.update({n: v for n, v in values.items() if n not in listed})
     return Config(**entries)
@@ -73,53 +72,81 @@ def _list_entries(space: ConfigSpace, key: str, value: Any) -> Assignment:
         value = [value] * len(knobs)
     if not isinstance(value, (list, tuple)):
         raise _invalid(f"config[{key!r}]: expected a list{_entries_text(knobs)}, got {value!r}")
-    entries = _flattened(knobs, value)
-    if len(entries) > len(knobs) and not field.surplus_ignored or key == "block_sizes" and len(entries) < len(knobs):
+    entries = _flattened(knobs, value, field)
+    if field.root_entry and len(entries) == len(knobs) + 1:
+        entries = entries[1:]
+    surplus = [] if field.hint else [e for e in entries[len(knobs) :] if not _is_one_of(e, field.neutral)]
+    if surplus or key == "block_sizes" and len(entries) < len(knobs):
         raise _invalid(f"config[{key!r}]: expected {len(knobs)} entries{_entries_text(knobs)}, got {len(entries)}")
     out: Assignment = {}
     for i, (knob, entry) in enumerate(zip(knobs, entries)):
-        out[knob.name] = _value(knob, entry, f"config[{key!r}][{i}]")
+        spelled = _knob_of_entry(field, knob, entry)
+        if spelled not in knob.domain and _is_one_of(entry, field.foreign) and field.neutral[0] in knob.domain:
+            spelled = field.neutral[0]
+        out[knob.name] = _value(knob, spelled, f"config[{key!r}][{i}]", shown=entry)
     return out
+
+
+def _knob_of_entry(field: ListField, knob: Knob, entry: Any) -> Any:
+    """The knob's value for a list's entry, as the two may be spelled differently."""
+    if field.opposite and knob.name.endswith(field.opposite) and isinstance(entry, bool):
+        return not entry
+    for theirs, ours in field.spelling:
+        if _is_one_of(entry, (theirs,)) and entry not in knob.domain and ours in knob.domain:
+            return ours
+    return entry
+
+
+def _entry_of_knob(field: ListField, knob: Knob, value: KnobValue) -> Any:
+    """The inverse of `_knob_of_entry`."""
+    if field.opposite and knob.name.endswith(field.opposite) and isinstance(value, bool):
+        return not value
+    for theirs, ours in field.spelling:
+        if _is_one_of(value, (ours,)) and theirs not in knob.domain:
+            return theirs
+    return value
+
+
+def _is_one_of(value: Any, values: Iterable[Any]) -> bool:
+    return any(type(v) is type(value) and v == value for v in values)
 
 
 def _entries_text(knobs: Sequence[Knob]) -> str:
     return f" ({', '.join('@' + k.name for k in knobs)})" if knobs else ""
 
 
-def _flattened(knobs: Sequence[Knob], value: Iterable[Any]) -> list[Any]:
+def _flattened(knobs: Sequence[Knob], value: Iterable[Any], field: ListField) -> list[Any]:
     """Nested lists flattened, but for permutations, which are lists themselves."""
     entries = list(value)
-    if any(k.domain.kind == "permutation" for k in knobs):
+    if field.name == "loop_orders" or any(k.domain.kind == "permutation" for k in knobs):
         # One order may stand without the list around it.
-        if len(knobs) == 1 and entries and all(isinstance(v, int) for v in entries):
+        if entries and all(isinstance(v, int) for v in entries):
             return [entries]
-        return entries
+        return [list(e) if isinstance(e, tuple) else e for e in entries]
     out: list[Any] = []
     for entry in entries:
-        out.extend(_flattened((), entry) if isinstance(entry, (list, tuple)) else [entry])
+        out.extend(_flattened((), entry, field) if isinstance(entry, (list, tuple)) else [entry])
     return out
 
 
-def _value(knob: Knob, value: Any, place: str) -> KnobValue:
-    """`value` as a member of the knob's domain, repaired where its field allows."""
+def _value(knob: Knob, value: Any, place: str, *, shown: Any = None) -> KnobValue:
+    """`value` as a member of the knob's domain, repaired where its field allows; `shown` is what the author wrote."""
     domain = knob.domain
+    written = value if shown is None else shown
     if domain.kind == "permutation" and isinstance(value, (list, tuple)):
         value = tuple(value)
     if value in domain:
         return value
-    field = LIST_FIELDS.get(knob.field or "")
-    if field is not None:
-        if isinstance(value, str) and (word := field.words.get(value)) in domain:
-            return word
-        if field.clamp and _is_pow2(value):
-            for nearest in _clamped(domain, value):
-                return nearest
-        if value in field.foreign and field.fallback in domain:
-            return field.fallback
-        if value is None:
-            return knob.default
+    field = LIST_FIELDS.get(knob.field or "") or SCALAR_FIELDS.get(knob.name)
+    if field is not None and value is None:
+        return knob.default
+    if isinstance(field, ListField) and field.clamp and _is_pow2(value):
+        for nearest in _clamped(domain, value):
+            return nearest
+    if isinstance(field, ScalarField) and field.clamp and type(value) is int and value > max(domain.values):  # pyright: ignore
+        return domain.values[-1]
     suffix = "" if place == f"config[{knob.name!r}]" else f" (@{knob.name})"
-    raise _invalid(f"{place} = {_shown(value)}{suffix}: must be {allowed(domain)}")
+    raise _invalid(f"{place} = {_shown(written)}{suffix}: must be {allowed(domain)}")
 
 
 def _clamped(domain: Domain, value: int) -> Sequence[KnobValue]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -18,17 +17,22 @@ class ListField:
     """Whether the singular stands for every entry, not for a list of one."""
     scalar_for_all: bool = False
     """Whether a bare string stands for every entry."""
-    surplus_ignored: bool = False
-    """Whether entries past the last knob are dropped. True of lists with one entry a load or store: configs
-    written for Helion count the copies that a rolled reduction makes, which share one knob here."""
+    neutral: tuple[Any, ...] = ()
+    """Entries that ask for nothing, and may thus stand where there is no knob."""
+    hint: bool = False
+    """Whether entries past the last knob are dropped whatever they say: hints that a target or kernel may not have.
+    Of loads and stores configs written for Helion count the copies that a rolled reduction makes, which share one
+    knob here."""
+    root_entry: bool = False
+    """Whether Helion counts the root loop, as the first entry, where there is no knob for it here."""
     clamp: bool = False
     """Whether a power of two outside the domain becomes the nearest value in it."""
-    fallback: Any = None
-    """With `foreign`: what a value of other hardware becomes."""
     foreign: tuple[Any, ...] = ()
-    """Legal words that this kernel or target may not offer."""
-    words: Mapping[str, str] = field(default_factory=dict)
-    """From a word of `Config` to the knob's, where they differ."""
+    """Legal words that this kernel or target may not offer; they then become the first of `neutral`."""
+    spelling: tuple[tuple[Any, Any], ...] = ()
+    """(entry of the list, value of the knob) where they differ."""
+    opposite: str = ""
+    """Knobs whose name ends so mean the opposite of the entry."""
 
 
 @dataclass(frozen=True)
@@ -39,56 +43,66 @@ class ScalarField:
     default: Any = None
     strict: bool = False
     """Whether giving it where the kernel does not use it is an error rather than ignored."""
+    clamp: bool = False
+    """Whether a number above the domain becomes the largest in it."""
 
 
 LIST_FIELDS: dict[str, ListField] = {
     f.name: f
     for f in (
-        ListField("block_sizes", alias="block_size", clamp=True),
-        ListField("loop_orders", alias="loop_order"),
-        ListField("flatten_loops", alias="flatten_loop"),
-        ListField("l2_groupings", alias="l2_grouping", clamp=True),
-        ListField("reduction_loops", alias="reduction_loop", replicate_alias=True, clamp=True),
-        ListField("range_unroll_factors", alias="range_unroll_factor"),
-        ListField("range_num_stages", alias="range_num_stage"),
-        ListField("range_multi_buffers", alias="range_multi_buffer"),
-        ListField("range_flattens", alias="range_flatten"),
-        ListField("range_warp_specializes", alias="range_warp_specialize", surplus_ignored=True),
-        ListField("static_ranges", alias="static_range"),
+        ListField("block_sizes", "block_size", clamp=True),
+        ListField("loop_orders", "loop_order", neutral=([0, 1], [0, 1, 2], [0, 1, 2, 3])),
+        ListField("flatten_loops", "flatten_loop", hint=True),
+        ListField("l2_groupings", "l2_grouping", neutral=(1,), clamp=True),
+        ListField("reduction_loops", "reduction_loop", replicate_alias=True, neutral=(None,), clamp=True),
+        ListField(
+            "range_unroll_factors",
+            "range_unroll_factor",
+            neutral=(0, 1),
+            root_entry=True,
+            spelling=((0, None), (1, None)),
+        ),
+        ListField("range_num_stages", "range_num_stage", neutral=(0,), root_entry=True, spelling=((0, None),)),
+        ListField(
+            "range_multi_buffers",
+            "range_multi_buffer",
+            hint=True,
+            root_entry=True,
+            opposite="disallow_acc_multi_buffer",
+        ),
+        ListField("range_flattens", "range_flatten", hint=True, root_entry=True),
+        ListField("range_warp_specializes", "range_warp_specialize", hint=True, root_entry=True),
+        ListField("static_ranges", "static_range", hint=True),
         ListField(
             "load_eviction_policies",
             scalar_for_all=True,
-            surplus_ignored=True,
-            fallback="",
+            hint=True,
+            neutral=("",),
             foreign=("", "first", "last", "evict_first", "evict_last"),
-            words={"first": "evict_first", "last": "evict_last"},
+            spelling=(("first", "evict_first"), ("last", "evict_last")),
         ),
         ListField(
-            "load_cache_modifiers",
-            scalar_for_all=True,
-            surplus_ignored=True,
-            fallback="",
-            foreign=("", ".ca", ".cg", ".cv"),
+            "load_cache_modifiers", scalar_for_all=True, hint=True, neutral=("",), foreign=("", ".ca", ".cg", ".cv")
         ),
         ListField(
             "store_cache_modifiers",
             scalar_for_all=True,
-            surplus_ignored=True,
-            fallback="",
+            hint=True,
+            neutral=("",),
             foreign=("", ".wb", ".cg", ".cs", ".wt"),
         ),
         ListField(
             "indexing",
             scalar_for_all=True,
-            surplus_ignored=True,
-            fallback="pointer",
+            hint=True,
+            neutral=("pointer",),
             foreign=("pointer", "block_ptr", "tensor_descriptor"),
         ),
         ListField(
             "atomic_indexing",
             scalar_for_all=True,
-            surplus_ignored=True,
-            fallback="pointer",
+            hint=True,
+            neutral=("pointer",),
             foreign=("pointer", "tensor_descriptor"),
         ),
     )
@@ -98,9 +112,9 @@ SCALAR_FIELDS: dict[str, ScalarField] = {
     f.name: f
     for f in (
         ScalarField("num_warps", 4),
-        ScalarField("num_stages", 1),
+        ScalarField("num_stages", 1, clamp=True),
         ScalarField("pid_type", "flat", strict=True),
-        ScalarField("num_sm_multiplier", 1, strict=True),
+        ScalarField("num_sm_multiplier", 1, strict=True, clamp=True),
         ScalarField("maxnreg"),
         ScalarField("waves_per_eu", 0, strict=True),
         ScalarField("matrix_instr_nonkdim", 0, strict=True),

@@ -54,6 +54,12 @@ class Names(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         return self.missing(key)
 
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        if isinstance(value, Gone):
+            raise value.error
+        return value
+
 
 class Scope:
     """A function being walked: its file, its variables, and where other names come from."""
@@ -67,11 +73,6 @@ class Scope:
         if name in self.hooks:
             return self.hooks[name]
         return self.outside(name)
-
-    def read(self, name: str) -> Any:
-        """The variable of this function, or None."""
-        value = self.names.get(name)
-        return None if isinstance(value, Gone) else value
 
     def undefined(self, name: str) -> exc.UndefinedVariable:
         close = difflib.get_close_matches(name, [n for n in self.names if not n.startswith("__")], 1)

@@ -327,7 +327,7 @@ def ordered(a: Poly, b: Poly, *, or_equal: bool = True, generic: bool = True) ->
     With `generic`, comparisons with numbers of at most 2 are answered for sizes of at least 64: PyTorch asks them to
     treat empty and single-element dimensions specially, and what it does for large ones is right for all.
     """
-    diff = b - a
+    diff = _without_positive_factors(b - a)
     for least in (1, GENERIC) if generic and abs(diff.terms.get((), 0)) <= 2 else (1,):
         low, high = bounds(diff, least)
         if low > 0 or or_equal and low == 0:
@@ -335,3 +335,14 @@ def ordered(a: Poly, b: Poly, *, or_equal: bool = True, generic: bool = True) ->
         if high < 0 or not or_equal and high == 0:
             return False
     return None
+
+
+def _without_positive_factors(p: Poly) -> Poly:
+    """`p` divided by atoms that all its terms share and that are at least 1: the sign stays."""
+    if () in p.terms or not p.terms:
+        return p
+    first, *rest = p.terms
+    for atom in first:
+        if atom_bounds(atom, 1)[0] >= 1 and all(atom in m for m in rest):
+            return _without_positive_factors(p.quotient(Poly.atom(atom)) or p)
+    return p

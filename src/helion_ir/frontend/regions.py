@@ -81,10 +81,8 @@ class Regions:
         """The variables among `names` that exist and hold tiles."""
         out: dict[str, Value] = {}
         for name in names:
-            if name in scope.names and not isinstance(scope.names[name], Gone):
-                value = Value.of(scope.names[name])
-                if value.tiles:
-                    out[name] = value
+            if name in scope.names and (value := Value.of(scope.names.get(name))).tiles:
+                out[name] = value
         return out
 
     def loop(
@@ -143,7 +141,7 @@ class Regions:
             at += len(arguments)
             error = self._mismatch(name, value, ends[name])
             if error is not None:
-                if any(a.uses for a in arguments if a.first_use is not None):
+                if any(a.first_use is not None for a in arguments):
                     raise error
                 gone[name] = error  # a name used for something else inside: nothing flows from one iteration to the next
             for tile, argument, end in zip(value.tiles, arguments, [] if error else Value.of(ends[name]).tiles):

@@ -19,7 +19,7 @@ from helion_ir.frontend.regions import Regions
 from helion_ir.frontend.source import function_node, place_of_node
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
-from helion_ir.frontend.values import Condition, DeviceTile, Gone
+from helion_ir.frontend.values import Condition, DeviceTile
 
 if TYPE_CHECKING:
     from helion_ir.frontend.trace import Trace
@@ -234,9 +234,3 @@ def _keyword(node: ast.stmt) -> str:
     names = {ast.FunctionDef: "def", ast.ClassDef: "class", ast.ImportFrom: "import", ast.Delete: "del"}
     return names.get(type(node), type(node).__name__.lower())  # pyright: ignore
 
-
-def value_of(name: str, value: Any) -> Any:
-    """A variable's value; raises the error that a variable without one holds."""
-    if isinstance(value, Gone):
-        raise value.error
-    return value

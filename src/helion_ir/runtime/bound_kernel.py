@@ -278,7 +278,9 @@ class BoundKernel:
     def _implied(self, config: Config | Mapping[str, Any] | None) -> Config | Mapping[str, Any]:
         found = config if config is not None else self._implied_or_none()
         if found is None:
-            raise RuntimeError(f"{self.kernel.name}: no config was given, and none is set; pass one, or call set_config")
+            raise RuntimeError(
+                f"{self.kernel.name}: no config was given, and none is set; pass one, or call set_config"
+            )
         return found
 
     def _implied_or_none(self) -> Config | None:

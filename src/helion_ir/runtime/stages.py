@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from helion_ir.backend_triton.compile import Compiled
-    from helion_ir.passes.pipeline import StageCallback
     from helion_ir.backend_triton.printer import PrintedModule, TemplatePrinter
+    from helion_ir.passes.pipeline import StageCallback
     from helion_ir.targets import Target
+
 
 class Stages:
     """From the tile module to Triton text, each step done once and kept.

@@ -1,0 +1,224 @@
+"""What a kernel is given: host values that device code reads become its parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import SymInt
+from xdsl.ir import Block, Operation, SSAValue
+
+from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.types import RangeType, RefType, TileType, f32, i1, i32, i64, ref_type, tile_type
+from helion_ir.frontend.dtypes import element_of
+from helion_ir.frontend.subscripts import HostTensor
+from helion_ir.frontend.values import HostBool, HostFloat
+from helion_ir.index.expr import free_names, symbol
+
+if TYPE_CHECKING:
+    from helion_ir.frontend.trace import Trace
+
+
+@dataclass
+class Scalar:
+    """An integer of the host that a kernel may use by name in expressions."""
+
+    text: str
+    """The host expression for its value."""
+    hint: int | None
+    """Its value in the call that is traced; None if only the run knows."""
+
+
+class Arguments:
+    """The parameters of the kernel being traced, and the host expressions to pass for them."""
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+        self.block = Block()
+        self.names: list[str] = []
+        self.texts: list[str] = []
+        self.scalars: dict[str, Scalar] = {}
+        self.specialized: dict[str, None] = {}
+        self._tensors: dict[int, HostTensor] = {}
+        self._numbers: dict[str, SSAValue] = {}
+        self._functions: dict[int, str] = {}
+        self._kept: list[Any] = []  # keys above are ids
+
+    # ---- integers ----
+
+    def integer(self, name: str, text: str, hint: int | None) -> SymInt:
+        """An integer that differs from call to call, as a size named after it."""
+        name = self._unique(name)
+        self.scalars[name] = Scalar(text, hint)
+        return self.trace.sizes.symbol(symbol(name))
+
+    def value_of(self, size: SymInt) -> int | None:
+        """What a size is in the call that is traced; None if that depends on the configuration or on data."""
+        from helion_ir.index.expr import compiled
+
+        expr = self.trace.sizes.expr(size)
+        hints = {n: self.scalars[n].hint for n in free_names(expr) if n in self.scalars}
+        if len(hints) < len(free_names(expr)) or None in hints.values():
+            return None
+        return int(compiled(expr)(hints))
+
+    def specialize(self, size: SymInt) -> int | None:
+        """The value of a size in this call, on which the kernel then depends."""
+        value = self.value_of(size)
+        if value is not None:
+            self.decided(free_names(self.trace.sizes.expr(size)))
+        return value
+
+    def decided(self, names: Iterable[str]) -> None:
+        """Remember that a decision was taken on the values of these arguments."""
+        for name in sorted(names):
+            self.specialized[self.scalars[name].text if name in self.scalars else name] = None
+
+    # ---- what device code reads ----
+
+    def lift(self, value: Any, name: str, text: str) -> Any:
+        """A host value as device code sees it.
+
+        Args:
+            value: A tensor, number, function, or container of those.
+            name: What to call it as a parameter.
+            text: The host expression that gives it at run time.
+        """
+        match value:
+            case torch.Tensor():
+                return self._tensor(value, name, text)
+            case HostFloat():
+                return self._number(name, text, torch.float32, f32)
+            case HostBool():
+                return self._number(name, text, torch.bool, i1)
+            case types.FunctionType():
+                self._functions[id(value)] = text
+                self._kept.append(value)
+                return value
+            case torch.Size():
+                return tuple(value)
+            case tuple() if hasattr(value, "_fields"):
+                return type(value)(*[self.lift(v, f"{name}_{f}", f"{text}.{f}") for f, v in zip(value._fields, value)])  # pyright: ignore
+            case tuple() | list():
+                return type(value)(self.lift(v, f"{name}_{i}", f"{text}[{i}]") for i, v in enumerate(value))
+            case dict():
+                return {k: self.lift(v, f"{name}_{k}", f"{text}[{k!r}]") for k, v in value.items()}
+            case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+                fields = {
+                    f.name: self.lift(getattr(value, f.name), f"{name}_{f.name}", f"{text}.{f.name}")
+                    for f in dataclasses.fields(value)
+                }
+                return types.SimpleNamespace(**fields)
+        return value
+
+    def outside(self, value: Any, name: str, text: str) -> Any:
+        """Like `lift`, for globals and closure cells: their numbers may change between calls, too."""
+        if isinstance(value, bool):
+            self.specialized[text] = None
+            return value
+        if type(value) is int:
+            found = next((n for n, s in self.scalars.items() if s.text == text), None)
+            return self.trace.sizes.symbol(symbol(found)) if found else self.integer(name, text, value)
+        if type(value) is float:
+            value = HostFloat.of(value, frozenset([text]), self.decided)
+        return self.lift(value, name, text)
+
+    def _tensor(self, like: torch.Tensor, name: str, text: str) -> HostTensor:
+        if (known := self._tensors.get(id(like))) is None:
+            name = self._unique(name)
+            sizes = self.trace.sizes
+            type_ = ref_type(
+                [sizes.expr(d) for d in like.shape], element_of(like.dtype), [sizes.expr(s) for s in like.stride()]
+            )
+            value = self._parameter(name, text, type_)
+            known = self._tensors[id(like)] = HostTensor(self.trace, name, like, value)
+            self._kept.append(like)
+        return known
+
+    def _number(self, name: str, text: str, dtype: torch.dtype, element: Any) -> Any:
+        if (value := self._numbers.get(text)) is None:
+            value = self._numbers[text] = self._parameter(self._unique(name), text, tile_type((), element))
+        return self.trace.cap.tile(value, [], dtype)
+
+    def _parameter(self, name: str, text: str, type_: RefType | TileType) -> SSAValue:
+        value = self.block.insert_arg(type_, len(self.block.args))
+        value.name_hint = name
+        self.names.append(name)
+        self.texts.append(text)
+        return value
+
+    def _unique(self, name: str) -> str:
+        taken = {*self.names, *self.scalars}
+        n, unique = 0, name
+        while unique in taken:
+            n += 1
+            unique = f"{name}_{n}"
+        return unique
+
+    # ---- functions ----
+
+    def closure(self, function: types.FunctionType) -> dict[str, Any]:
+        """The variables of enclosing functions that a helper reads, as device code sees them."""
+        text = self._functions.get(id(function), function.__name__)
+        out: dict[str, Any] = {}
+        for i, (name, cell) in enumerate(zip(function.__code__.co_freevars, function.__closure__ or ())):
+            out[name] = self.outside(cell.cell_contents, name, f"{text}.__closure__[{i}].cell_contents")
+        return out
+
+    def globals(self, function: types.FunctionType, home: dict[str, Any]) -> Callable[[str], Any]:
+        """Where a helper's other names come from. `home` are the globals of the kernel's own module."""
+        import builtins
+
+        module, found = function.__globals__, {}
+
+        def find(name: str) -> Any:
+            if name in found:
+                return found[name]
+            if name not in module:
+                if hasattr(builtins, name):
+                    return getattr(builtins, name)
+                raise NameError(f"name '{name}' is not defined")
+            text = name if module is home else f"__import__('sys').modules[{module.get('__name__')!r}].{name}"
+            found[name] = self.outside(module[name], name, text)
+            return found[name]
+
+        return find
+
+    # ---- the end ----
+
+    def close(self, kernel: Operation) -> None:
+        """Add parameters for the integers that expressions of the kernel use by name."""
+        used: dict[str, None] = {}
+        for op in kernel.walk():
+            attributes = [*op.properties.values(), *[r.type for r in op.results], *[o.type for o in op.operands]]
+            attributes += [a.type for r in op.regions for b in r.blocks for a in b.args]
+            for attribute in attributes:
+                for expr in _expressions(attribute):
+                    for name in sorted(free_names(expr.data)):
+                        if name in self.scalars:
+                            used[name] = None
+        for name in used:
+            scalar = self.scalars[name]
+            wide = scalar.hint is not None and not -(2**31) <= scalar.hint < 2**31
+            value = self.block.insert_arg(tile_type((), i64 if wide else i32), len(self.block.args))
+            value.name_hint = name
+            self.names.append(name)
+            self.texts.append(scalar.text)
+
+
+def _expressions(attribute: Any) -> Iterable[ExprAttr]:
+    match attribute:
+        case ExprAttr():
+            return [attribute]
+        case TileType():
+            return attribute.shape
+        case RefType():
+            return [*attribute.shape, *attribute.strides]
+        case RangeType():
+            return [attribute.block]
+    data = getattr(attribute, "data", None)
+    return [e for e in data if isinstance(e, ExprAttr)] if isinstance(data, tuple) else []
