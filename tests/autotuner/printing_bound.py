@@ -68,6 +68,6 @@ class FakeBound:
 SPACE_PLAIN = "\n".join(line for line in SPACE.strip().splitlines()[:2])
 
 
-def cost_measure(function: Any, args: Any, changed: Any, effort: Any) -> float:
+def cost_measure(function: Any, args: Any, restore: Any, effort: Any) -> float:
     """A clock that reads the time off the text."""
     return function.__globals__["COST"]

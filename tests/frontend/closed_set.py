@@ -29,7 +29,12 @@ def calls(e: dict[str, torch.Tensor]) -> Iterator[Call]:
     bm, bn = x.shape
     m = torch
     for n in UNARY:
-        yield n, lambda n=n: getattr(x, n)() if hasattr(x, n) else m.special.i1(x) if n == "special.i1" else getattr(m, n)(x)
+        yield (
+            n,
+            lambda n=n: (
+                getattr(x, n)() if hasattr(x, n) else m.special.i1(x) if n == "special.i1" else getattr(m, n)(x)
+            ),
+        )
     for n in ACTIVATIONS:
         dim = {"dim": -1} if "soft" in n and n not in ("softsign", "softplus") else {}
         yield "F." + n, lambda n=n, dim=dim: getattr(F, n)(x, **dim)

@@ -60,5 +60,3 @@ class Captured:
 def tiles_of(result: Any) -> list[Any]:
     """The tensors of a result: one, or those of a tuple."""
     return list(result) if isinstance(result, tuple | list) else [result]
-
-

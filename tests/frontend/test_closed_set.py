@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from tests.frontend.closed_set import calls
 from tests.frontend.oracle import Captured, tiles_of
 
@@ -47,7 +46,9 @@ def _captured(name: str, real: dict[str, torch.Tensor]) -> tuple[Captured, Any]:
         return captured, dict(calls(dict(zip(real, tiles))))[name]()
 
 
-@pytest.mark.parametrize("name,dtype", list(itertools.product(_NAMES, DTYPES)), ids=lambda v: str(v).removeprefix("torch."))
+@pytest.mark.parametrize(
+    "name,dtype", list(itertools.product(_NAMES, DTYPES)), ids=lambda v: str(v).removeprefix("torch.")
+)
 def test_call(name: str, dtype: torch.dtype) -> None:
     real = _inputs(dtype)
     if name in REFUSED:

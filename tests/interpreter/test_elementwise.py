@@ -93,7 +93,9 @@ def test_division_survives_zero_and_the_least_integer(run_kernel, ref):
     assert out[0] == least and out[2] == 3
 
 
-@pytest.mark.parametrize(("name", "expected"), [("tile.shift_left", [40, 0, 0, -8]), ("tile.shift_right", [0, 0, -1, -1])])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("tile.shift_left", [40, 0, 0, -8]), ("tile.shift_right", [0, 0, -1, -1])]
+)
 def test_shifts_out_of_range(name, expected, run_kernel, ref):
     x, y = (torch.tensor(v, dtype=torch.int32) for v in ([5, 5, -5, -1], [3, 32, 40, 3]))
     out = torch.full_like(x, 123)

@@ -28,9 +28,14 @@ def reduce_text(kind, result, ref, x, out, *, axis=1, fill="", attributes=""):
     return f"""
     tile.kernel @k (%x: {ref(x)}, %out: {ref(out)}) names ["x", "out"]{attributes} {{
       tile.parallel "m" (%m = 0 to {m} : !tile.range<@bm>, %n = 0 to {n} : !tile.range<@bn>) {{
-        {"%mask = tile.mask(%m, %n) partial <1> : (!tile.range<@bm>, !tile.range<@bn>) -> !tile.tile<[@bm, @bn], i1>"
-         if attributes else ""}
-        %v = tile.load "x" %x[%m, %n]{" mask %mask" if attributes else ""} : {ref(x)}[!tile.range<@bm>, !tile.range<@bn>]
+        {
+        "%mask = tile.mask(%m, %n) partial <1> : (!tile.range<@bm>, !tile.range<@bn>) -> !tile.tile<[@bm, @bn], i1>"
+        if attributes
+        else ""
+    }
+        %v = tile.load "x" %x[%m, %n]{" mask %mask" if attributes else ""} : {
+        ref(x)
+    }[!tile.range<@bm>, !tile.range<@bn>]
            {" mask !tile.tile<[@bm, @bn], i1>" if attributes else ""} -> {full}
         %one = tile.full <1.0> -> {full}
         %w = tile.add %v, %one : {full}

@@ -12,6 +12,7 @@ import pytest
 import torch
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
+import helion_ir.frontend
 from helion_ir.dialects.context import parse_module
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import ValueAttr
@@ -100,7 +101,7 @@ class Backend:
         """Put the stand-ins where the runtime imports from."""
         compiled = types.SimpleNamespace
         modules: dict[str, dict[str, Any]] = {
-            "frontend": {"trace": self.trace},
+            "frontend": {"trace": self.trace, "__path__": list(helion_ir.frontend.__path__)},
             "passes.pipeline": {
                 "prepare": self.prepare,
                 "structure_key": self.structure_key,

@@ -141,16 +141,3 @@ def test_normalize_args() -> None:
         k.normalize_args(X)
     with pytest.raises(TypeError, match="one tuple of arguments, not Tensor"):
         k.bind(X)  # pyright: ignore
-
-
-def test_what_a_kernel_is_made_of() -> None:
-    def varargs(*xs: torch.Tensor) -> None: ...
-    def keyword_only(x: torch.Tensor, *, y: int = 3) -> None: ...
-
-    for bad in (varargs, keyword_only):
-        with pytest.raises(TypeError, match="of a kernel must be positional"):
-            kernel(bad)
-    with pytest.raises(exc.ClosuresNotSupported, match="inner reads extra, scale of an enclosing function"):
-        kernel(made(2.0))
-    with pytest.raises(AssertionError, match="a kernel is made of a Python function, not of"):
-        kernel(torch.relu)

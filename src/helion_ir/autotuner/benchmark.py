@@ -41,7 +41,7 @@ class Inputs:
 class IsolatedBenchmark:
     """Tries configurations one at a time in a process that is killed when it hangs and replaced when it dies.
 
-    `measure` names a function `(function, args, changed, effort) -> milliseconds` as `package.module:name`; by default
+    `measure` names a function `(function, args, restore, effort) -> milliseconds` as `package.module:name`; by default
     device events, or the host's clock where no argument is on a device.
     Raises whatever `torch.save` raises for arguments that cannot be carried to another process.
     """
@@ -135,7 +135,7 @@ class InlineBenchmark:
 def user_measure(benchmark_fn: Callable[..., Sequence[float]]) -> Callable[..., float]:
     """The author's `autotune_benchmark_fn(fns, *, repeat, desc=None) -> milliseconds` as a `measure`."""
 
-    def measure(function: Callable[..., Any], args: Any, changed: Any, effort: Any) -> float:
+    def measure(function: Callable[..., Any], args: Any, restore: Any, effort: Any) -> float:
         return float(benchmark_fn([lambda: function(*args)], repeat=50)[0])
 
     return measure

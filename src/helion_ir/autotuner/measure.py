@@ -92,16 +92,16 @@ def host_milliseconds(run: Callable[[], Any], restore: Callable[[], None], effor
     return statistics.median(times)
 
 
-def measure(function: Callable[..., Any], args: Any, changed: Sequence[torch.Tensor], effort: Effort) -> float:
+def measure(function: Callable[..., Any], args: Any, restore: Callable[[], None], effort: Effort) -> float:
     """Milliseconds a call of `function(*args)`, by the clock that suits where its tensors are.
 
-    `changed` are the tensors among `args` that it writes to.
+    `restore` undoes what a call wrote to its arguments.
     """
     from helion_ir.autotuner.tensors import leaves
 
     on_device = any(t.is_cuda for t in leaves(args))
     clock = device_milliseconds if on_device else host_milliseconds
-    return clock(lambda: function(*args), Restorer(changed), effort)
+    return clock(lambda: function(*args), restore, effort)
 
 
 def effort_of(job: Mapping[str, Any]) -> Effort:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from helion_ir.autotuner.measure import Effort, effort_of, measure
+from helion_ir.autotuner.measure import Effort, Restorer, effort_of, measure
 from helion_ir.autotuner.printed_module import load_function
 from helion_ir.autotuner.reference import Expectation, Tolerance, mismatch, observe
 from helion_ir.autotuner.tensors import leaves, map_tensors
 from helion_ir.autotuner.worker_loop import Answer, reason_of
 
-Measure = Callable[[Callable[..., Any], Any, Sequence[torch.Tensor], Effort], float]
+Measure = Callable[[Callable[..., Any], Any, Callable[[], None], Effort], float]
 Check = Callable[[Any, Any], None]
 
 # Named and not imported: where Triton only interprets, its compiler's classes need not exist.
@@ -63,14 +63,14 @@ class Trials:
             if wrong is not None:
                 return {"stage": "wrong", "reason": wrong}
             stage = "run"
-            written = list(seen.changed)
+            tensors = leaves(self.args)
+            restore = Restorer([tensors[i] for i in seen.changed])
             del seen
-            args = self.args
-            tensors = leaves(args)
-            return {
-                "stage": "ok",
-                "milliseconds": self.measure(function, args, [tensors[i] for i in written], effort_of(job)),
-            }
+            try:
+                milliseconds = self.measure(function, self.args, restore, effort_of(job))
+            finally:
+                restore()
+            return {"stage": "ok", "milliseconds": milliseconds}
         except Exception as e:
             return _failure(stage, e)
 
@@ -121,14 +121,15 @@ def _synchronize() -> None:
 @contextmanager
 def poisoned() -> Iterator[None]:
     """Within it, uninitialized memory is filled with NaN, or the largest integer, so that it cannot pass for a result."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    # Not use_deterministic_algorithms, which imports half a compiler.
+    before = torch.get_deterministic_debug_mode()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # pyright: ignore[reportAttributeAccessIssue]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")
         torch.utils.deterministic.fill_uninitialized_memory = True  # pyright: ignore[reportAttributeAccessIssue]
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            torch.set_deterministic_debug_mode(before)
             torch.utils.deterministic.fill_uninitialized_memory = fill  # pyright: ignore[reportAttributeAccessIssue]

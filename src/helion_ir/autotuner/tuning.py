@@ -55,7 +55,7 @@ def tune(
         progress: whether to show a line while it goes on, where stderr is a terminal.
         configs: measure these and no others, at least two.
         search, executor, store: replace the tuner's own parts.
-        measure: `package.module:name` of a function `(function, args, changed, effort) -> milliseconds`.
+        measure: `package.module:name` of a function `(function, args, restore, effort) -> milliseconds`.
 
     Ctrl-C ends the search and gives the best so far. A configuration that fails is counted, and raises nothing.
     Raises `exc.NoConfigFound` when none works, `exc.NotEnoughConfigs`, and

@@ -45,6 +45,7 @@ class Worker:
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
         self._buffer = b""
+        self._said_before = 0
 
     def fileno(self) -> int:
         assert self.process.stdout is not None
@@ -56,6 +57,7 @@ class Worker:
 
     def send(self, request: Mapping[str, Any]) -> bool:
         """Whether the request could be written; a dead worker's cannot."""
+        self._said_before = os.fstat(self._errors.fileno()).st_size
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -98,8 +100,9 @@ class Worker:
             return f"signal {-code}{self._last_words()}"
 
     def _last_words(self) -> str:
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, self._errors.tell() - TAIL_BYTES))
+        # Of the last request only; earlier ones have answered for themselves.
+        size = os.fstat(self._errors.fileno()).st_size
+        self._errors.seek(max(self._said_before, size - TAIL_BYTES))
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return f": {lines[-1].strip()[:300]}" if lines else ""
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from xdsl.dialects.builtin import ArrayAttr, StringAttr
-from xdsl.ir import Attribute, Data, Dialect, Operation, Region, SSAValue
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
+from xdsl.ir import Attribute, Data, Dialect, Operation, ParametrizedAttribute, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -392,6 +392,39 @@ def declarations(module: Operation) -> Iterator[DeclareOp]:
 def requirements(module: Operation) -> Iterator[RequireOp]:
     """The `knob.require`s of a module."""
     return (op for op in module.regions[0].block.ops if isinstance(op, RequireOp))
+
+
+def knobs_read(module: Operation) -> frozenset[str]:
+    """Names of the knobs that a module's ops, types and attributes refer to, other than in declarations and requirements."""
+    from helion_ir.index.expr import knobs_of
+
+    names: set[str] = set()
+    seen: set[Attribute] = set()
+
+    def visit(attr: Attribute) -> None:
+        if attr in seen:
+            return
+        seen.add(attr)
+        if isinstance(attr, ExprAttr):
+            names.update(knobs_of(attr.data))
+        parts = attr.parameters if isinstance(attr, ParametrizedAttribute) else ()
+        if isinstance(attr, ArrayAttr):
+            parts = attr.data
+        elif isinstance(attr, DictionaryAttr):
+            parts = tuple(attr.data.values())
+        for part in parts:
+            visit(part)
+
+    for op in module.walk():
+        if isinstance(op, DeclareOp | RequireOp):
+            continue
+        for attr in (*op.properties.values(), *(r.type for r in op.results)):
+            visit(attr)
+        for region in op.regions:
+            for block in region.blocks:
+                for argument in block.args:
+                    visit(argument.type)
+    return frozenset(names)
 
 
 Knob = Dialect("knob", [DeclareOp, RequireOp, ChooseOp, YieldOp], [ValueAttr, DomainAttr])

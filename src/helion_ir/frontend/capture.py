@@ -19,7 +19,13 @@ from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.tile.compute import BroadcastOp, FullOp
 from helion_ir.dialects.tile.elementwise import BY_FUNCTION, CastOp
 from helion_ir.dialects.types import TileType, i32, i64, is_float, tile_type
-from helion_ir.exc import BackendUnsupported, HostTensorDirectUsage, NotAllowedOnDevice, ShapeMismatch, TypeInferenceError
+from helion_ir.exc import (
+    BackendUnsupported,
+    HostTensorDirectUsage,
+    NotAllowedOnDevice,
+    ShapeMismatch,
+    TypeInferenceError,
+)
 from helion_ir.frontend import polynomial
 from helion_ir.frontend.dtypes import element_of
 from helion_ir.frontend.dynamo import without_dynamo
@@ -230,7 +236,8 @@ class Capture(TorchDispatchMode):
         if (own := self._own.get(func)) is not None:
             return own(*args, **kwargs)
         if (functional := _functional_form(func)) is not None:
-            return self.write(args[0], functional(*args, **kwargs), any_dtype=func in _CONVERTING)
+            target = self._writable(args[0])
+            return self.write(target, functional(*args, **kwargs), any_dtype=func in _CONVERTING)
         if _is_composite(func):
             return func.decompose(*args, **kwargs)
         if (decomposition := self._table.get(func)) is not None:
@@ -245,19 +252,23 @@ class Capture(TorchDispatchMode):
         needs = "" if inner == outer else f" (it needs {inner})"
         return BackendUnsupported(f"{outer} is not supported on tiles{needs}{why and ': ' + why}")
 
-    def write(self, target: torch.Tensor, new: TileTensor, *, any_dtype: bool = False) -> torch.Tensor:
-        """What `target.op_(…)` does once the new value is known; returns `target`.
-
-        Raises NotAllowedOnDevice where the change could not be seen through every name of the tile.
-        """
+    def _writable(self, target: torch.Tensor) -> TileTensor:
+        """`target`, if a change to it could be seen through every name of the tile."""
         if not isinstance(target, TileTensor):
-            raise NotAllowedOnDevice("device code cannot change a tensor of the host in place; store to it by a subscript")
+            raise NotAllowedOnDevice("device code cannot change a tensor of the host in place; store by a subscript")
         if target.is_view:
-            raise NotAllowedOnDevice("an in-place operation on a view of a tile is not supported; assign the result to a name")
+            raise NotAllowedOnDevice("a view of a tile cannot be changed in place; assign the result to a name")
         if target.home_block is not self.block:
             raise NotAllowedOnDevice(
                 "this tile was made outside of the loop or branch; write `x = x + ...`, so that it is carried"
             )
+        return target
+
+    def write(self, target: TileTensor, new: TileTensor, *, any_dtype: bool = False) -> TileTensor:
+        """What `target.op_(…)` does once the new value is known; returns `target`, which keeps its dtype.
+
+        Raises ShapeMismatch, and TypeInferenceError for a float result in an integer tile.
+        """
         if not self.same_dims(new.dims, target.dims):
             raise ShapeMismatch(f"the result has shape {list(new.dims)}, the tile changed in place {list(target.dims)}")
         if new.dtype != target.dtype and not any_dtype and not torch.can_cast(new.dtype, target.dtype):

@@ -100,7 +100,9 @@ def roll(x: TileTensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     for shift, dim in zip(shifts, canonical_dims(list(dims), x.ndim)):
         extent = x.dims[dim]
         if not isinstance(extent, int):
-            raise BackendUnsupported(f"torch.roll along a tiled dimension ({extent}) is not supported; roll a whole axis")
+            raise BackendUnsupported(
+                f"torch.roll along a tiled dimension ({extent}) is not supported; roll a whole axis"
+            )
         if extent and (start := -shift % extent):
             head, tail = out.split([start, extent - start], dim)
             out = torch.cat([tail, head], dim)

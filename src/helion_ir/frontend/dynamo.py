@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
+import types
+from typing import Any
 
 
 @functools.cache
@@ -18,13 +20,31 @@ def without_dynamo() -> None:
     import torch
     import torch._refs.nn.functional
     import torch._refs.special
+    from torch._decomp import decomposition_table
 
     def probe() -> None: ...
 
     wrapper = torch._disable_dynamo(probe).__code__
-    for module in (torch._refs, torch._refs.nn.functional, torch._refs.special):
-        for function in list(vars(module).values()):
-            while (inner := getattr(function, "__wrapped__", None)) is not None:
-                if getattr(function, "__code__", None) is wrapper:
-                    inner.__dict__.setdefault("__dynamo_disable", inner)
-                function = inner
+    modules = (torch._refs, torch._refs.nn.functional, torch._refs.special)
+    pending: list[Any] = [*decomposition_table.values(), *[f for m in modules for f in vars(m).values()]]
+    seen: set[int] = set()
+    while pending:
+        function = pending.pop()
+        if id(function) in seen or not isinstance(function, types.FunctionType):
+            continue
+        seen.add(id(function))
+        pending.append(getattr(function, "__wrapped__", None))
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            # `__wrapped__` may have been overwritten by a further `functools.wraps`; the closure is what is called
+            if name in ("fn", "prim") and not _is_empty(cell):
+                if name == "fn" and function.__code__ is wrapper:
+                    cell.cell_contents.__dict__.setdefault("__dynamo_disable", cell.cell_contents)
+                pending.append(cell.cell_contents)
+
+
+def _is_empty(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return True
+    return False

@@ -40,7 +40,10 @@ class Atom:
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
-            isinstance(other, Atom) and self.function == other.function and self.text == other.text and self.args == other.args
+            isinstance(other, Atom)
+            and self.function == other.function
+            and self.text == other.text
+            and self.args == other.args
         )
 
     def __hash__(self) -> int:

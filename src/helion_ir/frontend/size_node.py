@@ -53,6 +53,7 @@ class SizeNode(SymNode):
 
     def __init__(self, sizes: BlockSizes, pytype: type, value: Leaf | None, constant: int | float | bool | None = None):
         self.sizes, self.pytype, self.value, self.constant = sizes, pytype, value, constant
+        self.why = ""
         self.shape_env = None  # makes torch's guard_or_false and the like ask guard_bool
         self.fx_node = None
         self._hint = constant
@@ -211,53 +212,71 @@ class SizeNode(SymNode):
             raise DependsOnBlockSize(f"whether {self} equals {other} depends on a block size")
         return self.sizes.same(self.poly, other.poly)
 
-    def _less(self, other: SizeNode, or_equal: bool) -> bool:
+    def _less(self, other: SizeNode, or_equal: bool) -> SizeNode:
         if self.pytype is float or other.pytype is float:
-            a, b = _leaf(self), _leaf(other)
-            (_, a_most), (b_least, _) = _float_bounds(a), _float_bounds(b)
-            (a_least, _), (_, b_most) = _float_bounds(a), _float_bounds(b)
+            (a_least, a_most), (b_least, b_most) = _float_bounds(_leaf(self)), _float_bounds(_leaf(other))
             if a_most < b_least or or_equal and a_most <= b_least:
-                return True
-            order = False if a_least > b_most or not or_equal and a_least >= b_most else None
+                order = True
+            else:
+                order = False if a_least > b_most or not or_equal and a_least >= b_most else None
         else:
             order = self.sizes.ordered(self.poly, other.poly, or_equal)
         if order is None:
-            raise DependsOnBlockSize(f"whether {self} {'<=' if or_equal else '<'} {other} depends on a block size")
-        return order
+            return self._undecided(f"whether {self} {'<=' if or_equal else '<'} {other} depends on a block size")
+        return self._bool(order)
+
+    def _undecided(self, why: str) -> SizeNode:
+        """A truth value that only a configuration fixes: an error once a decision needs it."""
+        node = SizeNode(self.sizes, bool, None)
+        node.why = why
+        return node
 
     def lt(self, other: SizeNode) -> SizeNode:
-        return self._bool(self._less(other, False))
+        return self._less(other, False)
 
     def le(self, other: SizeNode) -> SizeNode:
-        return self._bool(self._less(other, True))
+        return self._less(other, True)
 
     def gt(self, other: SizeNode) -> SizeNode:
-        return self._bool(other._less(self, False))
+        return other._less(self, False)
 
     def ge(self, other: SizeNode) -> SizeNode:
-        return self._bool(other._less(self, True))
+        return other._less(self, True)
 
     def sym_not(self) -> SizeNode:
-        return self._bool(not self.constant)
+        return self if self.constant is None else self._bool(not self.constant)
 
     def sym_and(self, other: SizeNode) -> SizeNode:
-        return self._bool(bool(self.constant and other.constant))
+        if self.constant is False or other.constant is False:
+            return self._bool(False)
+        return self if self.constant is None else other
 
     def sym_or(self, other: SizeNode) -> SizeNode:
-        return self._bool(bool(self.constant or other.constant))
+        if self.constant or other.constant:
+            return self._bool(True)
+        return self if self.constant is None else other
 
     and_, or_ = sym_and, sym_or
 
     def sym_ite(self, then_val: SizeNode, else_val: SizeNode) -> SizeNode:
-        return then_val if self.constant else else_val
+        return then_val if self.guard_bool() else else_val
 
     # ---- what C++ and library code ask ----
 
     def guard_bool(self, file: str = "", line: int = 0) -> bool:
+        if self.constant is None:
+            raise DependsOnBlockSize(self.why)
         return bool(self.constant)
 
-    bool_ = guard_or_false = guard_or_true = expect_true = expect_size = guard_bool
-    guard_size_oblivious = statically_known_true = guard_bool
+    bool_ = expect_true = expect_size = guard_size_oblivious = guard_bool
+
+    def guard_or_false(self, file: str = "", line: int = 0) -> bool:
+        return bool(self.constant)
+
+    statically_known_true = guard_or_false
+
+    def guard_or_true(self, file: str = "", line: int = 0) -> bool:
+        return self.constant is not False
 
     def _number(self) -> int | float:
         if self.constant is None:
@@ -288,7 +307,7 @@ class SizeNode(SymNode):
         return None
 
     def is_constant(self) -> bool:
-        return self.pytype is bool
+        return self.pytype is bool and self.constant is not None
 
     def is_symbolic(self) -> bool:
         return True
@@ -332,7 +351,7 @@ class SizeNode(SymNode):
         return hash((self.pytype, self.value))
 
     def str(self) -> str:
-        return f"{self.value if self.constant is None else self.constant}"
+        return self.why or f"{self.value if self.constant is None else self.constant}"
 
     __str__ = __repr__ = _graph_repr = str
 

@@ -153,7 +153,9 @@ class BlockSizes:
 
     def equal(self, a: Size, b: Size) -> bool:
         """Whether two extents are the same; different block sizes never are."""
-        return a is b or (a == b if isinstance(a, int) and isinstance(b, int) else self.same(self.poly(a), self.poly(b)))
+        return a is b or (
+            a == b if isinstance(a, int) and isinstance(b, int) else self.same(self.poly(a), self.poly(b))
+        )
 
     def at_most(self, a: Size, b: Size) -> bool | None:
         """Whether a <= b for every value; None if that depends on one."""

@@ -72,6 +72,15 @@ def _unsortkey(k: torch.Tensor) -> torch.Tensor:
     return torch.where(k == 2147483647, torch.nan, bits.view(torch.float32))
 
 
+def _gather(x: torch.Tensor, index: torch.Tensor, axis: int) -> torch.Tensor:
+    # Inactive lanes may hold any index, and which those are is not known here.
+    return torch.gather(x, axis, index.long().clamp(0, x.shape[axis] - 1))
+
+
+def _sortpair(x: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+    return (_sortkey(x).long() << 32) | (position.long() & 0xFFFFFFFF)
+
+
 def _umulhi(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return ((a.long() & 0xFFFFFFFF) * (b.long() & 0xFFFFFFFF) >> 32).to(a.dtype)
 
@@ -128,7 +137,7 @@ _TL: dict[str, Call] = {
     "cdiv": lambda a, b: -_floordiv(-a, b),
     "clamp": _clamped,
     "flip": lambda x, dim=None: flipped(x, (int(dim) if dim is not None else x.ndim - 1,)),
-    "gather": lambda x, index, axis: torch.gather(x, int(axis), index.long()),
+    "gather": lambda x, index, axis: _gather(x, index, int(axis)),
     "max_contiguous": _first,
     "max_constancy": _first,
     "maximum": _larger,
@@ -151,6 +160,7 @@ _PLAIN: dict[str, Call] = {
     "and2": torch.bitwise_and,
     "bitcast": _first,
     "div_floor_f32": lambda a, b: torch.div(a, b, rounding_mode="floor"),
+    "div_trunc_f32": lambda a, b: torch.div(a, b, rounding_mode="trunc"),
     "f2i_sat32": _saturated(torch.int32),
     "f2i_sat64": _saturated(torch.int64),
     "floordiv_i": _floordiv,
@@ -162,10 +172,16 @@ _PLAIN: dict[str, Call] = {
     "max2": _max_nan,
     "min2": _min_nan,
     "mul2": torch.mul,
+    "neg32": torch.neg,
     "or2": torch.bitwise_or,
     "pymod_i": remainder,
     "rem_f32": torch.remainder,
+    "shl_i": torch.bitwise_left_shift,
+    "shr_i": torch.bitwise_right_shift,
     "sortkey32": _sortkey,
+    "sortpair32": _sortpair,
+    "sortpair_position": lambda pair: pair & 0xFFFFFFFF,
+    "sortpair_value": lambda pair: _unsortkey((pair >> 32).to(torch.int32)),
     "to_bf16_rne": lambda x: x.to(torch.bfloat16),
     "to_e4m3": _to_e4m3,
     "to_e5m2": lambda x: x.to(torch.float8_e5m2),

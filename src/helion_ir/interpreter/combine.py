@@ -100,7 +100,7 @@ def _number(attr: Any) -> Any:
 def custom_scan(op: CustomScanOp, scope: Scope) -> Step:
     region = _Region(op.combine.block, op.arguments, scope)
     inputs, results = [scope.slot(a) for a in op.arguments], [scope.define(r) for r in op.res]
-    dim, reverse = op.dim.value.data, bool(op.reverse)
+    dim, reverse = op.dim.value.data, bool(op.reverse.value.data)
     type_ = op.arguments[0].type
     assert isinstance(type_, TileType)
     # There is no neutral element: a scan from the end starts at the last active lane.
@@ -142,7 +142,7 @@ def triton_reduce(op: TritonReduceOp, scope: Scope) -> Step:
 def triton_scan(op: TritonScanOp, scope: Scope) -> Step:
     region = _Region(op.combine.block, op.arguments, scope)
     inputs, results = [scope.slot(a) for a in op.arguments], [scope.define(r) for r in op.res]
-    axis, reverse = op.axis.value.data, bool(op.reverse)
+    axis, reverse = op.axis.value.data, bool(op.reverse.value.data)
 
     def step(frame: Frame) -> None:
         values = _scanned([frame[slot] for slot in inputs], axis, reverse, region.on(frame))

@@ -73,7 +73,6 @@ fmod = _of_safe_divisor(torch.fmod)
 remainder = _of_safe_divisor(torch.remainder)
 
 
-
 UNARY: dict[type[ops.ElementwiseOp], Callable[..., torch.Tensor]] = {
     ops.AbsOp: torch.abs,
     ops.AcosOp: torch.acos,

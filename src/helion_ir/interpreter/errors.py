@@ -5,10 +5,12 @@ from __future__ import annotations
 from xdsl.dialects.builtin import CallSiteLoc, FileLineColLoc, FusedLoc, NameLoc
 from xdsl.ir import Attribute, Operation
 
+from helion_ir.exc import BaseError
+
 _LONGEST = 300
 
 
-class InterpreterError(RuntimeError):
+class InterpreterError(BaseError):
     """An op that cannot run, or that does what no correct kernel does, such as an access out of bounds.
 
     `op` is the operation, when there is one; the text names it and its source position.

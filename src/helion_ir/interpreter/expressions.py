@@ -10,7 +10,23 @@ import sympy
 import torch
 from sympy import Expr, Symbol
 
-from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, NextPow2, Not, Or, constant_of
+from helion_ir.index.expr import (
+    And,
+    CeilDiv,
+    Eq,
+    FloorDiv,
+    Le,
+    Lt,
+    Max,
+    Min,
+    Mod,
+    Ne,
+    NextPow2,
+    Not,
+    Or,
+    Where,
+    constant_of,
+)
 
 TensorEvaluator = Callable[[Mapping[str, Any]], Any]
 
@@ -27,10 +43,9 @@ def compiled_on_tensors(e: Expr) -> TensorEvaluator:
     if function is None:
         raise ValueError(f"no index expression on tensors: {sympy.srepr(e)}")
     parts = [compiled_on_tensors(a) for a in e.args]  # pyright: ignore
-    if len(parts) == 2:
-        left, right = parts
-        return lambda names: function(left(names), right(names))
-    return lambda names: functools.reduce(function, [p(names) for p in parts]) if len(parts) > 1 else function(parts[0](names))
+    if isinstance(e, sympy.Add | sympy.Mul):
+        return lambda names: functools.reduce(function, [part(names) for part in parts])
+    return lambda names: function(*[part(names) for part in parts])
 
 
 def _floordiv(a: Any, b: Any) -> Any:
@@ -69,6 +84,10 @@ def _power_of_two(a: Any) -> Any:
     return NextPow2.compute(int(a))
 
 
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    return torch.where(condition, a, b) if isinstance(condition, torch.Tensor) else a if condition else b
+
+
 _FUNCTIONS: dict[type, Callable[..., Any]] = {
     sympy.Add: lambda a, b: a + b,
     sympy.Mul: lambda a, b: a * b,
@@ -86,4 +105,5 @@ _FUNCTIONS: dict[type, Callable[..., Any]] = {
     And: _chosen(torch.logical_and, lambda a, b: bool(a and b)),
     Or: _chosen(torch.logical_or, lambda a, b: bool(a or b)),
     Not: lambda a: torch.logical_not(a) if isinstance(a, torch.Tensor) else not a,
+    Where: _where,
 }

@@ -103,7 +103,7 @@ def scanned(kind: str, x: torch.Tensor, dim: int, reverse: bool) -> torch.Tensor
 @implements(ScanOp)
 def scan(op: ScanOp, scope: Scope) -> Reading:
     assert isinstance(op.operand.type, TileType)
-    kind, dim, reverse = op.kind.data, op.dim.value.data, bool(op.reverse)
+    kind, dim, reverse = op.kind.data, op.dim.value.data, bool(op.reverse.value.data)
     neutral = SCANS[kind][1](dtype_of(op.operand.type.element_type))
     # Inactive lanes come last: only a scan from the end passes through them.
     partial = scope.partial(op.operand.type, (dim,)) if reverse else []
@@ -117,7 +117,7 @@ def scan(op: ScanOp, scope: Scope) -> Reading:
 @implements(SortOp)
 def sort(op: SortOp, scope: Scope) -> Reading:
     assert isinstance(op.operand.type, TileType)
-    descending = bool(op.descending)
+    descending = bool(op.descending.value.data)
     partial = scope.partial(op.operand.type, (op.operand.type.rank - 1,))
 
     def run(x: torch.Tensor, *ranges: Range) -> tuple[torch.Tensor, torch.Tensor]:

@@ -71,16 +71,16 @@ def index(op: IndexOp, scope: Scope) -> Function:
 def mask(op: MaskOp, scope: Scope) -> Function:
     assert isinstance(op.result.type, TileType)
     rank = op.result.type.rank
-    places = [i for i, d in enumerate(op.result.type.dims) if d != 1]
+    axes = [i for i, d in enumerate(op.result.type.dims) if d != 1]
+    if len(axes) != len(op.ranges):
+        raise InterpreterError(f"{len(op.ranges)} ranges for a mask with {len(axes)} dimensions of extent other than 1")
+    places = [[-1 if i == axis else 1 for i in range(rank)] for axis in axes]
     claimed_full = not scope.value(op.partial)
 
     def active(*ranges: Range) -> torch.Tensor:
         if claimed_full and any(r.active < r.block for r in ranges):
             raise InterpreterError("the mask is said to be full, yet a range ends inside its block")
-        parts = [
-            lanes(r.block, r.active).reshape([-1 if place == j else 1 for j in range(rank)])
-            for place, r in zip(places, ranges)
-        ]
+        parts = [lanes(r.block, r.active).reshape(place) for r, place in zip(ranges, places)]
         return functools.reduce(torch.logical_and, parts)
 
     return active

@@ -135,7 +135,8 @@ class Scope:
     def define(self, value: SSAValue) -> int:
         """Give a value its slot."""
         slot = self.slots.setdefault(value, len(self.slots))
-        if isinstance(value.type, RangeType):
+        # A shifted range is the same lanes as the range it came from.
+        if isinstance(value.type, RangeType) and not isinstance(value.owner, tile.control.ShiftOp):
             self.ranges.append(value)
         return slot
 

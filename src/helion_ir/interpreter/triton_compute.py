@@ -262,7 +262,7 @@ def arg_reduce(op: ArgReduceOp, scope: Scope) -> Function:
 
 @implements(ScanOp)
 def scan(op: ScanOp, scope: Scope) -> Function:
-    axis, combine, reverse = op.axis.value.data, op.combine.data, bool(op.reverse)
+    axis, combine, reverse = op.axis.value.data, op.combine.data, bool(op.reverse.value.data)
     if combine == "tl.cumsum":
         forward: Callable[[torch.Tensor], torch.Tensor] = lambda x: torch.cumsum(x, axis, dtype=x.dtype)  # noqa: E731
     elif combine == "tl.cumprod":

@@ -34,7 +34,9 @@ from helion_ir.interpreter.values import BlockPointer, Pointer, as_tensor, dtype
 @implements(AddPtrOp)
 def addptr(op: AddPtrOp, scope: Scope) -> Function:
     # Addresses have 64 bits, whatever the offsets have.
-    return lambda p, offset: Pointer(p.storage, p.offset + (offset.long() if isinstance(offset, torch.Tensor) else offset))
+    return lambda p, offset: Pointer(
+        p.storage, p.offset + (offset.long() if isinstance(offset, torch.Tensor) else offset)
+    )
 
 
 def checked(p: Pointer, shape: tuple[int, ...], mask: Any) -> Elements:

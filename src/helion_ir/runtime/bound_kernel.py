@@ -48,6 +48,7 @@ class BoundKernel:
         self._unwraps = unwrap
         self._config: Config | None = None
         self._loaded: dict[Hashable, Run] = {}
+        self._interpreters: dict[Hashable, Run] = {}
         self._stages: dict[Target, Stages] = {}
         self._run: Run | None = None
         self._tile = self._traced(args)
@@ -317,39 +318,36 @@ class BoundKernel:
                 raise exc.IncompatibleInterpretModes("HELION_INTERPRET and TRITON_INTERPRET cannot both be on")
             if self.settings.print_output_code:
                 raise exc.RefEagerModeCodePrintError("print_output_code: the reference mode generates no code")
-            run = self.run_ref
+            run = self._interpreted()
         elif self.device.type == "cpu" and not triton_interprets:
-            run = self._interpreted(self._tile_assignment())
+            run = self._interpreted()
         elif self.device.type == "cpu":
             # Triton's interpreter measures nothing, so there is nothing to search for.
             chosen = self._config or (self.configs[0] if self.configs else self.config_spec.default_config())
             run = self._load(self.config_space.encode(chosen))
         else:
             self.ensure_config_exists(args)
-            run = self._on_device(self.compile_config())
+            run = self.compile_config()
+            if torch.cuda.device_count() > 1:
+                run = functools.partial(_call_on_device, run)
         self._run = functools.partial(_call_unwrapped, run) if self._unwraps else run
         return self._run
-
-    def _on_device(self, run: Run) -> Run:
-        if torch.cuda.device_count() < 2:
-            return run
-        index = self.device.index
-
-        def on_device(*args: Any) -> Any:
-            with torch.cuda.device(index):
-                return run(*args)
-
-        return on_device
 
     def run_ref(self, *args: Any) -> Any:
         """Run in the reference interpreter, whatever the device; Triton plays no part."""
         with torch.no_grad():
-            return self._interpreted(self._tile_assignment())(*self._unwrapped(args))
+            return self._interpreted()(*self._unwrapped(args))
 
-    def _interpreted(self, assignment: Assignment) -> Run:
+    def _interpreted(self) -> Run:
         from helion_ir.interpreter import compile_module
 
-        return compile_module(self._tile, assignment, globals=self.kernel.fn.__globals__)
+        assignment = self._tile_assignment()
+        key = assignment_key(assignment)
+        found = self._interpreters.get(key)
+        if found is None:
+            found = compile_module(self._tile, assignment, globals=self.kernel.fn.__globals__)
+            self._interpreters[key] = found
+        return found
 
     def _tile_assignment(self) -> Assignment:
         """Few large tiles, which interpret fastest; what the author can see of a config is as configured."""
@@ -373,3 +371,9 @@ class BoundKernel:
 
 def _call_unwrapped(run: Run, *args: Any) -> Any:
     return run(*[a.value if is_constexpr(a) else a for a in args])
+
+
+# Triton launches on the current device; kernels of one key may serve several devices of one kind.
+def _call_on_device(run: Run, *args: Any) -> Any:
+    with torch.cuda.device(device_of(args)):
+        return run(*args)

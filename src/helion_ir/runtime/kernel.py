@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, overload
 
 from helion_ir.autotuner.config import Config
 from helion_ir.language.active import current
 from helion_ir.runtime.bound_kernel import BoundKernel
+from helion_ir.runtime.definition import check_decorators, check_names, checked_function
 from helion_ir.runtime.settings import Settings
 from helion_ir.runtime.specialization import Specializer, capability, device_of, is_constexpr
 
@@ -31,7 +31,7 @@ class Kernel:
         settings: Settings | None = None,
         key: Callable[..., Hashable] | None = None,
     ):
-        self.fn = _checked_function(fn)
+        self.fn = checked_function(fn)
         self.name = fn.__name__
         self.signature = inspect.signature(fn)
         self.settings = settings if settings is not None else Settings()
@@ -120,6 +120,8 @@ class Kernel:
             return found
         if found is not None and (bound := found.kernels.get(found.values(args))) is not None:
             return bound
+        if not self._bound:
+            self._check_definition()
         base = self._base_key(args)
         bound = BoundKernel(self, args, base, unwrap=any(is_constexpr(a) for a in args))
         if found is None and bound.guards is None:
@@ -130,6 +132,13 @@ class Kernel:
                 found = self._bound[base] = Guarded(bound.guards)
             found.kernels[found.values(args)] = bound
         return bound
+
+    # Not when the function is decorated, so that a module with a kernel that is never called can be imported.
+    def _check_definition(self) -> None:
+        from helion_ir.frontend.source import function_node
+
+        check_names(self.fn)
+        check_decorators(self.fn, function_node(self.fn), kernel)
 
     def autotune(self, args: Sequence[Any], *, force: bool = True, **options: Any) -> Config:
         """Search for the best config for these arguments, use it from now on, and return it."""
@@ -211,18 +220,3 @@ def _as_config(config: ConfigLike) -> Config:
 def _says_constexpr(annotation: object) -> bool:
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
     return "constexpr" in text.lower()
-
-
-def _checked_function(fn: Callable[..., Any]) -> types.FunctionType:
-    assert isinstance(fn, types.FunctionType), f"a kernel is made of a Python function, not of {type(fn).__name__}"
-    for p in inspect.signature(fn).parameters.values():
-        if p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            raise TypeError(
-                f"{fn.__name__}: parameter {p.name!r} of a kernel must be positional, not {p.kind.description}"
-            )
-    if fn.__closure__:
-        from helion_ir import exc
-
-        names = ", ".join(fn.__code__.co_freevars)
-        raise exc.ClosuresNotSupported(f"{fn.__name__} reads {names} of an enclosing function; pass them as arguments")
-    return fn

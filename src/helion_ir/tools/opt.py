@@ -52,6 +52,8 @@ class HelionIROpt(xDSLOptMain):
         checked = Attribute.__post_init__
         try:
             super().__init__("Run passes of helion-ir on the text of a module.", args)
+        except ArgSpecParseError as error:
+            raise _option_failure("-t", self.args.target, error) from None
         finally:
             Attribute.__post_init__ = checked
 

@@ -30,9 +30,7 @@ def full(cap: Capture, shape: Sequence[Size], value: Any, *, dtype: torch.dtype 
 
 
 def _filled(value: int) -> Any:
-    def emitter(
-        cap: Capture, shape: Sequence[Size], *, dtype: torch.dtype | None = None, **_: Any
-    ) -> TileTensor:
+    def emitter(cap: Capture, shape: Sequence[Size], *, dtype: torch.dtype | None = None, **_: Any) -> TileTensor:
         return full(cap, shape, value, dtype=dtype or torch.get_default_dtype())
 
     return emitter

@@ -64,7 +64,10 @@ def _direct(name: str, *, floats: bool = False, boolean: bool = False) -> Emitte
         alpha = kwargs.get("alpha", 1)
         dtype = result_type(args)
         if type(alpha) is not int or alpha != 1:
-            args = (args[0], apply(cap, "mul", [args[1], alpha], dtype) if isinstance(args[1], TileTensor) else args[1] * alpha)
+            args = (
+                args[0],
+                apply(cap, "mul", [args[1], alpha], dtype) if isinstance(args[1], TileTensor) else args[1] * alpha,
+            )
         if floats and not dtype.is_floating_point:
             dtype = torch.get_default_dtype()
         return apply(cap, name, args, dtype, boolean=boolean)

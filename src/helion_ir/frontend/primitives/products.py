@@ -36,7 +36,9 @@ def accumulator_dtype(dtype: torch.dtype) -> torch.dtype:
 def product_dims(cap: Capture, a: TileTensor, b: TileTensor) -> list[Size]:
     """The shape of a·b. Raises ShapeMismatch, DotBatchDimensionMismatch."""
     if a.ndim != b.ndim or a.ndim not in (2, 3):
-        raise ShapeMismatch(f"shapes {list(a.dims)} and {list(b.dims)} cannot be multiplied: both must have rank 2, or 3")
+        raise ShapeMismatch(
+            f"shapes {list(a.dims)} and {list(b.dims)} cannot be multiplied: both must have rank 2, or 3"
+        )
     if not cap.sizes.equal(a.dims[-1], b.dims[-2]):
         raise ShapeMismatch(
             f"shapes {list(a.dims)} and {list(b.dims)} cannot be multiplied: {a.dims[-1]} is not {b.dims[-2]}"
@@ -88,7 +90,7 @@ def mm(cap: Capture, a: TileTensor, b: TileTensor) -> TileTensor:
     return dot(cap, a, b, out_dtype=common if common.is_floating_point else None)
 
 
-@emits(*[getattr(p, "dtype") for p in (aten.mm, aten.bmm) if "dtype" in p.overloads()])
+@emits(*[p.dtype for p in (aten.mm, aten.bmm) if "dtype" in p.overloads()])
 def mm_dtype(cap: Capture, a: TileTensor, b: TileTensor, out_dtype: torch.dtype) -> TileTensor:
     return dot(cap, a, b, out_dtype=out_dtype)
 
@@ -133,9 +135,7 @@ def matmul(cap: Capture, a: TileTensor, b: TileTensor) -> TileTensor:
     batch = broadcast_shapes(cap, [a.dims[:-2], b.dims[:-2]])
     if len(batch) == 1:
         return mm(cap, expand(cap, a, [*batch, *a.dims[-2:]]), expand(cap, b, [*batch, *b.dims[-2:]]))
-    folded = [
-        reshape(cap, expand(cap, x, [*batch, *x.dims[-2:]]), [numel(batch), *x.dims[-2:]]) for x in (a, b)
-    ]
+    folded = [reshape(cap, expand(cap, x, [*batch, *x.dims[-2:]]), [numel(batch), *x.dims[-2:]]) for x in (a, b)]
     return reshape(cap, mm(cap, *folded), [*batch, a.dims[-2], b.dims[-1]])
 
 

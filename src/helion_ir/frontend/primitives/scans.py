@@ -49,7 +49,9 @@ def cumprod(cap: Capture, x: TileTensor, dim: int, *, dtype: torch.dtype | None 
     return scan(cap, "prod", x, dim, dtype)
 
 
-def combined_scan(cap: Capture, tiles: Sequence[TileTensor], dim: int, combine: Any, reverse: bool = False) -> list[TileTensor]:
+def combined_scan(
+    cap: Capture, tiles: Sequence[TileTensor], dim: int, combine: Any, reverse: bool = False
+) -> list[TileTensor]:
     """A scan by `combine(lefts, rights) -> results`, lists of scalar tiles, traced into the op's region."""
     types = [tile_type((), element_of(t.dtype)) for t in tiles]
     body = Block(arg_types=[*types, *types])
@@ -186,4 +188,3 @@ def index_select(cap: Capture, x: TileTensor, dim: int, index: TileTensor) -> Ti
     dims = [*x.dims[:dim], index.dims[0], *x.dims[dim + 1 :]]
     line = reshaped(cap, index, [index.dims[0], *[1] * (x.ndim - dim - 1)])
     return gather(cap, x, dim, cap.tile(cap.broadcast(line.value, dims), dims, index.dtype))
-

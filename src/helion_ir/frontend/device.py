@@ -1,0 +1,283 @@
+"""What the functions of helion_ir.language do in device code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import SymInt
+
+from helion_ir import exc
+from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.tile.compute import IotaOp, RandomOp, ScanOp
+from helion_ir.dialects.tile.control import BeginOp, EndOp, IdOp, IndexOp, ShiftOp
+from helion_ir.dialects.types import f32
+from helion_ir.frontend import subscripts
+from helion_ir.frontend.combine import Combine
+from helion_ir.frontend.loops import LoopCall, loop_call
+from helion_ir.frontend.products import dot
+from helion_ir.frontend.sizes import Size
+from helion_ir.frontend.subscripts import HostTensor
+from helion_ir.frontend.tile_tensor import TileTensor
+from helion_ir.frontend.values import DeviceTile, is_size
+from helion_ir.index.expr import CeilDiv, operand
+
+if TYPE_CHECKING:
+    from helion_ir.frontend.trace import Trace
+
+_HOST_ONLY = {"register_block_size", "register_tunable"}
+_NOT_DONE = {
+    "dot_scaled": "products of microscaled operands",
+    "jagged_tile": "hl.jagged_tile; loop over hl.tile(0, lengths.amax()) and mask with extra_mask",
+    "inline_triton": "inline Triton",
+    "triton_kernel": "calls of Triton kernels",
+    "inline_asm_elementwise": "inline assembly",
+    "device_print": "printing from device code",
+    "stacktensor_like": "stack tensors",
+    "rand4x": "hl.rand4x",
+}
+
+
+class DeviceLanguage:
+    """Carries out language functions in device code: each emits ops into the capture's block."""
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+        self._loops = 0
+        self._combine = Combine(trace)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        if name in _NOT_DONE:
+            raise exc.BackendUnsupported(f"{_NOT_DONE[name]}: not supported yet")
+        if name == "specialize":
+            raise exc.SpecializeOnDevice()
+        if name == "barrier":
+            raise exc.BarrierOnlyAllowedAtTopLevel()
+        if name in _HOST_ONLY:
+            raise exc.NotAllowedOnDevice(f"hl.{name} must be called on the host, before the device loops")
+        return getattr(self, name)
+
+    # ---- loops ----
+
+    @contextmanager
+    def loop_allowed(self) -> Iterator[None]:
+        """The iterable of a `for` is being evaluated."""
+        self._loops += 1
+        try:
+            yield
+        finally:
+            self._loops -= 1
+
+    def _in_for(self, name: str) -> None:
+        if not self._loops:
+            raise exc.LoopFunctionNotInFor(f"hl.{name} can be used as the iterable of a `for` only")
+
+    def tile(self, begin_or_end: Any, end: Any, *, block_size: Any = None) -> LoopCall:
+        self._in_for("tile")
+        return loop_call("tile", begin_or_end, end, block_size, "block size")
+
+    def grid(self, begin_or_end: Any, end: Any, *, step: Any = None) -> LoopCall:
+        self._in_for("grid")
+        return loop_call("grid", begin_or_end, end, step, "step")
+
+    def static_range(self, begin_or_end: Any, end: Any, step: Any) -> range:
+        self._in_for("static_range")
+        bounds = (0, begin_or_end) if end is None else (begin_or_end, end)
+        for value in (*bounds, step):
+            if type(value) is not int:
+                raise exc.TypeInferenceError(
+                    f"hl.static_range needs compile-time integers, not {value}; wrap sizes in hl.specialize on the host"
+                )
+        return range(*bounds, step)
+
+    # ---- tiles ----
+
+    def _tile(self, tile: Any) -> DeviceTile:
+        if not isinstance(tile, DeviceTile):
+            raise exc.IncorrectTileUsage(f"a tile is needed, not {type(tile).__name__}")
+        return tile
+
+    def tile_index(self, tile: Any) -> TileTensor:
+        t, trace = self._tile(tile), self.trace
+        value = trace.cap.emit(IndexOp(t.value, trace.index_element))
+        return trace.cap.tile(value, [t.block], trace.index_dtype)
+
+    def tile_begin(self, tile: Any) -> TileTensor:
+        return self._about(tile, BeginOp)
+
+    def tile_end(self, tile: Any) -> TileTensor:
+        return self._about(tile, EndOp)
+
+    def tile_id(self, tile: Any) -> TileTensor:
+        return self._about(tile, IdOp)
+
+    def _about(self, tile: Any, op: Any) -> TileTensor:
+        return self.trace.cap.tile(self.trace.cap.emit(op(self._tile(tile).value)), [], torch.int32)
+
+    def tile_block_size(self, tile: Any) -> Size:
+        return self._tile(tile).block
+
+    def tile_count(self, tile: Any) -> Any:
+        t, sizes = self._tile(tile), self.trace.sizes
+        if is_size(t.lower) and is_size(t.upper):
+            return sizes.cdiv(t.upper - t.lower, t.block)
+        length = t.upper - t.lower
+        value = length.value
+        op = ApplyOp(CeilDiv(operand(0), sizes.expr(t.block)), [value], value.type)
+        return self.trace.cap.tile(self.trace.cap.emit(op), [], length.dtype)
+
+    def tile_shift(self, tile: Any, offset: Any) -> TileTensor:
+        """`tile + k`: the indices as a tensor, which as a subscript is the shifted range."""
+        t, cap = self._tile(tile), self.trace.cap
+        if isinstance(offset, TileTensor):
+            if offset.ndim or offset.dtype.is_floating_point:
+                raise exc.IncorrectTileUsage("a tile can be moved by an integer scalar only; use tile.index for other arithmetic")
+            by = offset.value
+        elif is_size(offset):
+            by = cap.operand(offset, self.trace.index_dtype, [])
+        else:
+            raise exc.IncorrectTileUsage("a tile can be moved by an integer scalar only; use tile.index for other arithmetic")
+        moved = self.tile_index(tile) + offset
+        self.trace.moved_ranges[moved.value] = cap.emit(ShiftOp(t.value, by))
+        return moved
+
+    # ---- creation ----
+
+    def _shape(self, shape: Any) -> list[Size]:
+        if not isinstance(shape, list | tuple):
+            raise exc.TypeInferenceError("a shape is a list, such as [tile, 4]")
+        out: list[Size] = []
+        for s in shape:
+            size = s.block if isinstance(s, DeviceTile) else s
+            if not is_size(size):
+                raise exc.TypeInferenceError(f"an extent is a tile, a block size or an integer, not {type(s).__name__}")
+            size = self.trace.sizes.exact(size)
+            if isinstance(size, SymInt):
+                self.trace.check_extent(size)
+            out.append(size)
+        return out
+
+    def full(self, shape: Any, value: Any, dtype: Any, device: Any) -> TileTensor:
+        dtype = dtype or torch.float32
+        dims = self._shape(shape)
+        if isinstance(value, HostTensor):
+            raise value.direct()
+        if isinstance(value, TileTensor) and value.ndim:
+            raise exc.ShapeMismatch(f"hl.full takes a scalar value, this has shape {value.dims}")
+        cap = self.trace.cap
+        return cap.tile(cap.operand(value, dtype, dims), dims, dtype)
+
+    zeros = full
+
+    def arange(self, *bounds: Any, dtype: Any, device: Any) -> TileTensor:
+        start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+        for bound in (start, stop, step):
+            if not is_size(bound):
+                raise exc.TypeInferenceError("the bounds of hl.arange are constants or multiples of block sizes")
+        sizes, cap = self.trace.sizes, self.trace.cap
+        length = sizes.exact(stop - start if isinstance(step, int) and step == 1 else sizes.cdiv(stop - start, step))
+        if isinstance(length, SymInt):
+            self.trace.check_extent(length)
+        dtype = dtype or self.trace.index_dtype
+        type_ = cap.type_of([length], dtype)
+        value = cap.emit(IotaOp(expr_attr(sizes.expr(start)), expr_attr(sizes.expr(step)), type_))
+        return cap.tile(value, [length], dtype)
+
+    def rand(self, shape: Any, seed: Any, device: Any, offsets: Any) -> TileTensor:
+        cap = self.trace.cap
+        if offsets is None:
+            offsets = self._offsets(list(shape))
+        value = cap.emit(RandomOp(self._seed(seed), offsets.value, f32))
+        return cap.tile(value, offsets.dims, torch.float32)
+
+    def _seed(self, seed: Any) -> Any:
+        if isinstance(seed, TileTensor | SymInt):
+            return self.trace.cap.scalar(seed)
+        if isinstance(seed, int):
+            return self.trace.cap.operand(seed, torch.int32 if -(2**31) <= seed < 2**31 else torch.int64, [])
+        raise exc.TypeInferenceError("a seed is an integer or a scalar tensor")
+
+    def _offsets(self, shape: list[Any]) -> TileTensor:
+        """Row-major positions in the full extents of the tiles, so that no configuration changes them."""
+        dims, trace = self._shape(shape), self.trace
+        total: Any = None
+        for i, (s, size) in enumerate(zip(shape, dims)):
+            index = self.tile_index(s) if isinstance(s, DeviceTile) else self.arange(size, dtype=None, device=None)
+            extent = (s.upper if isinstance(s, DeviceTile) else size)
+            index = index.reshape([size if j == i else 1 for j in range(len(dims))])
+            total = index if total is None else total * extent + index
+        if total is None:
+            total = trace.cap.tile(trace.cap.operand(0, trace.index_dtype, []), [], trace.index_dtype)
+        return trace.cap.tile(trace.cap.broadcast(total.value, dims), dims, trace.index_dtype)
+
+    def randint(self, shape: Any, low: Any, high: Any, seed: Any, device: Any) -> TileTensor:
+        raise exc.BackendUnsupported("hl.randint: not supported yet; scale hl.rand")
+
+    # ---- memory ----
+
+    def load(self, tensor: Any, index: Any, mask: Any, eviction: str | None) -> TileTensor:
+        return subscripts.load(self._host(tensor, "hl.load"), index, mask, eviction)
+
+    def store(self, tensor: Any, index: Any, value: Any, mask: Any) -> None:
+        subscripts.store(self._host(tensor, "hl.store"), index, value, mask)
+
+    def _host(self, tensor: Any, name: str) -> HostTensor:
+        if not isinstance(tensor, HostTensor):
+            raise exc.InvalidAPIUsage(f"{name} takes a tensor of the host, not {type(tensor).__name__}")
+        return tensor
+
+    def atomic(self, kind: str, target: Any, index: Any, values: Sequence[Any], sem: str) -> TileTensor:
+        return subscripts.atomic(target, kind, index, values, sem)
+
+    # ---- compute ----
+
+    def dot(self, a: Any, b: Any, acc: Any, out_dtype: Any) -> TileTensor:
+        return dot(self.trace, a, b, acc, out_dtype)
+
+    def cumulative(self, kind: str, x: Any, dim: int, reverse: bool) -> TileTensor:
+        cap = self.trace.cap
+        if not isinstance(x, TileTensor):
+            raise exc.TypeInferenceError(f"hl.cum{kind} takes a device tensor")
+        if not -x.ndim <= dim < x.ndim:
+            raise exc.InvalidReductionDim(f"dimension {dim} of a tensor of shape {x.dims}")
+        dtype = x.dtype if x.dtype.is_floating_point else torch.int64
+        wide = torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+        value = cap.emit(ScanOp(kind, cap.cast(x.value, wide), dim % x.ndim, reverse))
+        return cap.tile(cap.cast(value, dtype), x.dims, dtype)
+
+    def reduce(self, combine: Any, x: Any, dim: Any, other: Any, keep_dims: bool) -> Any:
+        return self._combine.reduce(combine, x, dim, other, keep_dims)
+
+    def associative_scan(self, combine: Any, x: Any, dim: int, reverse: bool) -> Any:
+        return self._combine.scan(combine, x, dim, reverse)
+
+    def split(self, x: Any) -> tuple[TileTensor, TileTensor]:
+        if not isinstance(x, TileTensor) or not x.ndim or not (isinstance(x.dims[-1], int) and x.dims[-1] == 2):
+            raise exc.UnsupportedSplitOperation()
+        first, second = torch.unbind(x, -1)
+        return first, second
+
+    def join(self, a: Any, b: Any) -> TileTensor:
+        a, b = torch.broadcast_tensors(a, b)
+        return torch.stack([a, b], -1)  # pyright: ignore
+
+    def subscript(self, x: Any, index: Any) -> Any:
+        return self.trace.evaluator.getitem(x, tuple(index))
+
+    # ---- numbers ----
+
+    def constexpr(self, value: Any) -> Any:
+        return value
+
+    def cdiv(self, a: Any, b: Any) -> Any:
+        if isinstance(a, TileTensor) or isinstance(b, TileTensor):
+            return torch.div(a + (b - 1), b, rounding_mode="floor")
+        return self.trace.sizes.cdiv(a, b)
+
+    def next_power_of_2(self, n: Any) -> Any:
+        if isinstance(n, TileTensor):
+            raise exc.BackendUnsupported("next_power_of_2 of a value of the kernel: not supported")
+        return self.trace.sizes.next_power_of_2(n)
+
