@@ -105,3 +105,15 @@ def test_triton_compiles_what_would_be_launched(tmp_path: Path) -> None:
     assert answers[3]["stage"] == "unknown"
     metadata = next(m for m in cached(cache) if m["name"] == "_add")
     assert metadata["target"]["arch"] == 90 and metadata["num_warps"] == 4
+
+    # Another process, and another file with the same text: nothing is compiled again.
+    before = sorted(p.name for p in cache.iterdir())
+    again = CompilePool(
+        get_target("h200"), args, tmp_path, jobs=1, limit=120.0, environment={"TRITON_CACHE_DIR": str(cache)}
+    )
+    try:
+        replies = list(again.run([file(tmp_path, "copy", KERNEL.replace("BLOCK", "128"), "add")]))
+    finally:
+        again.close()
+    assert replies[0][1] == {"stage": "ok"}
+    assert sorted(p.name for p in cache.iterdir()) == before

@@ -19,7 +19,9 @@ BM = "bm = #index.expr<@tile_m.block_size>"
 ASSIGNMENT: Mapping[str, KnobValue] = {"tile_m.block_size": 8, "loop.k.num_stages": 2}
 
 
-def lines(body: str, args: str = "", constexprs: str = "", assignment: Mapping[str, KnobValue] = ASSIGNMENT) -> list[str]:
+def lines(
+    body: str, args: str = "", constexprs: str = "", assignment: Mapping[str, KnobValue] = ASSIGNMENT
+) -> list[str]:
     """The lines of a kernel with this body."""
     return text(body, args, constexprs, assignment).split(":\n    ", 1)[1].rstrip("\n").split("\n    ")
 
@@ -80,7 +82,7 @@ CASES = [
     ("triton.barrier", "tl.debug_barrier()"),
     ("%r = index.apply <d0 * bm + d1>(%s, %i) : " f"({I32}, {VI}) -> {VI}", "r = bm * s + i"),
     (f"%r = index.apply <d0 floordiv 4 mod (bm ceildiv 2)>(%i) : ({VI}) -> {VI}", "r = i // 4 % tl.cdiv(bm, 2)"),
-    (f"%r = index.apply <(d0 + 3) floordiv 4 * 2 - d1>(%i, %s) : ({VI}, {I32}) -> {VI}", "r = (i + 3) // 4 * 2 - s"),
+    (f"%r = index.apply <(d0 + 3) floordiv 4 * 2 - d1>(%i, %s) : ({VI}, {I32}) -> {VI}", "r = ((i + 3) // 4) * 2 - s"),
     (f"%r = index.apply <d0 * -1 + 7>(%i) : ({VI}) -> {VI}", "r = -i + 7"),
     (f"%r = index.apply <min(d0, 64) + max(bm, 16)>(%i) : ({VI}) -> {VI}", "r = max(bm, 16) + tl.minimum(i, 64)"),
     (f"%r = index.apply <0 le d0 and d0 lt s or not (d0 eq 7)>(%i) : ({VI}) -> {VM}",
@@ -106,9 +108,7 @@ def test_line(body: str, expected: str) -> None:
 
 def test_atomics() -> None:
     args = f"%p: {PTR}, %s: {F32}"
-    assert lines(f'triton.atomic "add" "relaxed" %p, %s : {PTR}, {F32}', args) == [
-        'tl.atomic_add(p, s, sem="relaxed")'
-    ]
+    assert lines(f'triton.atomic "add" "relaxed" %p, %s : {PTR}, {F32}', args) == ['tl.atomic_add(p, s, sem="relaxed")']
     body = f"""%m = index.apply <1>() : () -> {I1}
     %r = triton.atomic "max" "acq_rel" %p, %s mask %m : {I1} : {PTR}, {F32} -> {F32}
     %q = triton.atomic "cas" "relaxed" %p, %s, %r : {PTR}, {F32}, {F32} -> {F32}"""
@@ -235,7 +235,9 @@ def test_combine_functions_are_printed_above_the_kernel() -> None:
     }} : {V} -> {V}"""
     module = f"builtin.module {{ triton.kernel @_k () names [] constexprs {{}} launch {{}} {{ {body} }} }}"
     printed = print_module(parse_module(module)).kernel_text
-    assert printed == '''import triton
+    assert (
+        printed
+        == """import triton
 import triton.language as tl
 
 
@@ -262,7 +264,8 @@ def _k():
     i = tl.arange(0, 8)
     x, y = tl.reduce((v, i), 0, _k_combine0)
     z = tl.associative_scan(v, 0, _k_combine1, reverse=True)
-'''
+"""
+    )
 
 
 def test_a_combine_function_cannot_see_the_kernels_values() -> None:
@@ -301,7 +304,9 @@ def test_a_third_partys_emitter() -> None:
         p.line(f"tl.device_print({p.names[op.operands[0]]})")
 
     try:
-        module = parse_module("builtin.module { triton.kernel @_k (%s: " + I32 + ') names ["s"] constexprs {} launch {} {} }')
+        module = parse_module(
+            "builtin.module { triton.kernel @_k (%s: " + I32 + ') names ["s"] constexprs {} launch {} {} }'
+        )
         kernel = module.body.block.first_op
         assert kernel is not None
         kernel.regions[0].block.add_op(TestOp(operands=[kernel.regions[0].block.args[0]]))

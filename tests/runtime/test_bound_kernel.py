@@ -10,6 +10,7 @@ import types
 import pytest
 import torch
 from tests.runtime.fakes import Backend, X, as_gpu
+from xdsl.dialects.builtin import ArrayAttr, StringAttr
 
 import helion_ir as helion
 from helion_ir import Config, RefMode, exc
@@ -275,3 +276,25 @@ def test_a_structure_that_cannot_be_lowered_is_illegal_unless_it_is_the_authors(
     refused.append(None)
     with pytest.raises(exc.BackendUnsupported, match="no chunks of this"):
         as_gpu(helion.kernel(double).bind((X,))).config_space.legal_default()
+
+
+def test_values_found_while_tracing_separate_kernels_of_one_key(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trace(function, args, **settings):
+        made = Backend.trace(backend, function, args, **settings)
+        made.attributes["helion_ir.specialized"] = ArrayAttr([StringAttr("x.size(0)"), StringAttr("s > 1")])
+        return made
+
+    monkeypatch.setattr(sys.modules["helion_ir.frontend"], "trace", trace)
+    k = helion.kernel(double, static_shapes=False)
+    bound = k.bind((X,))
+    assert k.bind((torch.ones(8, 9), 5.0)) is bound
+    others = [k.bind((torch.ones(7, 4),)), k.bind((X, 0.5))]
+    assert len({id(b) for b in [bound, *others]}) == 3
+    assert k.bind((torch.ones(7, 3), 9.0)) is others[0]
+    assert backend.log == ["trace double False"] * 3
+    assert k.specialization_key((X,)) != k.specialization_key((X, 0.5))
+    assert k.specialization_key((X,)) == k.specialization_key((X, 4.0))
+    assert k(torch.ones(7, 3), 9.0)[0] == "interpreted"
+    assert len({b.cache_key() for b in [bound, *others]}) == 3

@@ -7,6 +7,8 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helion_ir import exc
 from helion_ir.autotuner.space import Assignment, ConfigSpace
@@ -128,3 +130,32 @@ def test_a_circle_of_conditions_is_an_error() -> None:
     )
     with pytest.raises(ValueError, match="run in a circle: a -> b -> a"):
         ConfigSpace.of(parse_module(f"builtin.module {{ {text} }}"))
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> str:
+    lines = []
+    for i in range(draw(st.integers(1, 6))):
+        domain = draw(st.sampled_from(['one_of "a", "b"', 'one_of "a", none, "c"', 'one_of none, "a"']))
+        when = ""
+        if i and draw(st.booleans()):
+            terms = [
+                f'@k{draw(st.integers(0, i - 1))} {draw(st.sampled_from(["eq", "ne"]))} '
+                f'{draw(st.sampled_from([chr(34) + "a" + chr(34), "none"]))}'
+                for _ in range(draw(st.integers(1, 2)))
+            ]
+            when = f" when <{draw(st.sampled_from([' and ', ' or '])).join(terms)}>"
+        default = "none" if domain.endswith('none, "a"') else '"a"'
+        lines.append(f'knob.declare @k{i} : {domain} = {default} by "x" doc "d"{when}')
+    return "builtin.module {\n" + "\n".join(draw(st.permutations(lines))) + "\n}"
+
+
+@settings(max_examples=150, deadline=None)
+@given(spaces())
+def test_size_against_enumeration_of_random_conditions(text: str) -> None:
+    space = ConfigSpace.of(parse_module(text))
+    configurations = list(every(space))
+    assert space.size() == len(configurations)
+    for a in configurations:
+        assert space.project(a) == a
+        assert space.encode(space.decode(a)) == a

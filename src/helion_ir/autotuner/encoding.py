@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.space import Assignment, ConfigSpace, Knob
 
 
+NONE = "none"
+"""How a config says None where None is not the default: entries that are None are dropped."""
+
+
 def encode(space: ConfigSpace, config: Config | Mapping[str, object]) -> Assignment:
     """See `ConfigSpace.encode`."""
     entries = _without_aliases(space, dict(config))
@@ -46,7 +50,9 @@ def decode(space: ConfigSpace, assignment: Mapping[str, KnobValue]) -> Config:
         field = LIST_FIELDS.get(key, ListField(key))
         entries[key] = [_entry_of_knob(field, k, values[k.name]) for k in knobs]
     listed = {k.name for knobs in space.fields.values() for k in knobs}
-    entries.update({n: v for n, v in values.items() if n not in listed})
+    for name, value in values.items():
+        if name not in listed:
+            entries[name] = NONE if value is None and space[name].default is not None else value
     return Config(**entries)
 
 
@@ -137,6 +143,8 @@ def _value(knob: Knob, value: Any, place: str, *, shown: Any = None) -> KnobValu
         value = tuple(value)
     if value in domain:
         return value
+    if value == NONE and None in domain:
+        return None
     field = LIST_FIELDS.get(knob.field or "") or SCALAR_FIELDS.get(knob.name)
     if field is not None and value is None:
         return knob.default

@@ -133,10 +133,11 @@ def make_job(
 def run_job(job: Job) -> Compiled:
     """Compile in this process."""
     import triton
+    from triton import knobs
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    if triton.knobs.runtime.interpret:
+    if knobs.runtime.interpret:
         raise TritonCompileError("Triton's interpreter is on; unset TRITON_INTERPRET, or compile isolated", "setup")
     function = load_kernels(job.kernel_text)[job.kernel]
     names = list(function.arg_names)

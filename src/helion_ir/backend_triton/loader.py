@@ -48,9 +48,9 @@ def load_kernels(kernel_text: str) -> dict[str, Any]:
 
     Where Triton interprets (TRITON_INTERPRET=1) they are functions of its interpreter.
     """
-    import triton
+    from triton import knobs
 
-    return _kernels(kernel_text, bool(triton.knobs.runtime.interpret))
+    return _kernels(kernel_text, bool(knobs.runtime.interpret))
 
 
 @functools.lru_cache(4096)

@@ -18,6 +18,7 @@ from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp
 from helion_ir.index.expr import compiled, free_names, knob, knobs_of
+from helion_ir.passes.bind_structure import check_structure
 
 __all__ = ["TemplatePrinter", "emitter", "print_module"]
 
@@ -36,10 +37,14 @@ def print_module(module: ModuleOp, assignment: Mapping[str, KnobValue] | None = 
 
     Raises:
         TritonPrintError: a knob is open, an op has no emitter, or the choice made has no alternative.
+        ValueError: the template was lowered for another structure than the assignment's.
 
     To print one template under many assignments, make a `TemplatePrinter`, which shares kernel texts.
     """
-    assignment = _NO_KNOBS if assignment is None else assignment
+    if assignment is None:
+        assignment = _NO_KNOBS
+    else:
+        check_structure(module, assignment)
     return _with_host(module, print_kernels(module, assignment), assignment)
 
 
@@ -60,6 +65,7 @@ class TemplatePrinter:
 
     def __call__(self, assignment: Mapping[str, KnobValue]) -> PrintedModule:
         """As `print_module`."""
+        check_structure(self.module, assignment)
         key = tuple([decide(assignment) for decide in self.decisions])
         text = self.texts.get(key)
         if text is None:

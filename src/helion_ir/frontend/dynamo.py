@@ -24,7 +24,7 @@ def without_dynamo() -> None:
 
     def probe() -> None: ...
 
-    wrapper = torch._disable_dynamo(probe).__code__
+    wrapper = torch._disable_dynamo(probe).__code__  # pyright: ignore
     modules = (torch._refs, torch._refs.nn.functional, torch._refs.special)
     pending: list[Any] = [*decomposition_table.values(), *[f for m in modules for f in vars(m).values()]]
     seen: set[int] = set()

@@ -41,14 +41,17 @@ class FloatTree:
 
 
 Leaf = FloatTree | Poly | float
-_FOLD: dict[str, Callable[..., float]] = {
+_FOLD: dict[str, Callable[..., Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "pow": operator.pow,
     "neg": operator.neg, "abs": abs, "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "log2": math.log2,
     "sin": math.sin, "cos": math.cos, "tan": math.tan, "tanh": math.tanh,
 }  # fmt: skip
 
 
-class SizeNode(SymNode):
+_Base: Any = SymNode  # declared for nodes of every kind, while these only ever meet each other
+
+
+class SizeNode(_Base):
     """A node whose value is a polynomial (int), a float tree (float) or known (bool)."""
 
     def __init__(self, sizes: BlockSizes, pytype: type, value: Leaf | None, constant: int | float | bool | None = None):
@@ -365,7 +368,7 @@ def _leaf(node: SizeNode) -> Leaf:
 
 def _float_bounds(leaf: Leaf) -> tuple[float, float]:
     """The least and the greatest value of a float; infinite where nothing is known."""
-    if isinstance(leaf, float):
+    if isinstance(leaf, int | float):
         return leaf, leaf
     if isinstance(leaf, Poly):
         low, high = polynomial.bounds(leaf)

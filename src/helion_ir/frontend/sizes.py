@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import SymFloat, SymInt
 
@@ -199,8 +199,12 @@ class BlockSizes:
         if atom.function in ("floordiv", "ceildiv", "mod"):
             over, inner = self._halved(atom.args[0])
             divisor = atom.args[1].constant
-            halves = isinstance(divisor, int) and divisor > 0 and divisor & (divisor - 1) == 0
-            if halves and all(m and all(a.power_of_two for a in m) for m in over.terms):
+            if (
+                isinstance(divisor, int)
+                and divisor > 0
+                and divisor & (divisor - 1) == 0
+                and all(m and all(a.power_of_two for a in m) for m in over.terms)
+            ):
                 needs += [*inner, (over, Poly.const(divisor))]
                 return Poly({}) if atom.function == "mod" else over.scaled(polynomial.Fraction(1, divisor))
         return Poly.atom(atom)
@@ -211,7 +215,7 @@ class BlockSizes:
         for dividend, divisor in needs:
             scale = math.lcm(*[polynomial.Fraction(c).denominator for c in dividend.terms.values()])
             over, by = self.expr(self._size(dividend.scaled(scale))), self.expr(self._size(divisor.scaled(scale)))
-            condition = Eq(Mod(over, by), 0)
+            condition = cast("Expr", Eq(Mod(over, by), 0))
             entry = (condition, f"a tile is divided into {divisor} equal parts")
             if condition != 1 and entry not in self.requirements:
                 self.requirements.append(entry)
@@ -239,7 +243,7 @@ def _to_expr(poly: Poly) -> Expr:
     from helion_ir.index.expr import FUNCTIONS, symbol
 
     def product(mono: polynomial.Monomial, coefficient: int) -> Expr:
-        factors = [
+        factors: list[Any] = [
             FUNCTIONS[a.function](*[_to_expr(x) for x in a.args]) if a.function else symbol(a.text) for a in mono
         ]
         return Mul(Integer(coefficient), *factors)

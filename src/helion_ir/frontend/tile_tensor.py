@@ -36,7 +36,7 @@ class TileTensor(torch.Tensor):
     _shared: Storage
     _seen: int
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore
 
     @staticmethod
     def __new__(

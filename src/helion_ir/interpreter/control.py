@@ -8,7 +8,9 @@ from typing import Any
 
 from xdsl.ir import Block, SSAValue
 
-from helion_ir.dialects import knob, tile, triton
+from helion_ir.dialects import knob
+from helion_ir.dialects.tile import control as tile_control
+from helion_ir.dialects.triton import control as triton_control
 from helion_ir.dialects.types import RangeType
 from helion_ir.interpreter.errors import InterpreterError
 from helion_ir.interpreter.registry import Frame, Step, controls
@@ -16,8 +18,8 @@ from helion_ir.interpreter.scope import Body, Scope
 from helion_ir.interpreter.values import block_of, scalar
 
 
-@controls(tile.control.ParallelOp)
-def parallel(op: tile.control.ParallelOp, scope: Scope) -> Step:
+@controls(tile_control.ParallelOp)
+def parallel(op: tile_control.ParallelOp, scope: Scope) -> Step:
     lows = [scope.evaluator(e, op.symbols) for e in op.lower]
     highs = [scope.evaluator(e, op.symbols) for e in op.upper]
     blocks = [_block(a, scope) for a in op.body.block.args]
@@ -50,8 +52,8 @@ def _iterations(low: int, high: int, block: int | None, step: int = 1) -> Iterab
     return [block_of(begin, block, high) for begin in range(low, high, block)]
 
 
-@controls(tile.control.ForOp)
-def tile_for(op: tile.control.ForOp, scope: Scope) -> Step:
+@controls(tile_control.ForOp)
+def tile_for(op: tile_control.ForOp, scope: Scope) -> Step:
     low, high = scope.evaluator(op.lower, op.symbols), scope.evaluator(op.upper, op.symbols)
     stride = scope.evaluator(op.step, op.symbols) if op.step is not None else lambda _: 1
     block = _block(op.body.block.args[0], scope)
@@ -63,8 +65,8 @@ def tile_for(op: tile.control.ForOp, scope: Scope) -> Step:
     return step
 
 
-@controls(triton.control.ForOp)
-def triton_for(op: triton.control.ForOp, scope: Scope) -> Step:
+@controls(triton_control.ForOp)
+def triton_for(op: triton_control.ForOp, scope: Scope) -> Step:
     low, high, stride = (scope.evaluator(e, op.symbols) for e in (op.lower, op.upper, op.step))
     carried = _Carried(op.body.block, op.iter_args, op.results, scope)
 
@@ -94,8 +96,8 @@ class _Carried:
             frame[slot] = value
 
 
-@controls(tile.control.IfOp, triton.control.IfOp)
-def branch(op: tile.control.IfOp | triton.control.IfOp, scope: Scope) -> Step:
+@controls(tile_control.IfOp, triton_control.IfOp)
+def branch(op: tile_control.IfOp | triton_control.IfOp, scope: Scope) -> Step:
     condition = scope.slot(op.condition)
     then, orelse = _optional(op.then.blocks, scope), _optional(op.orelse.blocks, scope)
     results = [scope.define(r) for r in op.results]
@@ -112,8 +114,8 @@ def _optional(blocks: Sequence[Block], scope: Scope) -> Body:
     return scope.block(blocks[0]) if blocks else lambda _: []
 
 
-@controls(tile.control.WhileOp, triton.control.WhileOp)
-def while_(op: tile.control.WhileOp | triton.control.WhileOp, scope: Scope) -> Step:
+@controls(tile_control.WhileOp, triton_control.WhileOp)
+def while_(op: tile_control.WhileOp | triton_control.WhileOp, scope: Scope) -> Step:
     initial = [scope.slot(v) for v in op.inits]
     before, after = scope.block(op.before.block), scope.block(op.after.block)
     before_slots = [scope.slot(a) for a in op.before.block.args]
@@ -155,8 +157,8 @@ def choose(op: knob.ChooseOp, scope: Scope) -> Step:
     return step
 
 
-@controls(triton.control.ProgramLoopOp)
-def program_loop(op: triton.control.ProgramLoopOp, scope: Scope) -> Step:
+@controls(triton_control.ProgramLoopOp)
+def program_loop(op: triton_control.ProgramLoopOp, scope: Scope) -> Step:
     total = scope.value(op.total)
     kind = scope.attribute(op.kind)
     multiplier = scope.attribute(op.multiplier) if op.multiplier is not None else 1

@@ -54,5 +54,6 @@ def _file_position(location: Attribute) -> str | None:
         case CallSiteLoc():
             return _file_position(location.callee)
         case FusedLoc():
-            return next((p for inner in location.locations if (p := _file_position(inner)) is not None), None)
+            found = (_file_position(inner) for inner in location.locations)  # pyright: ignore
+            return next((place for place in found if place is not None), None)
     return None

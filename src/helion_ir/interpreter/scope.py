@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from xdsl.dialects.builtin import BoolAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import IntegerAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from helion_ir.dialects import knob, tile, triton
+from helion_ir.dialects import knob
 from helion_ir.dialects.index import ExprAttr
-from helion_ir.dialects.types import RangeType, TileType
+from helion_ir.dialects.tile import control as tile_control
+from helion_ir.dialects.triton import control as triton_control
+from helion_ir.dialects.types import RangeType, TileType, i1
 from helion_ir.index.expr import compiled, constant_of, free_names
 from helion_ir.index.text import expr_text
 from helion_ir.interpreter.errors import InterpreterError, failure
@@ -26,10 +28,10 @@ Body = Callable[[Frame], list[Any]]
 """Runs a block; returns what it yields."""
 
 _TERMINATORS = (
-    tile.control.YieldOp,
-    tile.control.ConditionOp,
-    triton.control.YieldOp,
-    triton.control.ConditionOp,
+    tile_control.YieldOp,
+    tile_control.ConditionOp,
+    triton_control.YieldOp,
+    triton_control.ConditionOp,
     knob.YieldOp,
 )
 
@@ -69,7 +71,7 @@ class Scope:
             case ExprAttr():
                 return self.value(attr)
             case IntegerAttr():
-                return bool(attr.value.data) if isinstance(attr, BoolAttr) else attr.value.data
+                return bool(attr.value.data) if attr.type == i1 else attr.value.data
             case StringAttr() | knob.ValueAttr():
                 return attr.data
         raise InterpreterError(f"{attr} is no value")
@@ -136,7 +138,7 @@ class Scope:
         """Give a value its slot."""
         slot = self.slots.setdefault(value, len(self.slots))
         # A shifted range is the same lanes as the range it came from.
-        if isinstance(value.type, RangeType) and not isinstance(value.owner, tile.control.ShiftOp):
+        if isinstance(value.type, RangeType) and not isinstance(value.owner, tile_control.ShiftOp):
             self.ranges.append(value)
         return slot
 

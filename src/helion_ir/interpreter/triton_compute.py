@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import SSAValue
 
+from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.triton.compute import (
     ArangeOp,
     ArgReduceOp,
@@ -47,7 +47,7 @@ def _element(value: SSAValue) -> torch.dtype:
     return dtype_of(value.type.element_type)
 
 
-def _printed(shape: ArrayAttr, result: SSAValue, scope: Scope) -> tuple[int, ...]:
+def _printed(shape: Iterable[ExprAttr], result: SSAValue, scope: Scope) -> tuple[int, ...]:
     """The extents of a result; what is printed must agree with the type."""
     meant, printed = scope.shape(result.type), tuple(int(scope.value(d)) for d in shape)
     if printed != meant:
@@ -63,7 +63,7 @@ def full_(op: FullOp, scope: Scope) -> Function:
 
 @implements(ArangeOp)
 def arange(op: ArangeOp, scope: Scope) -> Function:
-    (size,) = _printed(ArrayAttr([op.size]), op.result, scope)
+    (size,) = _printed([op.size], op.result, scope)
     if size & (size - 1):
         raise InterpreterError(f"tl.arange takes powers of two, not {size}")
     value = torch.arange(size, dtype=_element(op.result))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from xdsl.dialects.builtin import ArrayAttr, StringAttr
 
 from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.config_spec import ConfigSpec
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from helion_ir.runtime.kernel import Kernel
 
 Run = Callable[..., Any]
+
+SPECIALIZED = "helion_ir.specialized"
+"""The module attribute that lists host expressions whose values the trace depends on."""
 
 
 class BoundKernel:
@@ -52,6 +56,7 @@ class BoundKernel:
         self._stages: dict[Target, Stages] = {}
         self._run: Run | None = None
         self._tile = self._traced(args)
+        self._guarded = self.guards(args) if self.guards is not None else ()
 
     def _traced(self, args: tuple[Any, ...]) -> ModuleOp:
         from helion_ir.frontend import trace
@@ -65,10 +70,17 @@ class BoundKernel:
                 index_dtype=self.settings.index_dtype,
             )
 
-    @property
+    @functools.cached_property
     def guards(self) -> Callable[[Sequence[Any]], Hashable] | None:
         """From arguments to the values that tracing specialized on, beyond the key; None where there are none."""
-        return None
+        found = self._tile.attributes.get(SPECIALIZED)
+        texts = [t.data for t in found if isinstance(t, StringAttr)] if isinstance(found, ArrayAttr) else []
+        if not texts:
+            return None
+        # Expressions of the author's own, over the parameters, as the host code has them.
+        source = f"lambda {', '.join(self.kernel.signature.parameters)}: ({', '.join(texts)},)"
+        values = eval(source, self.kernel.fn.__globals__)
+        return lambda args: tuple([(type(v), v) for v in values(*self._unwrapped(tuple(args)))])
 
     # ---- the space
 
@@ -124,7 +136,7 @@ class BoundKernel:
 
     def cache_key(self) -> str:
         """Text of what this kernel is specialized on, the same in every process."""
-        return stable_text(self.specialization)
+        return stable_text((self.specialization, self._guarded))
 
     def reference(self, args: Sequence[Any]) -> Any:
         """The result for positional arguments, without Triton."""
@@ -268,7 +280,7 @@ class BoundKernel:
             tuner = self.settings.autotuner_fn(self, self._unwrapped(tuple(args)), **options)
             config = tuner.autotune(skip_cache=force)
         else:
-            from helion_ir.autotuner.tune import tune
+            from helion_ir.autotuner import tune
 
             if len(self.configs) > 1:
                 options.setdefault("configs", self.configs)

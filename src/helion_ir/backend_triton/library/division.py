@@ -1,4 +1,5 @@
 """Remainders and rounded quotients of fp32 numbers, exact for quotients of any size."""
+# pyright: reportGeneralTypeIssues=false
 
 import triton
 import triton.language as tl

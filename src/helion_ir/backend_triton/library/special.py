@@ -1,4 +1,5 @@
 """Error functions, log-gamma and the Bessel function i0, computed in fp64."""
+# pyright: reportGeneralTypeIssues=false
 
 import triton
 import triton.language as tl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import SymFloat, SymInt
@@ -105,7 +105,7 @@ def arange_step(
         working = torch.float32 if dtype != torch.float64 else dtype
         index = cap.tile(cap.cast(_iota(cap, 0, 1, count, torch.int32).value, working), [count], working)
         with cap:
-            return (index * float(step) + float(start)).to(dtype)
+            return cast(TileTensor, (index * float(step) + float(start)).to(dtype))
     if isinstance(step, SymInt) or step == 0:
         raise BackendUnsupported("the step of torch.arange must be a number other than 0")
     count = cap.sizes.cdiv(end - start, step) if step > 0 else cap.sizes.cdiv(start - end, -step)

@@ -82,7 +82,7 @@ def _running_extremum(cap: Capture, x: TileTensor, dim: int, better: Any) -> tup
     dim = canonical(dim, x.ndim)
     wide = cap.tile(cap.cast(x.value, compute_dtype(x.dtype)), x.dims, compute_dtype(x.dtype))
 
-    def combine(left: list[TileTensor], right: list[TileTensor]) -> list[TileTensor]:
+    def combine(left: list[TileTensor], right: list[TileTensor]) -> list[torch.Tensor]:
         (a, i), (b, j) = left, right
         take = better(b, a)
         if a.dtype.is_floating_point:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sympy import Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import BOOLEAN, DeclareOp, declarations, integers, one_of, pow2
+from helion_ir.dialects.knob import BOOLEAN, DeclareOp, RequireOp, declarations, integers, one_of, pow2
 from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, tile_type
-from helion_ir.index.expr import knob
+from helion_ir.index.expr import Le, Not, Or, knob
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, shapes
 from helion_ir.passes.convert_tile_to_triton.lowering import LOWER, Lowering
@@ -84,8 +85,18 @@ class ConvertTileToTriton(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = {d.sym_name.data for d in declarations(op)}
+        self._require_warps(op, declared)
         for kernel in [k for k in op.walk() if isinstance(k, tile.KernelOp)]:
             self._kernel(kernel, op, declared)
+
+    def _require_warps(self, module: ModuleOp, declared: set[str]) -> None:
+        """Roles are given to whole groups of four warps."""
+        for name in sorted(n for n in declared if n.endswith(".warp_specialize")):
+            condition = expr_attr(Or(Not(knob(name)), Le(Integer(4), knob("num_warps"))))
+            made = RequireOp(condition, "warp specialization needs at least 4 warps", owner=self.name)
+            first = module.body.block.first_op
+            assert first is not None
+            module.body.block.insert_op_before(made, first)
 
     def _kernel(self, kernel: tile.KernelOp, module: ModuleOp, declared: set[str]) -> None:
         source = kernel.body.block
