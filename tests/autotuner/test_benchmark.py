@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import types
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from helion_ir.autotuner.author_names import AuthorNames
 from helion_ir.autotuner.benchmark import InlineBenchmark, Inputs, IsolatedBenchmark, user_measure
 from helion_ir.autotuner.measure import Effort, Restorer, host_milliseconds
 from helion_ir.autotuner.reference import Expectation, Tolerance
@@ -71,7 +74,12 @@ def test_each_failure_is_a_row(isolated: IsolatedBenchmark, tmp_path: Path) -> N
 def test_an_expectation_taken_from_a_configuration_survives_its_process(tmp_path: Path) -> None:
     benchmark = IsolatedBenchmark(inputs(expectation=False), tmp_path, limit=10.0)
     try:
-        jobs = [job(tmp_path, "good", expect=True), job(tmp_path, "segfault"), job(tmp_path, "factor"), job(tmp_path, "good")]
+        jobs = [
+            job(tmp_path, "good", expect=True),
+            job(tmp_path, "segfault"),
+            job(tmp_path, "factor"),
+            job(tmp_path, "good"),
+        ]
         stages = [a["stage"] for _, a, _ in benchmark.run(jobs)]
     finally:
         benchmark.close()
@@ -172,3 +180,28 @@ def test_worker_imports_no_compiler(tmp_path: Path) -> None:
     finally:
         benchmark.close()
     assert answers[0]["stage"] == "ok", answers
+
+
+def test_names_of_the_authors_module(tmp_path: Path) -> None:
+    import math
+
+    body = "total += x; return math.floor(FACTOR) * x + shift(0.0)"
+    text = f"def scale(x, total):\n    {body}\n"
+    space = {"math": math, "FACTOR": 3.9, "shift": abs_shift, "unused": lambda: 1, "x": object()}
+    names = AuthorNames.used_by(text, {**space, "x": 5})
+    assert names.modules == {"math": "math"} and set(names.values) == {"FACTOR", "shift", "x"}
+    (tmp_path / "scale.py").write_text(text)
+    benchmark = IsolatedBenchmark(replace(inputs(), names=names), tmp_path, limit=20.0)
+    try:
+        answers = [a for _, a, _ in benchmark.run([{"path": str(tmp_path / "scale.py"), "function": "scale"}])]
+    finally:
+        benchmark.close()
+    assert answers[0]["stage"] == "ok", answers
+    own = types.FunctionType(abs_shift.__code__, {}, "shift")
+    own.__module__ = "__main__"
+    with pytest.raises(ValueError, match="shift is defined in the script itself"):
+        AuthorNames({}, {"shift": own}).save(str(tmp_path / "n.pt"))
+
+
+def abs_shift(value: float) -> float:
+    return abs(value)

@@ -38,7 +38,9 @@ def test_single_wrong_element() -> None:
     actual = expected.clone()
     actual[5, 7] = 100.0
     found = mismatch(actual, expected)
-    assert found is not None and found.startswith("output: 1 of 4096 elements differ, most at (5, 7): 100.0 instead of ")
+    assert found is not None and found.startswith(
+        "output: 1 of 4096 elements differ, most at (5, 7): 100.0 instead of "
+    )
 
 
 def test_nan_and_infinity() -> None:

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.autotuner.printing_bound import SPACE, space_of
 
 from helion_ir.autotuner.protocol import Measurement, assignment_key
 from helion_ir.autotuner.search import FiniteSearch, LocalSearch, SearchOptions
-from tests.autotuner.printing_bound import SPACE, space_of
 
 LARGE = "\n".join(
     [
-        *(f'knob.declare @t{i}.block_size : pow2 1 to 256 = 16 in "block_sizes" by "frontend" doc "d"' for i in range(3)),
+        *(
+            f'knob.declare @t{i}.block_size : pow2 1 to 256 = 16 in "block_sizes" by "frontend" doc "d"'
+            for i in range(3)
+        ),
         'knob.declare @num_warps : pow2 1 to 16 = 4 by "triton" doc "warps"',
         'knob.declare @num_stages : int 1 to 6 = 2 by "triton" doc "stages"',
         'knob.declare @root.loop_order : permutation 3 = [0, 1, 2] in "loop_orders" by "map-grid" doc "order"',
@@ -41,7 +44,9 @@ def large_cost(a: dict[str, Any]) -> float:
     tile = math.log2(a["t0.block_size"] * a["t1.block_size"])
     cost += 0.2 * abs(math.log2(a["num_warps"]) - (tile - 10))
     cost += 0.1 * abs(a["num_stages"] - 4)
-    cost += sum(0.15 for k in ("root.loop_order", "load.a.indexing", "load.b.indexing", "load.c.indexing") if a[k] != BEST[k])
+    cost += sum(
+        0.15 for k in ("root.loop_order", "load.a.indexing", "load.b.indexing", "load.c.indexing") if a[k] != BEST[k]
+    )
     return cost
 
 

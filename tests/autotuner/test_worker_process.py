@@ -43,7 +43,12 @@ def test_answers_every_request_in_two_processes_that_stay(pool: WorkerPool) -> N
 
 
 def test_a_crash_costs_one_request(pool: WorkerPool) -> None:
-    requests = [{"do": "square", "n": 2}, {"do": "segfault"}, {"do": "exit"}, *({"do": "square", "n": n} for n in (3, 4, 5))]
+    requests = [
+        {"do": "square", "n": 2},
+        {"do": "segfault"},
+        {"do": "exit"},
+        *({"do": "square", "n": n} for n in (3, 4, 5)),
+    ]
     replies = dict(pool.run(requests, limit=20))
     assert [replies[i].outcome for i in range(6)] == ["done", "crash", "crash", "done", "done", "done"]
     assert replies[1].detail == "SIGSEGV"

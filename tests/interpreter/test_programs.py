@@ -5,6 +5,7 @@ import torch
 
 from helion_ir.dialects.context import parse_module
 from helion_ir.interpreter import InterpreterError, compile_module, largest_assignment, run_module
+from helion_ir.interpreter.staging import staged
 
 MATMUL = """
 builtin.module attributes {{helion_ir.target = "cpu"}} {{
@@ -211,3 +212,13 @@ def test_wrong_arguments_are_reported():
     for bad in (x.float(), torch.randn(5, 4).bfloat16(), x.t()):
         with pytest.raises(InterpreterError, match="argument 'x'"):
             run_module(module, [bad, y, 1.0], knobs, globals={"helper": lambda block: 0})
+
+
+def test_staged_tensors_share_storages_and_come_back():
+    base = torch.arange(12.0)
+    (left, number, right), back = staged([base[2:8].view(2, 3).t(), 3, base[4:]])
+    assert number == 3 and torch.equal(left, base[2:8].view(2, 3).t()) and left.stride() == (1, 3)
+    left[2, 0] = 50.0  # element 4 of the storage
+    assert right[0] == 50.0 and base[4] == 4.0
+    back()
+    assert base.tolist() == [0, 1, 2, 3, 50, 5, 6, 7, 8, 9, 10, 11]

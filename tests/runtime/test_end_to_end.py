@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def inputs(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
 
 
 def check_add(k: helion.Kernel) -> None:
-    for shape in ((37, 53), (64, 32), (1, 7)):
+    for shape in ((37, 53), (64, 32), (2, 7)):
         x, y = inputs(shape, shape)
         torch.testing.assert_close(k(x, y), x + y, rtol=0, atol=0)
 
@@ -73,12 +74,25 @@ def check_matmul(k: helion.Kernel) -> None:
     torch.testing.assert_close(k(x, y).double(), expected, rtol=1e-4, atol=71**0.5 * 1e-5)
 
 
+SEEDS = range(6)
+
 CHECKS = {add: check_add, softmax: check_softmax, matmul: check_matmul}
 CONFIGS = {
     add: [{"block_sizes": [16, 32]}, {"block_sizes": [8, 64], "loop_orders": [[1, 0]], "l2_groupings": [4]}],
     softmax: [{"block_sizes": [4]}, {"block_sizes": [8], "reduction_loops": [32]}],
     matmul: [{"block_sizes": [32, 16, 16]}, {"block_sizes": [16, 32, 32], "pid_type": "persistent_interleaved"}],
 }
+
+
+ARGUMENTS = {add: ((64, 128), (64, 128)), softmax: ((64, 128),), matmul: ((64, 32), (32, 64))}
+
+
+def sampled(function: Callable[..., Any], seed: int) -> helion.Config:
+    """A config from the space of a kernel, with blocks large enough for an interpreter."""
+    space = helion.kernel(function).bind(tuple(inputs(*ARGUMENTS[function]))).config_space
+    drawn = space.sample(random.Random(seed))
+    large = {k: max(v, 8) for k, v in drawn.items() if k.endswith("block_size") and isinstance(v, int)}
+    return space.decode(space.repaired({**drawn, **large}, random.Random(seed)))
 
 
 @pytest.mark.parametrize("function", list(CHECKS), ids=lambda f: f.__name__)
@@ -95,6 +109,23 @@ def test_a_scalar_is_a_run_time_argument() -> None:
     assert len(k._bound) == 1
 
 
+def test_the_same_tensor_twice() -> None:
+    k = helion.kernel(add)
+    x, y = inputs((1, 7), (1, 7))
+    torch.testing.assert_close(k(x, x), 2 * x, rtol=0, atol=0)
+    torch.testing.assert_close(k(x, y), x + y, rtol=0, atol=0)
+
+
+def test_dynamic_shapes_share_a_kernel() -> None:
+    k = helion.kernel(add, static_shapes=False)
+    for shape in ((37, 53), (8, 120), (0, 53)):
+        x, y = inputs(shape, shape)
+        torch.testing.assert_close(k(x, y), x + y, rtol=0, atol=0)
+    assert len(k._bound) == 1
+    x, y = inputs((1, 53), (1, 53))
+    torch.testing.assert_close(k(x, y), x + y, rtol=0, atol=0)
+
+
 def test_an_empty_tensor_gives_an_empty_result() -> None:
     out = helion.kernel(add)(torch.empty(0, 3), torch.empty(0, 3))
     assert out.shape == (0, 3)
@@ -102,15 +133,40 @@ def test_an_empty_tensor_gives_an_empty_result() -> None:
 
 @pytest.mark.parametrize("function", list(CHECKS), ids=lambda f: f.__name__)
 def test_the_space_of_a_kernel(function: Callable[..., Any]) -> None:
-    arguments = {add: inputs((64, 128), (64, 128)), softmax: inputs((64, 128)), matmul: inputs((64, 32), (32, 64))}
-    bound = helion.kernel(function).bind(tuple(arguments[function]))
+    bound = helion.kernel(function).bind(tuple(inputs(*ARGUMENTS[function])))
     space = bound.stages_for("h200").space
     assert space.is_legal(space.legal_default()) is None
     assert space.encode(space.decode(space.legal_default())) == space.legal_default()
     assert len(space.fields["block_sizes"]) == {add: 2, softmax: 1, matmul: 3}[function]
     names = [name for name, _ in bound.stages()]
-    assert names[:2] == ["tile", "declared"] and names[-2:] == ["template", "materialize-config"]
+    assert names[0] == "tile" and names[-2:] == ["template", "materialize-config"]
+    assert names.index("declared") < names.index("roll-reductions") < names.index("convert-tile-to-triton")
     assert "@triton.jit" in bound.to_triton_code(space.decode(space.legal_default()))
+
+
+def test_warp_specialization_is_no_choice_where_settings_say_so() -> None:
+    arguments = tuple(inputs((64, 64), (64, 64)))
+    domains = [
+        helion.kernel(matmul, allow_warp_specialize=allowed).bind(arguments).stages_for("b200").space
+        for allowed in (True, False)
+    ]
+    (free,), (fixed,) = [space.fields["range_warp_specializes"] for space in domains]
+    assert len(free.values) == 2 and fixed.values == (free.default,)
+    assert domains[0].size() == 2 * domains[1].size()
+
+
+def test_an_index_type_too_small_for_a_tensor() -> None:
+    large = torch.ones(1).expand(3000000000)
+    with pytest.raises(helion.exc.InputTensorNumelExceedsIndexType, match="of add has more elements than"):
+        helion.kernel(add, index_dtype=torch.int32).bind((large, large))
+
+
+@pytest.mark.parametrize("target", ["h200", "mi350x"])
+def test_compiled_for_a_target_that_is_not_there(target: str) -> None:
+    bound = helion.kernel(matmul).bind(tuple(t.half() for t in inputs((64, 64), (64, 64))))
+    compiled = bound.compile_for(target, {"block_sizes": [64, 64, 32], "num_warps": 8})
+    assert {"h200": "ptx", "mi350x": "amdgcn"}[target] in compiled.asm
+    assert compiled.resources.registers > 0
 
 
 # Triton decides when it is imported whether it interprets, so that takes a process.
@@ -121,6 +177,7 @@ def test_generated_triton_in_its_interpreter(function: Callable[..., Any]) -> No
         f"f = {function.__name__}\n"
         "CHECKS[f](helion.kernel(f, autotune_effort='none'))\n"
         "for c in CONFIGS[f]: CHECKS[f](helion.kernel(f, config=c))\n"
+        "for seed in SEEDS: CHECKS[f](helion.kernel(f, config=sampled(f, seed)))\n"
         "print('checked')"
     )
     path = os.pathsep.join(["src", ".", os.environ.get("PYTHONPATH", "")])

@@ -140,8 +140,8 @@ def spaces(draw: st.DrawFn) -> str:
         when = ""
         if i and draw(st.booleans()):
             terms = [
-                f'@k{draw(st.integers(0, i - 1))} {draw(st.sampled_from(["eq", "ne"]))} '
-                f'{draw(st.sampled_from([chr(34) + "a" + chr(34), "none"]))}'
+                f"@k{draw(st.integers(0, i - 1))} {draw(st.sampled_from(['eq', 'ne']))} "
+                f"{draw(st.sampled_from([chr(34) + 'a' + chr(34), 'none']))}"
                 for _ in range(draw(st.integers(1, 2)))
             ]
             when = f" when <{draw(st.sampled_from([' and ', ' or '])).join(terms)}>"

@@ -141,3 +141,13 @@ def test_normalize_args() -> None:
         k.normalize_args(X)
     with pytest.raises(TypeError, match="one tuple of arguments, not Tensor"):
         k.bind(X)  # pyright: ignore
+
+
+def test_the_same_tensor_twice_is_another_kernel() -> None:
+    k = kernel(f)
+    y = torch.ones(4, 8)
+    assert k.specialization_key((X, y)) != k.specialization_key((X, X))
+    assert k.specialization_key((y, y)) == k.specialization_key((X, X))
+    assert k.specialization_key((X, [y, X])) != k.specialization_key((X, [X, y]))
+    assert k.specialization_key((X, [y, y])) != k.specialization_key((X, [y, y.clone()]))
+    assert k.specialization_key((X, 2.0, 2.0)) == k.specialization_key((X, 2.0, 3.0))

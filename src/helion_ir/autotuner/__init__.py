@@ -39,7 +39,22 @@ _WHERE = {
     "PowerOfTwoFragment": "language.fragments",
 }
 
-__all__ = ["tune", *_WHERE]  # noqa: PLE0604
+__all__ = [
+    "BooleanFragment",
+    "Candidate",
+    "Config",
+    "ConfigSpace",
+    "ConfigSpec",
+    "EnumFragment",
+    "FiniteSearch",
+    "IntegerFragment",
+    "ListOf",
+    "LocalSearch",
+    "Measurement",
+    "PowerOfTwoFragment",
+    "SqliteStore",
+    "tune",
+]
 
 
 def tune(bound: Any, args: Any, **options: Any) -> Config:

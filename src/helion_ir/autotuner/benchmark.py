@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from helion_ir.autotuner.author_names import AuthorNames
 from helion_ir.autotuner.worker_process import Reply, WorkerPool
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Inputs:
     expectation: Expectation | None
     tolerance: Tolerance
     accuracy_check: bool = True
+    names: AuthorNames = AuthorNames()
 
 
 class IsolatedBenchmark:
@@ -43,7 +45,7 @@ class IsolatedBenchmark:
 
     `measure` names a function `(function, args, restore, effort) -> milliseconds` as `package.module:name`; by default
     device events, or the host's clock where no argument is on a device.
-    Raises whatever `torch.save` raises for arguments that cannot be carried to another process.
+    Raises for arguments and names that cannot be carried to another process: whatever `torch.save` raises, ValueError.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class IsolatedBenchmark:
         self.limit = limit
         arguments, expectation = directory / "arguments.pt", directory / "expectation.pt"
         torch.save(tuple(inputs.args), arguments)
+        inputs.names.save(str(directory / "names.pt"))
         if inputs.expectation is not None:
             inputs.expectation.save(str(expectation))
         self._pool = WorkerPool(
@@ -69,6 +72,7 @@ class IsolatedBenchmark:
             setup={
                 "arguments": str(arguments),
                 "expectation": str(expectation),
+                "names": str(directory / "names.pt"),
                 "atol": inputs.tolerance.atol,
                 "rtol": inputs.tolerance.rtol,
                 "accuracy_check": inputs.accuracy_check,
@@ -116,6 +120,7 @@ class InlineBenchmark:
             measure=measure or default_measure,
             check=check,
             accuracy_check=inputs.accuracy_check,
+            namespace=inputs.names.namespace,
         )
 
     def run(

@@ -16,6 +16,7 @@ def set_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
     """Load arguments and expectation; give the function that tries a configuration."""
     import torch
 
+    from helion_ir.autotuner.author_names import AuthorNames
     from helion_ir.autotuner.measure import measure
     from helion_ir.autotuner.printed_module import load_object
     from helion_ir.autotuner.reference import Expectation, Tolerance
@@ -34,6 +35,7 @@ def set_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
         tolerance=Tolerance(setup.get("atol"), setup.get("rtol")),
         measure=load_object(setup["measure"]) if setup.get("measure") else measure,
         accuracy_check=setup.get("accuracy_check", True),
+        namespace=AuthorNames.load(setup["names"]).namespace,
     )
 
     def answer(job: Mapping[str, Any]) -> Answer:

@@ -75,16 +75,24 @@ def seed_assignments(space: TunableSpace, settings: Any) -> list[dict[str, KnobV
 def filtered(
     candidates: Sequence[Candidate], space: TunableSpace, settings: Any
 ) -> tuple[list[Candidate], list[Measurement]]:
-    """What `autotune_config_filter(config) -> config or None` lets through, and a row for each that it does not."""
+    """What the settings let through, and a row for each candidate that they do not.
+
+    `autotune_config_filter(config) -> config or None` may put another configuration in a candidate's place;
+    `autotune_force_persistent` keeps persistent kernels only.
+    """
     keep = getattr(settings, "autotune_config_filter", None)
-    if keep is None:
-        return list(candidates), []
+    persistent = bool(getattr(settings, "autotune_force_persistent", False))
     passed: list[Candidate] = []
     rejected: list[Measurement] = []
     for candidate in candidates:
-        config = keep(space.decode(candidate.assignment))
-        if config is None:
-            rejected.append(Measurement(candidate.assignment, None, "rejected", "autotune_config_filter"))
-        else:
+        assignment = candidate.assignment
+        if persistent and not str(assignment.get("pid_type", "persistent")).startswith("persistent"):
+            rejected.append(Measurement(assignment, None, "rejected", "autotune_force_persistent"))
+            continue
+        if keep is None:
+            passed.append(candidate)
+        elif (config := keep(space.decode(assignment))) is not None:
             passed.append(Candidate(space.project(space.encode(config))))
+        else:
+            rejected.append(Measurement(assignment, None, "rejected", "autotune_config_filter"))
     return passed, rejected

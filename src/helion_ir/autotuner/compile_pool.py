@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from helion_ir.autotuner.author_names import AuthorNames
 from helion_ir.autotuner.worker_process import WorkerPool
 
 WORKER = "helion_ir.autotuner.compile_worker"
@@ -35,6 +36,7 @@ class CompilePool:
         jobs: int | None = None,
         limit: float = 60.0,
         adaptive: bool = True,
+        names: AuthorNames | None = None,
         compiler: str = WARM_UP,
         environment: Mapping[str, str] | None = None,
     ):
@@ -44,6 +46,7 @@ class CompilePool:
 
         arguments = directory / "shapes.pt"
         torch.save(on_meta(tuple(args)), arguments)
+        (names or AuthorNames()).save(str(directory / "host_names.pt"))
         fields = dataclasses.asdict(target) if dataclasses.is_dataclass(target) else dict(target)  # pyright: ignore
         self.size = jobs or os.cpu_count() or 1
         self._limit = limit
@@ -52,7 +55,12 @@ class CompilePool:
         self._pool = WorkerPool(
             WORKER,
             self.size,
-            setup={"target": fields, "arguments": str(arguments), "compile": compiler},
+            setup={
+                "target": fields,
+                "arguments": str(arguments),
+                "names": str(directory / "host_names.pt"),
+                "compile": compiler,
+            },
             # A compiling process that found a device would take memory on it.
             environment={"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "", **(environment or {})},
         )

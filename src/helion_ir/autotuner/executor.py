@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helion_ir.autotuner.protocol import Candidate, Measurement, Notify
 from helion_ir.autotuner.worker_loop import reason_of
+from helion_ir.autotuner.worker_process import WorkerStartError
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.benchmark import Benchmark
@@ -55,12 +56,14 @@ class LocalExecutor:
         *,
         compiler: CompilePool | None = None,
         notify: Notify = lambda phase, done, total: None,
+        say: Callable[[str], None] = lambda text: None,
     ):
         self._bound = bound
         self._benchmark = benchmark
         self._directory = directory
         self._compiler = compiler
         self._notify = notify
+        self._say = say
         self._best: float | None = None
         self._by_text: dict[str, Measurement] = {}
         self.seconds: dict[str, float] = {}
@@ -133,11 +136,20 @@ class LocalExecutor:
             yield from ((job, {"stage": "unknown"}) for job in jobs)
             return
         start = time.monotonic()
+        left = dict(enumerate(jobs))
         requests = [self._request(j) for j in jobs]
-        for n, (index, answer, seconds) in enumerate(self._compiler.run(requests, deadline=deadline), 1):
-            jobs[index].seconds += seconds
-            self._notify("compile", n, len(jobs))
-            yield jobs[index], answer
+        try:
+            for index, answer, seconds in self._compiler.run(requests, deadline=deadline):
+                job = left.pop(index)
+                job.seconds += seconds
+                self._notify("compile", len(jobs) - len(left), len(jobs))
+                yield job, answer
+        except WorkerStartError as e:
+            # Compiling ahead saves time and decides nothing.
+            self._say(f"compiling where configurations are tried, since {e}")
+            self._compiler.close()
+            self._compiler = None
+            yield from ((job, {"stage": "unknown"}) for job in left.values())
         self._spent("compile", start)
 
     def _finished(self, job: _Job, answer: Mapping[str, Any]) -> Measurement:
@@ -155,9 +167,7 @@ class LocalExecutor:
         return seconds
 
     def remeasure(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
-        jobs = [
-            {**self._request(_Job(c, self._print(c))), "milliseconds": LONG_MILLISECONDS} for c in candidates
-        ]
+        jobs = [{**self._request(_Job(c, self._print(c))), "milliseconds": LONG_MILLISECONDS} for c in candidates]
         # Round by round, so that a device that grows warmer treats all alike.
         start = time.monotonic()
         answers: dict[int, list[Mapping[str, Any]]] = {}

@@ -40,13 +40,16 @@ def local_executor(
         getattr(settings, "autotune_baseline_atol", None), getattr(settings, "autotune_baseline_rtol", None)
     )
     environment = _worker_environment(bound, directory)
-    benchmark = _benchmark(bound, Inputs(args, expectation, tolerance, checked), directory, environment, report, measure)
+    benchmark = _benchmark(
+        bound, Inputs(args, expectation, tolerance, checked), directory, environment, report, measure
+    )
     executor = LocalExecutor(
         bound,
         benchmark,
         directory,
         compiler=_compiler(bound, args, directory, environment, benchmark),
         notify=report.phase,
+        say=report.say,
     )
     if checked:
         report.say(f"results are held against {origin}")
@@ -74,7 +77,12 @@ def _worker_environment(bound: TunableKernel, directory: Path) -> dict[str, str]
 
 
 def _benchmark(
-    bound: TunableKernel, inputs: Any, directory: Path, environment: dict[str, str], report: Reporter, measure: str | None
+    bound: TunableKernel,
+    inputs: Any,
+    directory: Path,
+    environment: dict[str, str],
+    report: Reporter,
+    measure: str | None,
 ) -> Benchmark:
     from helion_ir.autotuner.benchmark import InlineBenchmark, IsolatedBenchmark, user_measure
     from helion_ir.autotuner.printed_module import load_object

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # One name for all: Triton's disk cache keys a kernel by its module's name among others, and what one process
@@ -13,11 +13,17 @@ from typing import Any
 MODULE_NAME = "helion_ir_printed"
 
 
-def load_function(path: str | os.PathLike[str], name: str) -> Callable[..., Any]:
-    """The function `name` of the Python file at `path`. Raises whatever executing the file raises."""
+def load_function(
+    path: str | os.PathLike[str], name: str, namespace: Mapping[str, Any] | None = None
+) -> Callable[..., Any]:
+    """The function `name` of the Python file at `path`, which may use the names in `namespace` besides its own.
+
+    Raises whatever executing the file raises.
+    """
     spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    vars(module).update(namespace or {})
     sys.modules[MODULE_NAME] = module
     spec.loader.exec_module(module)
     return getattr(module, name)

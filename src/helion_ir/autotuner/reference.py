@@ -27,7 +27,7 @@ TOLERANCES: dict[torch.dtype, float] = {
 }
 
 # The interpreter walks tiles one by one: past this many elements its answer would take longer than the tuning.
-INTERPRETED_ELEMENTS = 1 << 21
+INTERPRETED_ELEMENTS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Tolerance:
 
     atol: float | None = None
     rtol: float | None = None
+
+
+BY_TYPE = Tolerance()
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,7 @@ def find_expectation(bound: TunableKernel, args: Any) -> tuple[Expectation | Non
         return None, f"the default configuration (the interpreter failed: {type(e).__name__}: {e})"
 
 
-def mismatch(
-    actual: Any, expected: Any, tolerance: Tolerance = Tolerance(), where: str = "output"
-) -> str | None:
+def mismatch(actual: Any, expected: Any, tolerance: Tolerance = BY_TYPE, where: str = "output") -> str | None:
     """None when two trees of results agree, else what differs, in one line.
 
     >>> mismatch(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from helion_ir.autotuner.protocol import AssignmentKey, Candidate, Measurement, assignment_key
 
 if TYPE_CHECKING:
-    from helion_ir.autotuner.protocol import Assignment, Space
+    from helion_ir.autotuner.protocol import Assignment, Search, Space
     from helion_ir.dialects.knob import KnobValue
 
 # Draws in a row without anything new after which a space counts as seen.
@@ -191,3 +191,20 @@ class FiniteSearch:
 
     def tell(self, measurements: Sequence[Measurement]) -> None:
         """Nothing is learnt from a result."""
+
+
+class RepeatedSearch:
+    """One search after the other, each blind to what the others saw; a configuration may be asked for again."""
+
+    def __init__(self, searches: Sequence[Search]):
+        self._searches = list(searches)
+
+    def ask(self, n: int) -> list[Candidate]:
+        while self._searches:
+            if asked := self._searches[0].ask(n):
+                return asked
+            self._searches.pop(0)
+        return []
+
+    def tell(self, measurements: Sequence[Measurement]) -> None:
+        self._searches[0].tell(measurements)

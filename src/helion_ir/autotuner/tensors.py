@@ -46,9 +46,7 @@ def cloned(value: Any) -> Any:
 
 def on_meta(value: Any) -> Any:
     """The same shapes, strides and types without data."""
-    return map_tensors(
-        value, lambda t: torch.empty_strided(t.size(), t.stride(), dtype=t.dtype, device="meta")
-    )
+    return map_tensors(value, lambda t: torch.empty_strided(t.size(), t.stride(), dtype=t.dtype, device="meta"))
 
 
 def same(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -11,7 +11,7 @@ import torch
 
 from helion_ir.autotuner.measure import Effort, Restorer, effort_of, measure
 from helion_ir.autotuner.printed_module import load_function
-from helion_ir.autotuner.reference import Expectation, Tolerance, mismatch, observe
+from helion_ir.autotuner.reference import BY_TYPE, Expectation, Tolerance, mismatch, observe
 from helion_ir.autotuner.tensors import leaves, map_tensors
 from helion_ir.autotuner.worker_loop import Answer, reason_of
 
@@ -27,7 +27,7 @@ class Trials:
     """Tries configurations on one tuple of arguments.
 
     `expectation` None: nothing to compare with until a job with `"expect"` provides it. `check`, if given, replaces
-    the tolerances; it raises AssertionError where results are wrong.
+    the tolerances; it raises AssertionError where results are wrong. `namespace`: the author's names for host code.
     """
 
     def __init__(
@@ -35,10 +35,11 @@ class Trials:
         args: Any,
         expectation: Expectation | None = None,
         *,
-        tolerance: Tolerance = Tolerance(),
+        tolerance: Tolerance = BY_TYPE,
         measure: Measure = measure,
         check: Check | None = None,
         accuracy_check: bool = True,
+        namespace: Mapping[str, Any] | None = None,
     ):
         self.args = map_tensors(tuple(args), lambda t: t.detach())
         self.expectation = expectation
@@ -46,12 +47,13 @@ class Trials:
         self.measure = measure
         self.check = check
         self.accuracy_check = accuracy_check
+        self.namespace = namespace
 
     def run(self, job: Mapping[str, Any]) -> Answer:
         """Answer `{"path", "function", "best"?, "milliseconds"?, "expect"?}`; never raises for the job's fault."""
         stage = "compile"
         try:
-            function = load_function(job["path"], job["function"])
+            function = load_function(job["path"], job["function"], self.namespace)
             stage = "run"
             with poisoned():
                 seen = observe(function, self.args)

@@ -16,7 +16,9 @@ from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.local import local_executor
 from helion_ir.autotuner.progress import Reporter
 from helion_ir.autotuner.protocol import Candidate, Executor, Measurement, Search, Store, TunableKernel, TunableSpace
-from helion_ir.autotuner.search import FiniteSearch, LocalSearch
+from helion_ir.autotuner.row_log import RowLog
+from helion_ir.autotuner.search import FiniteSearch, LocalSearch, RepeatedSearch
+from helion_ir.autotuner.worker_process import WorkerStartError
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.config import Config
@@ -83,17 +85,33 @@ def tune(
     _check_allowed()
     search = search or _make_search(space, plan, settings, configs)
     run = _Run(space, plan, search, store, key, report, settings)
+    try:
+        best = _measured(run, bound, args, executor, measure)
+    except WorkerStartError as e:
+        from helion_ir import exc
+
+        raise exc.AutotuneError(f"nothing can be measured: {e}") from e
+    if best.ok:
+        store.set_best(key, best)
+    return space.decode(best.assignment)
+
+
+def _measured(
+    run: _Run, bound: TunableKernel, args: Sequence[Any], executor: Executor | None, measure: str | None
+) -> Measurement:
+    """The best of a run, by the given executor or one made for it; reports what came of it."""
     with contextlib.ExitStack() as cleanup:
         if executor is None:
             directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="helion_ir_tune_")))
-            report.say(f"tuning {bound.kernel.name} on {key.target}, seed {plan.seed}")
-            executor = local_executor(bound, args, directory, space=space, report=report, measure=measure)
+            run.report.say(f"tuning {bound.kernel.name} on {run.key.target}, seed {run.plan.seed}")
+            executor = local_executor(bound, args, directory, space=run.space, report=run.report, measure=measure)
             cleanup.callback(executor.close)
+        if prefix := getattr(run.settings, "autotune_log", None):
+            run.log = cleanup.enter_context(RowLog(Path(f"{prefix}.csv"), run.report, run.space))
         best = run.go(executor)
-    if best.ok:
-        store.set_best(key, best)
-    report.summary(_decorator(space, best), best if best.ok else None, getattr(executor, "seconds", {}))
-    return space.decode(best.assignment)
+    seconds = getattr(executor, "seconds", {})
+    run.report.summary(_decorator(run.space, best), best if best.ok else None, seconds)
+    return best
 
 
 class _Run:
@@ -105,6 +123,7 @@ class _Run:
         self.space, self.plan, self.search = space, plan, search
         self.store, self.key, self.report, self.settings = store, key, report, settings
         self.ok: list[Measurement] = []
+        self.log: RowLog | None = None
         self.tried = 0
         budget = plan.budget_seconds
         self.deadline = time.monotonic() + budget if budget is not None else None
@@ -155,6 +174,8 @@ class _Run:
             finally:
                 # Also on Ctrl-C: what was measured is worth keeping.
                 self.store.add(self.key, rows)
+                if self.log is not None:
+                    self.log.write(rows, getattr(self.search, "generation", 0))
             self._tell(asked, rows)
 
     def _submitted(self, executor: Executor, candidates: list[Candidate]) -> Iterator[Measurement]:
@@ -198,7 +219,10 @@ class _Run:
 def _make_search(space: TunableSpace, plan: Plan, settings: Any, configs: Sequence[Any] | None) -> Search:
     if configs is None:
         assert plan.search is not None
-        return LocalSearch(space, seed=plan.seed, options=plan.search, seeds=seed_assignments(space, settings))
+        seeds = seed_assignments(space, settings)
+        times = int(getattr(settings, "autotune_best_of_k", 1))
+        searches = [LocalSearch(space, seed=plan.seed + i, options=plan.search, seeds=seeds) for i in range(times)]
+        return searches[0] if times == 1 else RepeatedSearch(searches)
     if len(configs) < 2:
         from helion_ir import exc
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from helion_ir.autotuner.author_names import AuthorNames
 from helion_ir.autotuner.printed_module import load_function
 from helion_ir.autotuner.worker_loop import Answer, reason_of
 
@@ -49,6 +50,7 @@ def warm_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
         multi_processor_count=target["compute_units"], name=target["name"], warp_size=target["warp_size"]
     )
     args = torch.load(setup["arguments"], weights_only=False)
+    namespace = AuthorNames.load(setup["names"]).namespace
     run = triton.JITFunction.run
     compiled: list[Any] = []
 
@@ -64,7 +66,7 @@ def warm_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
 
     def answer(job: Mapping[str, Any]) -> Answer:
         compiled.clear()
-        function = load_function(job["path"], job["function"])
+        function = load_function(job["path"], job["function"], namespace)
         try:
             function(*args)
         except _Refused as e:

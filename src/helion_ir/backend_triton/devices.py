@@ -38,10 +38,12 @@ def nearest_target(properties: Any, backend: str) -> Target:
     Of the records with the device's architecture, the one its name contains and whose number of compute units it has;
     else the newest architecture that is not newer than the device.
     """
-    arch = _arch(properties, backend)
     records = [t for t in TARGETS.values() if t.backend == backend]
     if not records:
         raise RuntimeError(f"no target is known for the backend {backend!r} of {properties.name}")
+    # Architectures are numbers or names, as in the vendor's records.
+    named = isinstance(records[0].arch, str)
+    arch = properties.gcnArchName.split(":")[0] if named else properties.major * 10 + properties.minor
     name = properties.name.lower().replace(" ", "")
 
     def closeness(t: Target) -> tuple[bool, bool, int, bool, int]:
@@ -61,12 +63,6 @@ def nearest_target(properties: Any, backend: str) -> Target:
         return record
     own = record.name if record.arch == arch and record.name in name else "-".join(properties.name.lower().split())
     return dataclasses.replace(record, name=own, arch=arch, **sizes)
-
-
-def _arch(properties: Any, backend: str) -> int | str:
-    if (gcn := getattr(properties, "gcnArchName", "")) and backend == "hip":
-        return gcn.split(":")[0]
-    return properties.major * 10 + properties.minor
 
 
 def _order(arch: int | str) -> int:

@@ -64,20 +64,25 @@ def emit_program_loop(p: KernelPrinter, op: ProgramLoopOp) -> None:
     if kind == "persistent_blocked":
         p.line(f"{pid}_share = tl.cdiv({total}, tl.num_programs(0))")
         p.line(f"{pid}_first = tl.program_id(0) * {pid}_share")
-        bounds = f"{pid}_first, tl.minimum({pid}_first + {pid}_share, {total}), 1"
+        bounds = [f"{pid}_first", f"tl.minimum({pid}_first + {pid}_share, {total})", "1"]
     elif kind == "persistent_interleaved":
-        bounds = f"tl.program_id(0), {total}, tl.num_programs(0)"
+        bounds = ["tl.program_id(0)", total, "tl.num_programs(0)"]
     else:
         raise TritonPrintError(f"{p.kernel}: no such kind of program loop: {kind!r}")
-    p.line(f"for {pid} in tl.range({bounds}{options}):")
+    loop_head(p, pid, bounds, options)
     p.nested(block)
 
 
-def keywords(p: KernelPrinter, options: Attribute | None) -> str:
-    """The keyword arguments of a tl.range, each after a comma."""
+def keywords(p: KernelPrinter, options: Attribute | None) -> list[str]:
+    """The keyword arguments of a tl.range."""
     if options is None:
-        return ""
-    return "".join([f", {k}={p.literal(v)}" for k, v in options.data.items()])  # pyright: ignore
+        return []
+    return [f"{k}={p.literal(v)}" for k, v in options.data.items()]  # pyright: ignore
+
+
+def loop_head(p: KernelPrinter, iv: str, bounds: list[str], options: list[str]) -> None:
+    """`for iv in tl.range(…):`"""
+    p.line(call_text(f"for {iv} in tl.range", bounds + options, p.indent) + ":")
 
 
 @emitter(ForOp)
@@ -87,8 +92,8 @@ def emit_for(p: KernelPrinter, op: ForOp) -> None:
     symbols, inits = op.symbols, op.iter_args
     targets = start_carried(p, carried, inits)
     operands = [p.names[s] for s in symbols]
-    low, high, step = (p.expr(properties[k], operands) for k in ("lower", "upper", "step"))  # pyright: ignore
-    p.line(f"for {p.define(iv)} in tl.range({low}, {high}, {step}{keywords(p, properties['options'])}):")
+    bounds = [p.expr(properties[k], operands) for k in ("lower", "upper", "step")]  # pyright: ignore
+    loop_head(p, p.define(iv), bounds, keywords(p, properties["options"]))
     p.nested(op.regions[0].block, targets)
     for target, result in zip(targets, op.results):
         p.names[result] = target

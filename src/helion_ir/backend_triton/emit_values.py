@@ -30,6 +30,7 @@ from helion_ir.dialects.triton.compute import (
     SplitOp,
     UnaryOp,
 )
+from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import IntsAttr, TileType, f32
 
 
@@ -134,6 +135,9 @@ def emit_expand_dims(p: KernelPrinter, op: ExpandDimsOp) -> None:
 
 
 def _filled(p: KernelPrinter, scalar: SSAValue, shape: str) -> str:
+    # tl.broadcast_to refuses numbers of Python's, and tl.full makes no pointers.
+    if isinstance(tile(scalar).element_type, PointerType):
+        return f"tl.broadcast_to({p.names[scalar]}, {shape})"
     return f"tl.full({shape}, {p.names[scalar]}, {dtype(scalar)})"
 
 
@@ -141,7 +145,6 @@ def _filled(p: KernelPrinter, scalar: SSAValue, shape: str) -> str:
 def emit_broadcast_to(p: KernelPrinter, op: BroadcastToOp) -> None:
     (operand,) = op.operands
     shape = p.shape(op.properties["shape"].data)  # pyright: ignore
-    # tl.broadcast_to refuses numbers of Python's.
     p.result(op, f"tl.broadcast_to({p.names[operand]}, {shape})" if tile(operand).rank else _filled(p, operand, shape))
 
 

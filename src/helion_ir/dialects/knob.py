@@ -196,7 +196,8 @@ class DeclareOp(IRDLOperation):
 
     name = "knob.declare"
 
-    sym_name = prop_def(StringAttr)
+    # not "sym_name": a knob may be called what the function is called, and modules keep symbols apart by that property
+    sym_name = prop_def(StringAttr, prop_name="knob_name")
     domain = prop_def(DomainAttr)
     default = prop_def(ValueAttr)
     field = opt_prop_def(StringAttr)
@@ -217,7 +218,7 @@ class DeclareOp(IRDLOperation):
     ):
         super().__init__(
             properties={
-                "sym_name": StringAttr(name),
+                "knob_name": StringAttr(name),
                 "domain": DomainAttr(domain),
                 "default": ValueAttr(default),
                 "field": StringAttr(field) if field else None,

@@ -28,9 +28,14 @@ class Scalar:
     """An integer of the host that a kernel may use by name in expressions."""
 
     text: str
-    """The host expression for its value."""
+    """The host expression for its value at the launch."""
     hint: int | None
     """Its value in the call that is traced; None if only the run knows."""
+    origin: str = ""
+    """The expression for its value when the function is called."""
+
+    def __post_init__(self) -> None:
+        self.origin = self.origin or self.text
 
 
 class Arguments:
@@ -76,7 +81,7 @@ class Arguments:
     def decided(self, names: Iterable[str]) -> None:
         """Remember that a decision was taken on the values of these arguments."""
         for name in sorted(names):
-            self.specialized[self.scalars[name].text if name in self.scalars else name] = None
+            self.specialized[self.scalars[name].origin if name in self.scalars else name] = None
 
     # ---- what device code reads ----
 
@@ -121,7 +126,7 @@ class Arguments:
             self.specialized[text] = None
             return value
         if type(value) is int:
-            found = next((n for n, s in self.scalars.items() if s.text == text), None)
+            found = next((n for n, s in self.scalars.items() if s.origin == text), None)
             return self.trace.sizes.symbol(symbol(found)) if found else self.integer(name, text, value)
         if type(value) is float:
             value = HostFloat.of(value, frozenset([text]), self.decided)
@@ -191,7 +196,11 @@ class Arguments:
     # ---- the end ----
 
     def close(self, kernel: Operation) -> None:
-        """Add parameters for the integers that expressions of the kernel use by name."""
+        """Drop parameters that were only asked about; add those for the integers that expressions use by name."""
+        for i in reversed(range(len(self.names))):
+            if self.block.args[i].first_use is None:
+                self.block.erase_arg(self.block.args[i])
+                del self.names[i], self.texts[i]
         used: dict[str, None] = {}
         for op in kernel.walk():
             attributes = [*op.properties.values(), *[r.type for r in op.results], *[o.type for o in op.operands]]

@@ -8,11 +8,7 @@ from types import TracebackType
 from helion_ir import exc
 from helion_ir.exc import Base, BaseError, Place
 from helion_ir.frontend.size_node import DependsOnBlockSize
-from helion_ir.frontend.source import is_author_file, place_of_instruction
-
-
-class AuthorsOwn(Exception):
-    """Carries an exception that the author's code raised on purpose, unchanged, out of the tracer."""
+from helion_ir.frontend.source import PACKAGE, is_author_file, place_of_instruction
 
 
 def innermost(traceback: TracebackType | None) -> Place | None:
@@ -52,8 +48,19 @@ _TORCH = (
 )  # fmt: skip
 
 
+def _raised_by_us(error: BaseException) -> bool:
+    """Whether an exception comes out of this package's own code, which then has a bug."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(PACKAGE)
+
+
 def _classified(error: BaseException) -> BaseError:
     text = str(error).strip() or type(error).__name__
+    if isinstance(error, TypeError | AttributeError | KeyError | IndexError | AssertionError) and _raised_by_us(error):
+        if not isinstance(error, DependsOnBlockSize):
+            return exc.InternalError(f"{type(error).__name__}: {text}; this is a bug of the compiler")
     match error:
         case DependsOnBlockSize():
             return exc.ShapeSpecializingCall(

@@ -144,7 +144,23 @@ def compiled(node: ast.expr, file: str) -> types.CodeType:
     if (code := getattr(node, "helion_code", None)) is None:
         tree = ast.fix_missing_locations(ast.Expression(Rewrite(file).visit(_subscript_value(copy.deepcopy(node)))))
         code = node.helion_code = compile(tree, file, "eval")  # pyright: ignore
+        _remember(code)
     return code
+
+
+_DEVICE_CODE: set[types.CodeType] = set()
+
+
+def _remember(code: types.CodeType) -> None:
+    _DEVICE_CODE.add(code)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            _remember(constant)
+
+
+def is_device_code(code: types.CodeType) -> bool:
+    """Whether a code object is a device expression: where a kernel is called from is no place of an op."""
+    return code in _DEVICE_CODE
 
 
 _SHAPED = frozenset(

@@ -150,7 +150,7 @@ class Host:
             inner = inner.value
         if not isinstance(inner, ast.Name):
             return None
-        value = self.names.get(inner.id) or self.function.__globals__.get(inner.id)
+        value = self.names.get(inner.id, self.function.__globals__.get(inner.id))
         for part in reversed(parts):
             value = getattr(value, part, None) if isinstance(value, types.ModuleType) else None
         return value

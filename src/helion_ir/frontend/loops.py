@@ -175,6 +175,8 @@ class Loops:
         op = ParallelOp("_".join(names), lower, upper, Region(body), bounds.operands)
         cap.add(op)
         outer, cap.block = cap.block, body
+        trace.entered(body)
+        trace.blocks_in_use = list(blocks) if call.kind == "tile" else []
         try:
             values = [
                 self._variable(call, i, name, block, argument, scaled=True)

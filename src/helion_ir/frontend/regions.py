@@ -103,6 +103,7 @@ class Regions:
             make: Makes the op from the initial values and the block, and gives its results.
         """
         cap, before = self.cap, dict(scope.names)
+        statement = cap.statement
         start = self.carried(names, scope)
         inits = [t.value for v in start.values() for t in v.tiles]
         block = Block(arg_types=[*own, *[i.type for i in inits]])
@@ -114,7 +115,7 @@ class Regions:
             body(block.args[: len(own)])
             ends = {name: scope.names.get(name) for name in names}
         finally:
-            cap.block = outer
+            cap.block, cap.statement = outer, statement
         yields, kept, gone = self._matched(start, ends, block, len(own))
         block.add_op(YieldOp(*yields))
         inits = [i for i, keep in zip(inits, kept) if keep]
@@ -198,6 +199,7 @@ class Regions:
     def while_(self, node: ast.While, scope: Scope) -> None:
         """A `while`: unrolled while its condition is known at compile time, else `tile.while`."""
         walker, cap = self.walker, self.cap
+        statement = cap.statement
         for _ in range(MOST_UNROLLED):
             mark = cap.block.last_op
             test = walker.evaluate(node.test, scope)
@@ -223,7 +225,7 @@ class Regions:
             walker.body(node.body, scope)
             ends = {name: scope.names.get(name) for name in names}
         finally:
-            cap.block = outer
+            cap.block, cap.statement = outer, statement
         yields: list[SSAValue] = []
         for name, value in start.items():
             if (error := self._mismatch(name, value, ends[name])) is not None:
@@ -283,7 +285,7 @@ class Regions:
         cap = self.cap
         scope.names.clear()
         scope.names.update(before)
-        outer, cap.block = cap.block, Block()
+        outer, cap.block, statement = cap.block, Block(), cap.statement
         try:
             for name in names:
                 if name in before and (value := Value.of(before[name])).tiles:
@@ -291,7 +293,7 @@ class Regions:
             self.walker.body(body, scope)
             return cap.block, dict(scope.names)
         finally:
-            cap.block = outer
+            cap.block, cap.statement = outer, statement
 
     def _differ(self, name: str, x: Value, y: Value, a: Any, b: Any) -> exc.BaseError | None:
         if x.spec != y.spec or [type(v) for v in x.leaves] != [type(v) for v in y.leaves] or not x.tiles:

@@ -14,10 +14,10 @@ from types import CodeType, FunctionType
 
 from helion_ir.exc import Place, StatementNotSupported
 
-_OURS = str(Path(__file__).parents[1])
+PACKAGE = str(Path(__file__).parents[1])
 _FOREIGN = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    | {*site.getsitepackages(), site.getusersitepackages(), _OURS}
+    | {*site.getsitepackages(), site.getusersitepackages(), PACKAGE}
 )
 """Folders whose code is nobody's kernel: the standard library, installed packages and this compiler."""
 

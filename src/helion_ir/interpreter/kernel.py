@@ -20,6 +20,7 @@ from helion_ir.dialects.types import RefType, TileType
 from helion_ir.interpreter import families
 from helion_ir.interpreter.errors import InterpreterError
 from helion_ir.interpreter.scope import Body, Scope
+from helion_ir.interpreter.staging import staged
 from helion_ir.interpreter.values import Pointer, as_tensor, dtype_of, storage_of
 from helion_ir.passes.base import target_of
 
@@ -70,7 +71,12 @@ class Interpreter:
         return launch
 
     def launch(self, name: str, arguments: Sequence[Any]) -> None:
-        """Run a kernel on torch tensors and numbers."""
+        """Run a kernel on torch tensors and numbers. Tensors of a device are copied here and back."""
+        if any(isinstance(a, torch.Tensor) and not a.is_cpu for a in arguments):
+            copies, back = staged(arguments)
+            self.launch(name, copies)
+            back()
+            return
         kernel = self.kernels[name]
         names = [n.data for n in kernel.arg_names]
         types = [a.type for a in kernel.body.block.args]

@@ -15,7 +15,7 @@ from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.config_spec import ConfigSpec
 from helion_ir.autotuner.space import Assignment, ConfigSpace
 from helion_ir.runtime.settings import RefMode, Settings, parse_bool
-from helion_ir.runtime.specialization import device_of, is_constexpr, stable_text
+from helion_ir.runtime.specialization import INT32_ELEMENTS, device_of, is_constexpr, stable_text, tensors_in
 from helion_ir.runtime.stages import Stages, assignment_key
 from helion_ir.targets import TARGETS, Target, get_target
 
@@ -61,6 +61,12 @@ class BoundKernel:
     def _traced(self, args: tuple[Any, ...]) -> ModuleOp:
         from helion_ir.frontend import trace
 
+        if self.settings.index_dtype == torch.int32 and any(t.numel() > INT32_ELEMENTS for t in tensors_in(args)):
+            from helion_ir import exc
+
+            raise exc.InputTensorNumelExceedsIndexType(
+                f"an argument of {self.kernel.name} has more elements than index_dtype=torch.int32 can count"
+            )
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             return trace(
                 self.kernel.fn,
@@ -100,7 +106,8 @@ class BoundKernel:
         if found is None:
             # The module names its target, so that the record of a device nobody listed must be found by name too.
             TARGETS.setdefault(record.name.lower(), record)
-            found = self._stages[record] = Stages(self._tile, record)
+            without = frozenset() if self.settings.allow_warp_specialize else frozenset({"range_warp_specializes"})
+            found = self._stages[record] = Stages(self._tile, record, without)
         return found
 
     @functools.cached_property

@@ -11,9 +11,10 @@ from helion_ir.language.active import current
 from helion_ir.runtime.bound_kernel import BoundKernel
 from helion_ir.runtime.definition import check_decorators, check_names, checked_function
 from helion_ir.runtime.settings import Settings
-from helion_ir.runtime.specialization import Specializer, capability, device_of, is_constexpr
+from helion_ir.runtime.specialization import Specializer, aliases, capability, device_of, is_constexpr
 
 ConfigLike = Config | Mapping[str, Any]
+_CONTAINERS: frozenset[type] = frozenset({list, tuple, dict})
 
 
 class Kernel:
@@ -105,14 +106,16 @@ class Kernel:
             keys = tuple(
                 [("constexpr", type(a), a) if i in self._constexprs else k for i, (a, k) in enumerate(zip(args, keys))]
             )
+        # The same tensor twice is traced as one: `k(x, x)` is another kernel than `k(x, y)`.
+        same = aliases(args) if len({*map(id, args)}) < len(args) or not _CONTAINERS.isdisjoint(map(type, args)) else ()
         device = device_of(args)
         if device is None:
             from helion_ir import exc
 
             raise exc.NoTensorArgs(f"no argument of {self.name} is a tensor or a torch.device")
         if self._key is not None:
-            return (keys, device.type, capability(device), self._key(*args))
-        return (keys, device.type, capability(device))
+            return (keys, same, device.type, capability(device), self._key(*args))
+        return (keys, same, device.type, capability(device))
 
     def _select(self, found: BoundKernel | Guarded | None, args: tuple[Any, ...]) -> BoundKernel:
         """The bound kernel of a key: the one there, the one whose guards hold, or a new one."""

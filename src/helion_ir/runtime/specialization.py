@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import types
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -120,6 +120,30 @@ def is_constexpr(value: object) -> bool:
 def capability(device: torch.device) -> tuple[int, int] | None:
     """The compute capability of a GPU, None of other devices."""
     return torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+
+
+def tensors_in(values: object) -> Iterator[torch.Tensor]:
+    """The tensors in arguments, looking into lists, tuples and dicts."""
+    if isinstance(values, torch.Tensor):
+        yield values
+    elif isinstance(values, Mapping):
+        for v in values.values():
+            yield from tensors_in(v)
+    elif isinstance(values, (list, tuple)):
+        for v in values:
+            yield from tensors_in(v)
+
+
+def aliases(values: object) -> tuple[int, ...]:
+    """Which tensors are the same object: for each, the position of its first occurrence; () where all differ.
+
+    >>> x, y = torch.ones(2), torch.ones(2)
+    >>> aliases([x, y, (y, 3)]), aliases([x, y])
+    ((0, 1, 1), ())
+    """
+    first: dict[int, int] = {}
+    pattern = tuple([first.setdefault(id(t), i) for i, t in enumerate(tensors_in(values))])
+    return pattern if len(first) < len(pattern) else ()
 
 
 def device_of(values: object) -> torch.device | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helion_ir.autotuner.space import Assignment, ConfigSpace, Requirement
-from helion_ir.dialects.knob import KnobValue
+from helion_ir.dialects.knob import DomainAttr, KnobValue, declarations, one_of
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 class Stages:
     """From the tile module to Triton text, each step done once and kept.
 
-    `tile` is never changed: every target gets a copy of its own.
+    `tile` is never changed: every target gets a copy of its own. Knobs of the fields in `without` keep their
+    defaults: settings can take a decision out of the tuner's hands.
     """
 
-    def __init__(self, tile: ModuleOp, target: Target):
+    def __init__(self, tile: ModuleOp, target: Target, without: frozenset[str] = frozenset()):
         self.tile = tile
         self.target = target
+        self.without = without
         self._templates: dict[Hashable, ModuleOp] = {}
         self._printers: dict[Hashable, TemplatePrinter] = {}
         self._required: dict[str, tuple[Requirement, ...]] = {}
@@ -41,6 +43,9 @@ class Stages:
 
         module = copied(self.tile)
         prepare(module, self.target, callback)
+        for op in declarations(module):
+            if op.field is not None and op.field.data in self.without:
+                op.properties["domain"] = DomainAttr(one_of(op.default.data))
         return module
 
     @functools.cached_property
