@@ -134,6 +134,13 @@ def calls_recursive(x):
 def unsupported_operator(x):
     out = torch.empty_like(x)
     for tile in hl.tile(x.size(0)):
+        out[tile, :] = torch.linalg.det(x[tile, 0:30])  # here
+    return out
+
+
+def depends_on_data(x):
+    out = torch.empty_like(x)
+    for tile in hl.tile(x.size(0)):
         out[tile, :] = torch.nonzero(x[tile, :])  # here
     return out
 
@@ -382,7 +389,8 @@ CASES: list[tuple[Callable[..., Any], type[exc.Base], str]] = [
     (calls_helper, exc.NotAllowedOnDevice, "`try`"),
     (calls_returning, exc.NotAllowedOnDevice, "return"),
     (calls_recursive, exc.StatementNotSupported, "calls itself"),
-    (unsupported_operator, exc.BackendUnsupported, "nonzero"),
+    (unsupported_operator, exc.BackendUnsupported, "det"),
+    (depends_on_data, exc.DataDependentOutputShapeNotSupported, "nonzero"),
     (nested_in_host_if, exc.NestedGridLoop, "top level"),
     (between_loops, exc.TopLevelStatementBetweenLoops, "between"),
     (depends_on_first, exc.LoopDependencyError, "'out'"),

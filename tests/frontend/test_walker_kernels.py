@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tests.frontend.walker_kernels as kernels
 import torch
 from torch.utils import _pytree as pytree
 
-import tests.frontend.walker_kernels as kernels
 from helion_ir.dialects.context import module_text, parse_module
 from helion_ir.frontend import trace
 from helion_ir.interpreter import default_assignment, run_module
@@ -105,12 +105,8 @@ CASES = {
     "attention": Case(
         kernels.attention, (values(2, 3, 40, 16), values(2, 3, 35, 16), values(2, 3, 35, 16)), eager_attention, 1e-3
     ),
-    "jagged_mean": Case(
-        kernels.jagged_mean, (values(100, 30), torch.tensor([0, 3, 50, 100])), eager_jagged_mean
-    ),
-    "split_k": Case(
-        kernels.split_k, (values(50, 70), values(70, 40)), lambda x, y: x.double() @ y.double(), 1e-3
-    ),
+    "jagged_mean": Case(kernels.jagged_mean, (values(100, 30), torch.tensor([0, 3, 50, 100])), eager_jagged_mean),
+    "split_k": Case(kernels.split_k, (values(50, 70), values(70, 40)), lambda x, y: x.double() @ y.double(), 1e-3),
     "embedding": Case(
         kernels.embedding, (torch.arange(21).reshape(3, 7) % 20, values(20, 40)), lambda x, w: w.double()[x]
     ),
@@ -134,7 +130,9 @@ def test_numbers_locations_and_round_trip(name: str) -> None:
     text = module_text(module)
     assert module_text(parse_module(text)) == text
     assert f'loc("{Path(kernels.__file__)}":' in text
-    untold = [line for line in text.splitlines() if re.search(r"= tile\.(load|add|reduce|dot)\b", line) and "loc(" not in line]
+    untold = [
+        line for line in text.splitlines() if re.search(r"= tile\.(load|add|reduce|dot)\b", line) and "loc(" not in line
+    ]
     assert untold == []
     assignment = default_assignment(module)
     if name in ("branches", "branches_other", "counted"):

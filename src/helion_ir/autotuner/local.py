@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helion_ir.autotuner.author_names import AuthorNames
+from helion_ir.autotuner.benchmark import Benchmark, InlineBenchmark, Inputs, IsolatedBenchmark, user_measure
+from helion_ir.autotuner.compile_pool import CompilePool
+from helion_ir.autotuner.executor import LocalExecutor
+from helion_ir.autotuner.printed_module import load_object
 from helion_ir.autotuner.protocol import Candidate
 
 if TYPE_CHECKING:
-    from helion_ir.autotuner.benchmark import Benchmark
-    from helion_ir.autotuner.executor import LocalExecutor
     from helion_ir.autotuner.progress import Reporter
     from helion_ir.autotuner.protocol import TunableKernel, TunableSpace
 
@@ -29,8 +32,6 @@ def local_executor(
 
     Raises `exc.InvalidConfig` when the reference is the default configuration and that does not work.
     """
-    from helion_ir.autotuner.benchmark import Inputs
-    from helion_ir.autotuner.executor import LocalExecutor
     from helion_ir.autotuner.reference import Tolerance, find_expectation
 
     settings = bound.settings
@@ -39,22 +40,22 @@ def local_executor(
     tolerance = Tolerance(
         getattr(settings, "autotune_baseline_atol", None), getattr(settings, "autotune_baseline_rtol", None)
     )
+    inputs = Inputs(args, expectation, tolerance, checked, _author_names(bound, space))
     environment = _worker_environment(bound, directory)
-    benchmark = _benchmark(
-        bound, Inputs(args, expectation, tolerance, checked), directory, environment, report, measure
+    benchmark = _benchmark(bound, inputs, directory, environment, report, measure)
+    # What is tried in this process reads this process's cache.
+    compiler = _compiler(
+        bound, inputs, directory, {} if isinstance(benchmark, InlineBenchmark) else environment, report
     )
-    executor = LocalExecutor(
-        bound,
-        benchmark,
-        directory,
-        compiler=_compiler(bound, args, directory, environment, benchmark),
-        notify=report.phase,
-        say=report.say,
-    )
+    executor = LocalExecutor(bound, benchmark, directory, compiler=compiler, notify=report.phase, say=report.say)
     if checked:
         report.say(f"results are held against {origin}")
     if checked and expectation is None:
-        default = executor.expect(Candidate(space.legal_default()))
+        try:
+            default = executor.expect(Candidate(space.legal_default()))
+        except BaseException:
+            executor.close()
+            raise
         if not default.ok:
             executor.close()
             from helion_ir import exc
@@ -64,6 +65,19 @@ def local_executor(
                 "hold results against; give an autotune_baseline_fn"
             )
     return executor
+
+
+def _author_names(bound: TunableKernel, space: TunableSpace) -> AuthorNames:
+    """What host code needs of the author's module; the same for all configurations."""
+    function = getattr(bound.kernel, "fn", None)
+    if function is None:
+        return AuthorNames()
+    try:
+        text = bound.printed(space.legal_default()).text
+    except Exception:
+        # Its row will say what is wrong; other configurations still need the names, which the function has too.
+        text = "\n".join(function.__code__.co_names)
+    return AuthorNames.used_by(text, function.__globals__)
 
 
 def _worker_environment(bound: TunableKernel, directory: Path) -> dict[str, str]:
@@ -78,48 +92,49 @@ def _worker_environment(bound: TunableKernel, directory: Path) -> dict[str, str]
 
 def _benchmark(
     bound: TunableKernel,
-    inputs: Any,
+    inputs: Inputs,
     directory: Path,
     environment: dict[str, str],
     report: Reporter,
     measure: str | None,
 ) -> Benchmark:
-    from helion_ir.autotuner.benchmark import InlineBenchmark, IsolatedBenchmark, user_measure
-    from helion_ir.autotuner.printed_module import load_object
-
     settings = bound.settings
     check = getattr(settings, "autotune_baseline_accuracy_check_fn", None)
     benchmark_fn = getattr(settings, "autotune_benchmark_fn", None)
-    inline = user_measure(benchmark_fn) if benchmark_fn is not None else load_object(measure) if measure else None
-    wanted = getattr(settings, "autotune_benchmark_subprocess", True)
+
+    def inline() -> InlineBenchmark:
+        clock = user_measure(benchmark_fn) if benchmark_fn is not None else load_object(measure) if measure else None
+        return InlineBenchmark(inputs, measure=clock, check=check)
+
     # The author's callbacks live in this process.
-    if check is not None or benchmark_fn is not None or not wanted:
-        return InlineBenchmark(inputs, measure=inline, check=check)
+    isolated = getattr(settings, "autotune_benchmark_subprocess", True)
+    if check is not None or benchmark_fn is not None or not isolated:
+        return inline()
     limit = float(getattr(settings, "autotune_benchmark_timeout", 30))
     try:
         return IsolatedBenchmark(inputs, directory, limit=limit, measure=measure, environment=environment)
     except Exception as e:
-        report.say(f"measuring in this process, since the arguments cannot be carried to another: {e}")
-        return InlineBenchmark(inputs, measure=inline, check=check)
+        report.say(f"measuring in this process, since not all can be carried to another: {e}")
+        return inline()
 
 
 def _compiler(
-    bound: TunableKernel, args: Sequence[Any], directory: Path, environment: dict[str, str], benchmark: Benchmark
-) -> Any:
-    from helion_ir.autotuner.benchmark import InlineBenchmark
-    from helion_ir.autotuner.compile_pool import CompilePool
-
+    bound: TunableKernel, inputs: Inputs, directory: Path, environment: dict[str, str], report: Reporter
+) -> CompilePool | None:
     settings = bound.settings
     if not getattr(bound.target, "backend", "") or not getattr(settings, "autotune_precompile", "spawn"):
         return None
-    # What is tried in this process reads this process's cache.
-    environment = {} if isinstance(benchmark, InlineBenchmark) else environment
-    return CompilePool(
-        bound.target,
-        args,
-        directory,
-        jobs=getattr(settings, "autotune_precompile_jobs", None),
-        limit=float(getattr(settings, "autotune_compile_timeout", 60)),
-        adaptive=bool(getattr(settings, "autotune_adaptive_timeout", True)),
-        environment=environment,
-    )
+    try:
+        return CompilePool(
+            bound.target,
+            inputs.args,
+            directory,
+            names=inputs.names,
+            jobs=getattr(settings, "autotune_precompile_jobs", None),
+            limit=float(getattr(settings, "autotune_compile_timeout", 60)),
+            adaptive=bool(getattr(settings, "autotune_adaptive_timeout", True)),
+            environment=environment,
+        )
+    except Exception as e:
+        report.say(f"compiling where configurations are tried, since not all can be carried to another process: {e}")
+        return None

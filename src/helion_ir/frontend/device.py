@@ -133,12 +133,16 @@ class DeviceLanguage:
         t, cap = self._tile(tile), self.trace.cap
         if isinstance(offset, TileTensor):
             if offset.ndim or offset.dtype.is_floating_point:
-                raise exc.IncorrectTileUsage("a tile can be moved by an integer scalar only; use tile.index for other arithmetic")
+                raise exc.IncorrectTileUsage(
+                    "a tile can be moved by an integer scalar only; use tile.index for other arithmetic"
+                )
             by = offset.value
         elif is_size(offset):
             by = cap.operand(offset, self.trace.index_dtype, [])
         else:
-            raise exc.IncorrectTileUsage("a tile can be moved by an integer scalar only; use tile.index for other arithmetic")
+            raise exc.IncorrectTileUsage(
+                "a tile can be moved by an integer scalar only; use tile.index for other arithmetic"
+            )
         moved = self.tile_index(tile) + offset
         self.trace.moved_ranges[moved.value] = cap.emit(ShiftOp(t.value, by))
         return moved
@@ -205,7 +209,7 @@ class DeviceLanguage:
         total: Any = None
         for i, (s, size) in enumerate(zip(shape, dims)):
             index = self.tile_index(s) if isinstance(s, DeviceTile) else self.arange(size, dtype=None, device=None)
-            extent = (s.upper if isinstance(s, DeviceTile) else size)
+            extent = s.upper if isinstance(s, DeviceTile) else size
             index = index.reshape([size if j == i else 1 for j in range(len(dims))])
             total = index if total is None else total * extent + index
         if total is None:
@@ -280,4 +284,3 @@ class DeviceLanguage:
         if isinstance(n, TileTensor):
             raise exc.BackendUnsupported("next_power_of_2 of a value of the kernel: not supported")
         return self.trace.sizes.next_power_of_2(n)
-

@@ -207,7 +207,9 @@ class Evaluator:
             return own(*args, **kwargs)
         if type(function).__module__.startswith("helion_ir.runtime"):
             raise exc.NestedKernelCallsNotSupported()
-        return function(*[self._plain(function, a) for a in args], **{k: self._plain(function, v) for k, v in kwargs.items()})
+        return function(
+            *[self._plain(function, a) for a in args], **{k: self._plain(function, v) for k, v in kwargs.items()}
+        )
 
     def _plain(self, function: Any, value: Any) -> Any:
         """An argument as PyTorch's functions take it."""
@@ -237,7 +239,9 @@ class Evaluator:
         if function is print:
             return self.trace.device.function("device_print")
         if function is builtins.breakpoint:
-            raise exc.BreakpointInDeviceLoopRequiresInterpret("breakpoint() in device code works in an interpret mode only")
+            raise exc.BreakpointInDeviceLoopRequiresInterpret(
+                "breakpoint() in device code works in an interpret mode only"
+            )
         if (own := number_function(function)) is not None:
             return own
         if function in (min, max) and len(args) > 1:

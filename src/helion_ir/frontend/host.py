@@ -51,9 +51,7 @@ class HostRewrite(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in ("super", "locals", "globals"):
             return node
-        return ast.copy_location(
-            ast.Call(ast.Name("__call", ast.Load()), [node.func, *node.args], node.keywords), node
-        )
+        return ast.copy_location(ast.Call(ast.Name("__call", ast.Load()), [node.func, *node.args], node.keywords), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
@@ -101,14 +99,23 @@ class Host:
     def run(self) -> None:
         """Walk the function's body."""
         body = self.node.body
-        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+        if (
+            isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
             body = body[1:]
         roots = [i for i, n in enumerate(body) if self._is_root(n)]
         if not roots:
             self._no_loops()
         after = max([self.node.lineno, *[a.end_lineno or 0 for a in self.node.args.args]])
         if body:
-            after = max(after, (self.node.body[0].end_lineno or 0) if body is not self.node.body else body[0].lineno - 1 - self._comments(body[0]))
+            after = max(
+                after,
+                (self.node.body[0].end_lineno or 0)
+                if body is not self.node.body
+                else body[0].lineno - 1 - self._comments(body[0]),
+            )
         for i, node in enumerate(body):
             between = roots and roots[0] < i < roots[-1]
             try:
@@ -186,7 +193,9 @@ class Host:
         for child in ast.walk(node):
             if isinstance(child, ast.For) and self._is_root(child):
                 raise exc.NestedGridLoop(place=place_of_node(self.file, child))
-            if isinstance(child, ast.ClassDef | ast.AsyncFunctionDef | ast.Global | ast.Nonlocal | ast.Yield | ast.Await):
+            if isinstance(
+                child, ast.ClassDef | ast.AsyncFunctionDef | ast.Global | ast.Nonlocal | ast.Yield | ast.Await
+            ):
                 raise exc.StatementNotSupported(f"`{type(child).__name__.lower()}` is not supported in a kernel")
         self._save_arguments(node)
         edits = self._prepared(node)
@@ -233,7 +242,12 @@ class Host:
     def _lacks_device(self, node: ast.Call, callee: Any) -> bool:
         name = getattr(callee, "__name__", "")
         named = {k.arg for k in node.keywords}
-        return callee is not None and name in _FACTORIES and getattr(torch, name, None) is callee and not named & {"device", None}
+        return (
+            callee is not None
+            and name in _FACTORIES
+            and getattr(torch, name, None) is callee
+            and not named & {"device", None}
+        )
 
     def _with_device(self, node: ast.Call) -> Edit:
         line, column = node.end_lineno or node.lineno, (node.end_col_offset or 1) - 1
@@ -265,8 +279,10 @@ class Host:
         if isinstance(node, ast.If):
             taken = node.body if self._truth(self.evaluate(node.test)) else node.orelse
             return any(self._run(n) for n in taken)
-        if isinstance(node, ast.Expr | ast.Assert) and self._only_checks(node):
-            return False
+        if isinstance(node, ast.Assert):
+            self._unify(node.test)
+            if self._about_data(node):
+                return False
         module = ast.Module([node], [])
         if (code := getattr(node, "helion_host_code", None)) is None:
             import copy
@@ -276,10 +292,8 @@ class Host:
         exec(code, self.names, self.names)
         return False
 
-    def _only_checks(self, node: ast.Expr | ast.Assert) -> bool:
+    def _about_data(self, node: ast.Assert) -> bool:
         """Whether an assertion is about data, which only a call has."""
-        if not isinstance(node, ast.Assert):
-            return False
         try:
             return isinstance(self.evaluate(node.test), torch.Tensor | Condition)
         except (RuntimeError, NotImplementedError) as error:
@@ -287,12 +301,53 @@ class Host:
                 raise
             return True
 
+    def _unify(self, test: ast.expr) -> None:
+        """After `assert a.size(0) == b.size(0)` the two sizes are one."""
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            for part in test.values:
+                self._unify(part)
+        if not isinstance(test, ast.Compare) or not all(isinstance(op, ast.Eq) for op in test.ops):
+            return
+        for left, right in zip([test.left, *test.comparators], test.comparators):
+            a, b = self.evaluate(left), self.evaluate(right)
+            pairs = (
+                zip(a, b)
+                if isinstance(a, tuple | list) and isinstance(b, tuple | list) and len(a) == len(b)
+                else [(a, b)]
+            )
+            for x, y in pairs:
+                if isinstance(x, SymInt) and isinstance(y, SymInt) and self.trace.unify(x, y):
+                    self._replace(y, x)
+
+    def _replace(self, old: SymInt, new: SymInt) -> None:
+        """Put one size in place of another in every variable."""
+        swapped: dict[int, torch.Tensor] = {}
+
+        def other(size: Any) -> Any:
+            return new if isinstance(size, SymInt) and self.trace.sizes.equal(size, old) else size
+
+        def changed(leaf: Any) -> Any:
+            if not isinstance(leaf, torch.Tensor):
+                return other(leaf)
+            if id(leaf) not in swapped:
+                shape = [other(s) for s in leaf.shape]
+                swapped[id(leaf)] = torch.empty_strided(shape, leaf.stride(), dtype=leaf.dtype, device="meta")
+            return swapped[id(leaf)]
+
+        for name, value in self.names.items():
+            if any(isinstance(leaf, torch.Tensor | SymInt) for leaf in pytree.tree_leaves(value)):
+                self.names[name] = pytree.tree_map(changed, value)
+
     def _try(self, node: ast.expr) -> None:
         """The returned expression is run for its errors in names only: it may need data."""
         for child in ast.walk(node):
             if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load) and child.id in self.device_names:
                 self._outside(child.id)
-            elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load) and not self._bound_inside(node, child.id):
+            elif (
+                isinstance(child, ast.Name)
+                and isinstance(child.ctx, ast.Load)
+                and not self._bound_inside(node, child.id)
+            ):
                 self.names[child.id]
 
     @staticmethod
@@ -387,7 +442,9 @@ class Host:
             variable = self._fresh("item")
             self.variables[self.position] = variable
             source = next(
-                source_of(self.lines, n) for n in ast.walk(self.node) if isinstance(n, ast.Call) and _position(n) == self.position
+                source_of(self.lines, n)
+                for n in ast.walk(self.node)
+                if isinstance(n, ast.Call) and _position(n) == self.position
             )
             self.item_edits.append((self.position, f"({variable} := {source})"))
         if not tensor.dtype.is_floating_point and tensor.dtype != torch.bool:
@@ -419,7 +476,11 @@ class HostLanguage:
 
     def specialize(self, value: Any) -> Any:
         if isinstance(value, list | tuple):
-            return type(value)(self.specialize(v) for v in value) if type(value) in (list, tuple) else tuple(map(self.specialize, value))
+            return (
+                type(value)(self.specialize(v) for v in value)
+                if type(value) in (list, tuple)
+                else tuple(map(self.specialize, value))
+            )
         if isinstance(value, SymInt):
             if (known := self.trace.arguments.specialize(value)) is None:
                 raise exc.SpecializeArgType(f"{value} is fixed by the configuration or by data, not by the call")

@@ -90,7 +90,9 @@ class Knobs:
         """The declarations, in the order of the source, once the kernel that uses them is known."""
         blocks = {k.name: k for k in self._declared.values() if isinstance(k, BlockKnob)}
         _constrain(blocks, kernel)
-        defaults = _defaults(blocks, kernel, {k.name: k.default for k in self._declared.values() if isinstance(k, Tunable)})
+        defaults = _defaults(
+            blocks, kernel, {k.name: k.default for k in self._declared.values() if isinstance(k, Tunable)}
+        )
         for name, declared in self._declared.items():
             if isinstance(declared, Tunable):
                 yield DeclareOp(name, declared.domain, declared.default, owner=OWNER, doc="a tunable of the kernel")

@@ -76,7 +76,9 @@ def _check_bound(kind: str, bound: Any) -> None:
         if bound.dtype.is_floating_point or bound.dtype == torch.bool:
             raise exc.IncorrectTileUsage(f"a bound of hl.{kind} must be an integer, this is {bound.dtype}")
     elif not is_size(bound):
-        raise exc.IncorrectTileUsage(f"a bound of hl.{kind} must be an integer, a size or a scalar tensor, not {bound!r}")
+        raise exc.IncorrectTileUsage(
+            f"a bound of hl.{kind} must be an integer, a size or a scalar tensor, not {bound!r}"
+        )
 
 
 @dataclass
@@ -128,7 +130,9 @@ class Loops:
         self._else_block(node)
         for n, value in enumerate(iterated(values)):
             if n >= MOST_UNROLLED:
-                raise exc.InvalidDeviceForLoop(f"the loop is unrolled and runs more than {MOST_UNROLLED} times; use range")
+                raise exc.InvalidDeviceForLoop(
+                    f"the loop is unrolled and runs more than {MOST_UNROLLED} times; use range"
+                )
             self.walker.assign(node.target, value, scope, loop=True)
             self.walker.body(node.body, scope)
 
@@ -270,9 +274,7 @@ class Loops:
             f"{name}.block_size", extent if largest is None else largest, doc=f"indices of {name} a block holds"
         )
         if isinstance(within, SymInt):
-            trace.require(
-                Le(trace.sizes.expr(block), trace.sizes.expr(within)), f"{name} lies inside of another tile"
-            )
+            trace.require(Le(trace.sizes.expr(block), trace.sizes.expr(within)), f"{name} lies inside of another tile")
         return block
 
     def _enclosing(self, low: Any, high: Any) -> Size | None:

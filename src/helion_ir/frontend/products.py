@@ -43,7 +43,9 @@ def dot(trace: Trace, a: Any, b: Any, acc: Any, out_dtype: torch.dtype | None) -
         start = cap.full(0, dims, inner)
     else:
         if not isinstance(acc, TileTensor) or acc.dtype not in _ACCUMULATORS:
-            raise exc.TypeInferenceError("the accumulator of hl.dot is a float16, float32, float64 or int32 device tensor")
+            raise exc.TypeInferenceError(
+                "the accumulator of hl.dot is a float16, float32, float64 or int32 device tensor"
+            )
         if (acc.dtype == torch.int32) != integers:
             raise exc.TypeInferenceError(f"the accumulator of a product of {a.dtype} cannot be {acc.dtype}")
         if not cap.same_dims(acc.dims, dims):

@@ -35,7 +35,9 @@ def assigned(body: Sequence[ast.AST]) -> list[str]:
                 case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
                     found[name] = None
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
-                    method.endswith("_") and not method.endswith("__") or method in ("append", "extend", "insert", "update")
+                    method.endswith("_")
+                    and not method.endswith("__")
+                    or method in ("append", "extend", "insert", "update")
                 ):
                     found[name] = None
     return list(found)
@@ -144,7 +146,9 @@ class Regions:
             if error is not None:
                 if any(a.first_use is not None for a in arguments):
                     raise error
-                gone[name] = error  # a name used for something else inside: nothing flows from one iteration to the next
+                gone[name] = (
+                    error  # a name used for something else inside: nothing flows from one iteration to the next
+                )
             for tile, argument, end in zip(value.tiles, arguments, [] if error else Value.of(ends[name]).tiles):
                 kept.append(end.value is not argument)
                 if end.value is argument:
@@ -175,17 +179,28 @@ class Regions:
         return None
 
     def _forget(
-        self, scope: Scope, names: Sequence[str], before: dict[str, Any], ends: dict[str, Any], gone: dict[str, exc.BaseError]
+        self,
+        scope: Scope,
+        names: Sequence[str],
+        before: dict[str, Any],
+        ends: dict[str, Any],
+        gone: dict[str, exc.BaseError],
     ) -> None:
         for name in names:
             if name in gone:
                 scope.names[name] = Gone(gone[name])
             elif name not in before:
                 scope.names[name] = Gone(
-                    exc.UndefinedVariable(f"'{name}' is assigned inside of a loop or branch only; assign it before, too")
+                    exc.UndefinedVariable(
+                        f"'{name}' is assigned inside of a loop or branch only; assign it before, too"
+                    )
                 )
             elif name in ends and not Value.of(before[name]).tiles and ends[name] is not before[name]:
-                if isinstance(ends[name], int | float | str) and type(ends[name]) is type(before[name]) and ends[name] == before[name]:
+                if (
+                    isinstance(ends[name], int | float | str)
+                    and type(ends[name]) is type(before[name])
+                    and ends[name] == before[name]
+                ):
                     continue
                 scope.names[name] = Gone(
                     exc.CantCombineTypesInControlFlow(
@@ -259,7 +274,9 @@ class Regions:
         for name in names:
             a, b = end_then.get(name, _ABSENT), end_else.get(name, _ABSENT)
             if a is _ABSENT or b is _ABSENT or isinstance(a, Gone) or isinstance(b, Gone):
-                error = exc.UndefinedVariable(f"'{name}' is assigned in one branch only; assign it before the `if`, too")
+                error = exc.UndefinedVariable(
+                    f"'{name}' is assigned in one branch only; assign it before the `if`, too"
+                )
                 after[name] = Gone(error)
                 continue
             x, y = Value.of(a), Value.of(b)
@@ -281,7 +298,9 @@ class Regions:
         for name, (x, _) in merged.items():
             scope.names[name] = x.rebuilt([self._fresh(t, next(results) if next(flags) else t.value) for t in x.tiles])
 
-    def _side(self, body: Sequence[ast.stmt], names: Sequence[str], before: dict[str, Any], scope: Scope) -> tuple[Block, dict]:
+    def _side(
+        self, body: Sequence[ast.stmt], names: Sequence[str], before: dict[str, Any], scope: Scope
+    ) -> tuple[Block, dict]:
         cap = self.cap
         scope.names.clear()
         scope.names.update(before)

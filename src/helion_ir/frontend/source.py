@@ -70,7 +70,10 @@ def _same_lambda(node: ast.Lambda, code: CodeType) -> bool:
         return False
     body = node.body
     inside = [p for p in code.co_positions() if p[0] is not None and p[2] is not None and (p[3] or 0) > (p[2] or 0)]
-    return all((body.lineno, body.col_offset) <= (p[0], p[2]) and (p[1], p[3]) <= (body.end_lineno, body.end_col_offset) for p in inside)
+    return all(
+        (body.lineno, body.col_offset) <= (p[0], p[2]) and (p[1], p[3]) <= (body.end_lineno, body.end_col_offset)
+        for p in inside
+    )
 
 
 def place_of_node(file: str, node: ast.AST) -> Place:

@@ -109,7 +109,21 @@ def _direct(self: HostTensor, *_: Any) -> Any:
     raise self.direct()
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+):
     setattr(HostTensor, f"__{_name}__", _direct)
     setattr(HostTensor, f"__r{_name}__", _direct)
 for _name in ("neg", "pos", "abs", "invert", "lt", "le", "gt", "ge", "bool", "float", "int"):
@@ -418,4 +432,3 @@ def atomic(tensor: Any, kind: str, index: Any, values: Sequence[Any], sem: str) 
     if len(access.kept) != len(access.dims):
         value = cap.emit(ReshapeOp(value, cap.exprs(access.kept)))
     return cap.tile(value, access.shown, tensor.dtype)
-

@@ -30,7 +30,7 @@ from helion_ir.frontend.knobs import OWNER, Knobs
 from helion_ir.frontend.loops import LoopCall
 from helion_ir.frontend.regions import assigned
 from helion_ir.frontend.sizes import BlockSizes, Size
-from helion_ir.frontend.source import function_node, place_of_node
+from helion_ir.frontend.source import place_of_node
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import HostBool, HostFloat
@@ -77,9 +77,7 @@ def trace(
         helion_ir.exc.BaseError: with the place in the author's source; and whatever the author's host code raises
             on purpose.
     """
-    tracer = Trace(
-        function, args, static_shapes=static_shapes, dot_precision=dot_precision, index_dtype=index_dtype
-    )
+    tracer = Trace(function, args, static_shapes=static_shapes, dot_precision=dot_precision, index_dtype=index_dtype)
     try:
         return tracer.run()
     except AuthorsError as carrier:
@@ -150,7 +148,9 @@ class Trace:
             kernel = self._kernel()
             ops.append(kernel)
             declared: list[Operation] = list(self.knobs.declarations(kernel))
-            needs = [RequireOp(expr_attr(e), reason, owner=OWNER) for e, reason in (*self.required, *self.sizes.requirements)]
+            needs = [
+                RequireOp(expr_attr(e), reason, owner=OWNER) for e, reason in (*self.required, *self.sizes.requirements)
+            ]
             ops = [*declared, *needs, *ops]
         module = ModuleOp(ops)
         if self.arguments.specialized:
@@ -180,7 +180,9 @@ class Trace:
     def _check_signature(self) -> None:
         for p in inspect.signature(self.function).parameters.values():
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.KEYWORD_ONLY):
-                raise exc.TypeInferenceError(f"a kernel cannot have the parameter '{p}'; name its parameters one by one")
+                raise exc.TypeInferenceError(
+                    f"a kernel cannot have the parameter '{p}'; name its parameters one by one"
+                )
         if self.function.__closure__:
             raise exc.ClosuresNotSupported(
                 f"{self.function.__name__} uses {', '.join(self.function.__code__.co_freevars)} of an enclosing function; "
@@ -188,7 +190,10 @@ class Trace:
             )
 
     def _check_names(self) -> None:
-        own = [*self.function.__code__.co_varnames[: self.function.__code__.co_argcount], *assigned(self.host.node.body)]
+        own = [
+            *self.function.__code__.co_varnames[: self.function.__code__.co_argcount],
+            *assigned(self.host.node.body),
+        ]
         for name in own:
             if name in _RESERVED:
                 raise exc.NamingConflict(f"the name '{name}' is needed by generated code; rename the variable")
@@ -247,14 +252,24 @@ class Trace:
             shape: list[Size] = list(tensor.shape)
             strides: list[Size] = list(tensor.stride())
             if not self.static_shapes:
-                shape = [self.arguments.integer(f"{name}_size_{i}", f"{text}.size({i})", s) for i, s in enumerate(shape)]  # pyright: ignore
-                strides = [
-                    1 if s == 1 else self.arguments.integer(f"{name}_stride_{i}", f"{text}.stride({i})", s)  # pyright: ignore
-                    for i, s in enumerate(strides)
-                ]
+                shape = [self._size(f"{name}_size_{i}", f"{text}.size({i})", s) for i, s in enumerate(tensor.shape)]
+                strides = [self._size(f"{name}_stride_{i}", f"{text}.stride({i})", s) for i, s in enumerate(strides)]  # pyright: ignore
             known = torch.empty_strided(shape, strides, dtype=tensor.dtype, device="meta")  # pyright: ignore
             self._metas[id(tensor)] = known
         return known
+
+    def _size(self, name: str, text: str, value: int) -> Size:
+        """A size or stride that may differ from call to call; whether it is 1 may not: it decides on broadcasting."""
+        self.arguments.specialized[f"{text} == 1"] = None
+        return 1 if value == 1 else self.arguments.integer(name, text, value)
+
+    def unify(self, a: SymInt, b: SymInt) -> bool:
+        """Whether two different sizes of arguments are equal in this call, so that asserting it makes them one."""
+        x, y = self.sizes.expr(a), self.sizes.expr(b)
+        if x == y or not (x.is_Symbol and y.is_Symbol):
+            return False
+        known = self.arguments.value_of(a)
+        return known is not None and known == self.arguments.value_of(b)
 
     def device_of(self, _: torch.Tensor | None) -> torch.device:
         """The device of a tensor of the host: there is one."""

@@ -66,9 +66,7 @@ class Walker:
         bound = inspect.signature(function).bind(*args, **kwargs)
         bound.apply_defaults()
         names = {**self.trace.closure_of(function), **bound.arguments}
-        scope = Scope(
-            function.__code__.co_filename, names, self.trace.globals_of(function), self.evaluator.hooks
-        )
+        scope = Scope(function.__code__.co_filename, names, self.trace.globals_of(function), self.evaluator.hooks)
         caller, self.depth = self.trace.cap.statement, self.depth + 1
         conditional, self.conditional = self.conditional, 0
         try:
@@ -185,7 +183,11 @@ class Walker:
                 if scope is self.trace.root_scope and name in self.trace.host_names:
                     raise exc.CannotModifyHostVariableOnDevice(
                         f"'{name}' is a variable of the host and cannot be rebound in device code; "
-                        + ("name the loop's variable differently" if loop else f"use another name, or store with {name}[...] = value")
+                        + (
+                            "name the loop's variable differently"
+                            if loop
+                            else f"use another name, or store with {name}[...] = value"
+                        )
                     )
                 if isinstance(value, TileTensor) and value.value.name_hint is None:
                     value.value.name_hint = name
@@ -233,4 +235,3 @@ def _keyword(node: ast.stmt) -> str:
     """The keyword of a statement."""
     names = {ast.FunctionDef: "def", ast.ClassDef: "class", ast.ImportFrom: "import", ast.Delete: "del"}
     return names.get(type(node), type(node).__name__.lower())  # pyright: ignore
-

@@ -43,7 +43,9 @@ def dot_scaled(
     return implementation("dot_scaled")(a, a_scale, a_format, b, b_scale, b_format, acc, out_dtype)
 
 
-def reduce(combine_fn: Callable[..., Any], input: Any, dim: int | None = None, other: Any = 0, keep_dims: bool = False) -> Any:
+def reduce(
+    combine_fn: Callable[..., Any], input: Any, dim: int | None = None, other: Any = 0, keep_dims: bool = False
+) -> Any:
     """Reduce with a function of one's own, which must be associative and commutative.
 
     Args:

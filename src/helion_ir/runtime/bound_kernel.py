@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.config_spec import ConfigSpec
 from helion_ir.autotuner.space import Assignment, ConfigSpace
+from helion_ir.runtime.live_globals import with_live_globals
 from helion_ir.runtime.settings import RefMode, Settings, parse_bool
 from helion_ir.runtime.specialization import INT32_ELEMENTS, device_of, is_constexpr, stable_text, tensors_in
 from helion_ir.runtime.stages import Stages, assignment_key
@@ -225,7 +226,8 @@ class BoundKernel:
             printed = self.lowering.printed(assignment)
             if allow_print and self.settings.print_output_code:
                 print(printed.text, file=sys.stderr)
-            found = self._loaded[key] = load(printed, self.kernel.fn.__globals__)
+            names = self.kernel.fn.__globals__
+            found = self._loaded[key] = with_live_globals(load(printed, names), names)
         return found
 
     def get_cached_path(self, config: Config | Mapping[str, Any] | None = None) -> str | None:
@@ -364,7 +366,8 @@ class BoundKernel:
         key = assignment_key(assignment)
         found = self._interpreters.get(key)
         if found is None:
-            found = compile_module(self._tile, assignment, globals=self.kernel.fn.__globals__)
+            names = self.kernel.fn.__globals__
+            found = with_live_globals(compile_module(self._tile, assignment, globals=names), names)
             self._interpreters[key] = found
         return found
 
