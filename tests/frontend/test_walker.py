@@ -439,6 +439,17 @@ def test_inner_tiles_fit_into_outer_ones() -> None:
     torch.testing.assert_close(run(nested, X), X + 1)
 
 
+def asks_device(x):
+    out = torch.empty_like(x) if x.device.type == "cpu" and not x.is_cuda else None
+    for t in hl.tile(x.size(0)):
+        out[t, :] = x[t, :] + (1 if x.device.type == "cpu" else 2)
+    return out
+
+
+def test_tensors_say_their_device() -> None:
+    torch.testing.assert_close(run(asks_device, X), X + 1)
+
+
 def empty_first(x):
     out = torch.empty_like(x)
     if x.numel() == 0:

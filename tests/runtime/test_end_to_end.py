@@ -166,7 +166,7 @@ def test_compiled_for_a_target_that_is_not_there(target: str) -> None:
     bound = helion.kernel(matmul).bind(tuple(t.half() for t in inputs((64, 64), (64, 64))))
     compiled = bound.compile_for(target, {"block_sizes": [64, 64, 32], "num_warps": 8})
     assert {"h200": "ptx", "mi350x": "amdgcn"}[target] in compiled.asm
-    assert compiled.resources.registers > 0
+    assert (compiled.resources.registers or 0) > 0
 
 
 # Triton decides when it is imported whether it interprets, so that takes a process.

@@ -31,15 +31,15 @@ class Combine:
             if keep_dims:
                 raise exc.InvalidAPIUsage("hl.reduce over all dimensions cannot keep them; give dim")
             tiles, dim = [t.reshape([-1]) for t in tiles], 0
-        dim = self._dim(tiles[0], dim)
+        dim = self._dim(tiles[0], dim)  # pyright: ignore
         others = list(other) if isinstance(other, list | tuple) else [other] * len(tiles)
         if len(others) != len(tiles):
             raise exc.InvalidAPIUsage(f"hl.reduce has {len(tiles)} inputs and {len(others)} values of `other`")
-        dims = [d for i, d in enumerate(tiles[0].dims) if i != dim]
+        dims = [d for i, d in enumerate(tiles[0].dims) if i != dim]  # pyright: ignore
         types = [cap.type_of(dims, t.dtype) for t in tiles]
         fills = [number(o, element_of(t.dtype)) for o, t in zip(others, tiles)]
-        region = self._region(combine, tiles, several)
-        op = cap.add(CustomReduceOp([t.value for t in tiles], dim, fills, region, types))
+        region = self._region(combine, tiles, several)  # pyright: ignore
+        op = cap.add(CustomReduceOp([t.value for t in tiles], dim, fills, region, types))  # pyright: ignore
         out = [cap.tile(v, dims, t.dtype) for v, t in zip(op.results, tiles)]
         if keep_dims:
             out = [t.unsqueeze(dim) for t in out]

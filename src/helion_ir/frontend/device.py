@@ -125,7 +125,7 @@ class DeviceLanguage:
             return sizes.cdiv(t.upper - t.lower, t.block)
         length = t.upper - t.lower
         value = length.value
-        op = ApplyOp(CeilDiv(operand(0), sizes.expr(t.block)), [value], value.type)
+        op = ApplyOp(CeilDiv(operand(0), sizes.expr(t.block)), [value], value.type)  # pyright: ignore
         return self.trace.cap.tile(self.trace.cap.emit(op), [], length.dtype)
 
     def tile_shift(self, tile: Any, offset: Any) -> TileTensor:
@@ -144,8 +144,8 @@ class DeviceLanguage:
                 "a tile can be moved by an integer scalar only; use tile.index for other arithmetic"
             )
         moved = self.tile_index(tile) + offset
-        self.trace.moved_ranges[moved.value] = cap.emit(ShiftOp(t.value, by))
-        return moved
+        self.trace.moved_ranges[moved.value] = cap.emit(ShiftOp(t.value, by))  # pyright: ignore
+        return moved  # pyright: ignore
 
     # ---- creation ----
 
@@ -261,7 +261,7 @@ class DeviceLanguage:
         if not isinstance(x, TileTensor) or not x.ndim or not (isinstance(x.dims[-1], int) and x.dims[-1] == 2):
             raise exc.UnsupportedSplitOperation()
         first, second = torch.unbind(x, -1)
-        return first, second
+        return first, second  # pyright: ignore
 
     def join(self, a: Any, b: Any) -> TileTensor:
         a, b = torch.broadcast_tensors(a, b)

@@ -100,7 +100,7 @@ class Rewrite(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
-        symbols = ast.Constant(tuple(SYMBOLS[type(op)] for op in node.ops))
+        symbols = ast.Constant(tuple(SYMBOLS[type(op)] for op in node.ops))  # pyright: ignore
         return self._hook(node, "__compare", symbols, node.left, *node.comparators)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
@@ -221,7 +221,7 @@ class Evaluator:
         if isinstance(value, Condition) and self._of_torch(function):
             return self.as_tile(value)
         if type(value) in (list, tuple) and self._of_torch(function):
-            return type(value)(self._plain(function, v) for v in value)
+            return type(value)(self._plain(function, v) for v in value)  # pyright: ignore
         return value
 
     @staticmethod
@@ -297,7 +297,7 @@ class Evaluator:
                             f"a condition must be a scalar, this has shape {list(value.dims)}; reduce it, or use torch.where"
                         )
                 value = value.reshape([])
-            return value if value.dtype == torch.bool else value.to(torch.bool)
+            return value if value.dtype == torch.bool else value.to(torch.bool)  # pyright: ignore
         if isinstance(value, Condition):
             op = cap.add(ApplyOp(value.expr, [], SCALAR_I1)) or cap.block.last_op
             return cap.tile(op.results[0], [], torch.bool)
@@ -353,7 +353,7 @@ class Evaluator:
         if isinstance(value, TileTensor):
             return torch.logical_not(value)
         if isinstance(value, Condition):
-            return Condition(Not(value.expr))
+            return Condition(Not(value.expr))  # pyright: ignore
         return not value
 
     def select(self, test: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
@@ -382,7 +382,7 @@ def subscript_of_tile(value: TileTensor, index: Any) -> TileTensor:
                 "a device tensor takes `:` and None as subscripts; subscript the tensor of the host to load, "
                 "or use torch.gather or torch.where"
             )
-    return value[index]
+    return value[index]  # pyright: ignore
 
 
 def number_function(function: Any) -> Callable[..., Any] | None:

@@ -19,6 +19,7 @@ from helion_ir import exc
 from helion_ir.dialects.host import BindOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import expr_attr
 from helion_ir.frontend.expressions import SYMBOLS, Scope, number_function
+from helion_ir.frontend.host_language import HostLanguage
 from helion_ir.frontend.host_tensors import WithoutData
 from helion_ir.frontend.regions import assigned
 from helion_ir.frontend.size_node import DependsOnBlockSize
@@ -55,7 +56,7 @@ class HostRewrite(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
-        symbols = ast.Constant(tuple(SYMBOLS[type(op)] for op in node.ops))
+        symbols = ast.Constant(tuple(SYMBOLS[type(op)] for op in node.ops))  # pyright: ignore
         return ast.copy_location(
             ast.Call(ast.Name("__compare", ast.Load()), [symbols, node.left, *node.comparators], []), node
         )
@@ -90,7 +91,7 @@ class Host:
                 f"'{name}' is assigned in a device loop and cannot be read on the host; store it into a tensor"
             )
         try:
-            return self.trace.globals_of(self.function)(name, host=True)
+            return self.trace.host_global(name)
         except NameError:
             raise self.scope.undefined(name) from None
 
@@ -128,7 +129,7 @@ class Host:
                 elif self._host(node, after):
                     return
             except exc.Base as error:
-                raise error.at(place_of_node(self.file, node))
+                raise error.at(place_of_node(self.file, node)) from error.__cause__
             except Exception:
                 self.trace.failed_at = self.trace.failed_at or place_of_node(self.file, node)
                 raise
@@ -456,74 +457,6 @@ class Host:
         if tensor.dtype == torch.bool:
             return HostBool(False, frozenset([variable]), undecidable)
         return HostFloat.of(float("nan"), frozenset([variable]), undecidable)
-
-
-class HostLanguage:
-    """What the functions of helion_ir.language do in host code."""
-
-    def __init__(self, host: Host):
-        self.host, self.trace = host, host.trace
-
-    def function(self, name: str) -> Any:
-        if name in ("tile", "grid", "static_range", "jagged_tile"):
-            raise exc.LoopFunctionNotInFor()
-        if not hasattr(HostLanguage, name) or name == "function":
-            raise exc.DeviceAPIOnHost(f"hl.{name} works inside a device loop only")
-        return getattr(self, name)
-
-    def constexpr(self, value: Any) -> Any:
-        return self.specialize(value) if isinstance(value, SymInt) else value
-
-    def specialize(self, value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return (
-                type(value)(self.specialize(v) for v in value)
-                if type(value) in (list, tuple)
-                else tuple(map(self.specialize, value))
-            )
-        if isinstance(value, SymInt):
-            if (known := self.trace.arguments.specialize(value)) is None:
-                raise exc.SpecializeArgType(f"{value} is fixed by the configuration or by data, not by the call")
-            return known
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        raise exc.SpecializeArgType(f"hl.specialize takes integers and lists of them, not {type(value).__name__}")
-
-    def cdiv(self, a: Any, b: Any) -> Any:
-        return self.trace.sizes.cdiv(a, b)
-
-    def next_power_of_2(self, n: Any) -> Any:
-        return self.trace.sizes.next_power_of_2(n)
-
-    def register_block_size(self, low: Any, high: Any) -> Any:
-        least, most = (1, low) if high is None else (low, high)
-        if not isinstance(least, int) or least < 1 or least & (least - 1):
-            raise exc.InvalidAPIUsage(f"the least block size must be a power of two, not {least}")
-        if not is_size(most):
-            raise exc.InvalidAPIUsage(f"hl.register_block_size takes integers or sizes, not {type(most).__name__}")
-        variable = self.host.variables[self.host.position]
-        known = self.trace.arguments.value_of(most) if isinstance(most, SymInt) else most
-        size = self.trace.knobs.block_size(
-            self.trace.knobs.label(variable), known, low=least, doc=f"the block size {variable}"
-        )
-        self.host.bindings[variable] = self.trace.sizes.expr(size)
-        return size
-
-    def register_tunable(self, name: Any, fragment: Any) -> Any:
-        from helion_ir.language.fragments import Fragment, ListOf
-
-        if not isinstance(name, str):
-            raise exc.RegisterTunableArgTypes()
-        if not isinstance(fragment, Fragment) and not hasattr(fragment, "domain") or isinstance(fragment, ListOf):
-            raise exc.TunableTypeNotSupported()
-        if any(isinstance(v, SymInt) for v in vars(fragment).values()):
-            raise exc.ConfigSpecFragmentWithSymInt()
-        expr = self.trace.knobs.tunable(name, fragment)
-        if not isinstance(fragment.default(), int | bool):
-            raise exc.TunableTypeNotSupported("the values of a tunable must be integers or bools")
-        self.host.bindings[self.host.variables[self.host.position]] = expr
-        values = [v for v in fragment.domain().values if isinstance(v, int)]
-        return self.trace.sizes.symbol(expr, bounds=(int(min(values)), int(max(values))))
 
 
 def _position(node: ast.expr) -> tuple[int, int]:

@@ -25,9 +25,9 @@ class WithoutData(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = dict(kwargs or {})
-        if func is torch.Tensor.device.__get__:  # pyright: ignore
+        if func == torch.Tensor.device.__get__:  # pyright: ignore
             return self.device
-        if func is torch.Tensor.is_cuda.__get__:  # pyright: ignore
+        if func == torch.Tensor.is_cuda.__get__:  # pyright: ignore
             return self.device.type == "cuda"
         if func is torch.Tensor.item:
             return self.host.item(args[0])

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from helion_ir.frontend.expressions import Scope
     from helion_ir.frontend.walker import Walker
 
-Bound = int | SymInt | TileTensor
+Bound = Any
+"""An int, a SymInt, or a TileTensor of one element."""
 
 
 @dataclass
@@ -54,8 +55,8 @@ def loop_call(kind: str, begin_or_end: Any, end: Any, extra: Any, extra_name: st
     listed = isinstance(end, list | tuple)
     if begin is not None and isinstance(begin, list | tuple) != listed:
         raise exc.IncorrectTileUsage(f"the bounds of hl.{kind} must both be lists or both be single values")
-    uppers = list(end) if listed else [end]
-    lowers = [0] * len(uppers) if begin is None else list(begin) if listed else [begin]
+    uppers: list[Any] = list(end) if listed else [end]
+    lowers: list[Any] = [0] * len(uppers) if begin is None else list(begin) if listed else [begin]
     extras = list(extra) if isinstance(extra, list | tuple) else [extra] * len(uppers)
     if not len(uppers) == len(lowers) == len(extras) or not uppers:
         raise exc.IncorrectTileUsage(f"hl.{kind} needs as many beginnings as ends, and one {extra_name} each")
@@ -274,7 +275,7 @@ class Loops:
             f"{name}.block_size", extent if largest is None else largest, doc=f"indices of {name} a block holds"
         )
         if isinstance(within, SymInt):
-            trace.require(Le(trace.sizes.expr(block), trace.sizes.expr(within)), f"{name} lies inside of another tile")
+            trace.require(Le(trace.sizes.expr(block), trace.sizes.expr(within)), f"{name} lies inside of another tile")  # pyright: ignore
         return block
 
     def _enclosing(self, low: Any, high: Any) -> Size | None:

@@ -59,7 +59,7 @@ def dot(trace: Trace, a: Any, b: Any, acc: Any, out_dtype: torch.dtype | None) -
 def _batched(trace: Trace, x: TileTensor, other: TileTensor) -> TileTensor:
     """A batch of 1 repeated for the other operand."""
     if isinstance(x.dims[0], int) and x.dims[0] == 1:
-        return x.expand([other.dims[0], *x.dims[1:]])
+        return x.expand([other.dims[0], *x.dims[1:]])  # pyright: ignore
     if isinstance(other.dims[0], int) and other.dims[0] == 1:
         return x
     raise exc.DotBatchDimensionMismatch(f"the batch dimensions {x.dims[0]} and {other.dims[0]} of hl.dot differ")
@@ -70,4 +70,4 @@ def _alike(a: TileTensor, b: TileTensor) -> tuple[TileTensor, TileTensor]:
     if a.dtype in _FLOAT8 and b.dtype in _FLOAT8:
         return a, b
     dtype = b.dtype if a.dtype in _FLOAT8 else a.dtype if b.dtype in _FLOAT8 else torch.promote_types(a.dtype, b.dtype)
-    return a.to(dtype), b.to(dtype)
+    return a.to(dtype), b.to(dtype)  # pyright: ignore

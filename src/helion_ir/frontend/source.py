@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import os
 import site
 import sysconfig
 import textwrap
@@ -29,12 +30,13 @@ def is_author_file(file: str) -> bool:
     """Whether a file holds an author's code, so that its lines are worth showing and its functions worth walking."""
     if file.startswith("<"):
         return file.startswith("<ipython") or bool(linecache.getlines(file))
-    return not file.startswith(_FOREIGN)
+    return not file.startswith(tuple(folder + os.sep for folder in _FOREIGN if folder))
 
 
 @functools.lru_cache(maxsize=256)
-def _parse(text: str, file: str) -> ast.Module:
-    return ast.parse(text, file)
+def _functions(text: str, file: str) -> tuple[FunctionNode, ...]:
+    """The functions and lambdas of a file. Their trees are shared by all traces, so nobody may change them."""
+    return tuple(n for n in ast.walk(ast.parse(text, file)) if isinstance(n, FunctionNode))
 
 
 def file_lines(file: str, module_globals: dict | None = None) -> list[str]:
@@ -50,7 +52,7 @@ def function_node(function: FunctionType) -> FunctionNode:
     if not text:
         raise StatementNotSupported(f"the source of {function.__name__} cannot be found; define it in a file")
     found: FunctionNode | None = None
-    for node in ast.walk(_parse(text, code.co_filename)):
+    for node in _functions(text, code.co_filename):
         if isinstance(node, ast.Lambda) and function.__name__ == "<lambda>":
             if node.lineno == code.co_firstlineno and _same_lambda(node, code):
                 return node

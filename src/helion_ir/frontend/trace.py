@@ -277,24 +277,16 @@ class Trace:
 
     # ---- names ----
 
-    def globals_of(self, function: types.FunctionType) -> Callable[..., Any]:
-        """Where names come from that are no variables of a function."""
-        if (found := self._globals.get(function)) is None:
-            if function.__globals__ is getattr(self, "host", self).__dict__.get("names"):
-                # defined in the kernel itself: it sees the kernel's variables
-                found = self._host_name
-            else:
-                device = self.arguments.globals(function, self.function.__globals__)
+    def globals_of(self, function: types.FunctionType) -> Callable[[str], Any]:
+        """Where names come from in device code that are no variables of a function."""
+        if function not in self._globals:
+            # a function defined in the kernel itself sees the kernel's variables
+            inside = function.__globals__ is self.host.names
+            own = self._host_name if inside else self.arguments.globals(function, self.function.__globals__)
+            self._globals[function] = own
+        return self._globals[function]
 
-                def found(name: str, host: bool = False, device: Callable[[str], Any] = device) -> Any:
-                    if host:
-                        return self._host_global(name)
-                    return device(name)
-
-            self._globals[function] = found
-        return found
-
-    def _host_global(self, name: str) -> Any:
+    def host_global(self, name: str) -> Any:
         """A global as host code sees it."""
         import builtins
 
@@ -313,7 +305,7 @@ class Trace:
     def closure_of(self, function: types.FunctionType) -> dict[str, Any]:
         return self.arguments.closure(function)
 
-    def _host_name(self, name: str, host: bool = False) -> Any:
+    def _host_name(self, name: str) -> Any:
         """A name of device code that is a variable of the host, or a global of the kernel's module."""
         if name in self.host_names:
             if name not in self._lifted:

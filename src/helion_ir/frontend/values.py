@@ -128,19 +128,10 @@ def compare_sizes(symbol: str, left: Expr, right: Expr) -> Expr:
     """The truth value of a comparison of two index expressions."""
     from helion_ir.index.expr import Eq, Le, Lt, Ne
 
-    match symbol:
-        case "<":
-            return Lt(left, right)
-        case "<=":
-            return Le(left, right)
-        case ">":
-            return Lt(right, left)
-        case ">=":
-            return Le(right, left)
-        case "==":
-            return Eq(left, right)
-        case _:
-            return Ne(left, right)
+    if symbol in (">", ">="):
+        symbol, left, right = symbol.replace(">", "<"), right, left
+    functions: dict[str, Any] = {"<": Lt, "<=": Le, "==": Eq, "!=": Ne}
+    return functions[symbol](left, right)
 
 
 def is_size(value: Any) -> bool:

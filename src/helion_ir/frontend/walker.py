@@ -54,7 +54,7 @@ class Walker:
         for size in tile.dims:
             if not (isinstance(size, int) and size == 1):
                 raise exc.ShapeMismatch(f"a bound must be a scalar, this has shape {list(tile.dims)}")
-        return tile.reshape([])
+        return tile.reshape([])  # pyright: ignore
 
     # ---- functions ----
 
@@ -92,7 +92,7 @@ class Walker:
             try:
                 result = self.statement(node, scope)
             except exc.Base as error:
-                raise error.at(innermost(error.__traceback__) or place_of_node(scope.file, node))
+                raise error.at(innermost(error.__traceback__) or place_of_node(scope.file, node)) from error.__cause__
             except Exception:
                 self.trace.failed_at = self.trace.failed_at or place_of_node(scope.file, node)
                 raise

@@ -18,6 +18,7 @@ from helion_ir.runtime.live_globals import with_live_globals
 from helion_ir.runtime.settings import RefMode, Settings, parse_bool
 from helion_ir.runtime.specialization import INT32_ELEMENTS, device_of, is_constexpr, stable_text, tensors_in
 from helion_ir.runtime.stages import Stages, assignment_key
+from helion_ir.runtime.tile_interpreter import TileInterpreter
 from helion_ir.targets import TARGETS, Target, get_target
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ class BoundKernel:
         self._unwraps = unwrap
         self._config: Config | None = None
         self._loaded: dict[Hashable, Run] = {}
-        self._interpreters: dict[Hashable, Run] = {}
         self._stages: dict[Target, Stages] = {}
         self._run: Run | None = None
         self._tile = self._traced(args)
+        self._interpreter = TileInterpreter(self._tile, kernel.fn.__globals__)
         self._guarded = self.guards(args) if self.guards is not None else ()
 
     def _traced(self, args: tuple[Any, ...]) -> ModuleOp:
@@ -360,32 +361,10 @@ class BoundKernel:
             return self._interpreted()(*self._unwrapped(args))
 
     def _interpreted(self) -> Run:
-        from helion_ir.interpreter import compile_module
-
-        assignment = self._tile_assignment()
-        key = assignment_key(assignment)
-        found = self._interpreters.get(key)
-        if found is None:
-            names = self.kernel.fn.__globals__
-            found = with_live_globals(compile_module(self._tile, assignment, globals=names), names)
-            self._interpreters[key] = found
-        return found
-
-    def _tile_assignment(self) -> Assignment:
-        """Few large tiles, which interpret fastest; what the author can see of a config is as configured."""
-        from helion_ir.dialects.host import BindOp
-        from helion_ir.index.expr import knobs_of
-        from helion_ir.interpreter import largest_assignment
-
-        space = ConfigSpace.of(self._tile)
-        fast: Assignment = {**space.default(), **largest_assignment(self._tile)}
-        visible = {k.name for k in space if k.field is None}
-        for op in self._tile.walk():
-            if isinstance(op, BindOp):
-                visible |= knobs_of(op.value.data)
         given = self._config or (self.configs[0] if self.configs else None)
-        chosen = self.lowering.declared_space.encode(given) if given is not None else space.default()
-        return {name: chosen[name] if name in visible else value for name, value in fast.items()}
+        # Lowering plays no part here, so that a config is checked against the declarations alone.
+        configured = None if given is None else self.lowering.declared_space.encode(given)
+        return self._interpreter.function(configured)
 
     def _unwrapped(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(a.value if is_constexpr(a) else a for a in args) if self._unwraps else args

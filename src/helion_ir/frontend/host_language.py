@@ -1,0 +1,80 @@
+"""What the functions of helion_ir.language do in host code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import SymInt
+
+from helion_ir import exc
+from helion_ir.frontend.values import is_size
+from helion_ir.language.fragments import Fragment, ListOf
+
+if TYPE_CHECKING:
+    from helion_ir.frontend.host import Host
+
+
+class HostLanguage:
+    """What the functions of helion_ir.language do in host code."""
+
+    def __init__(self, host: Host):
+        self.host, self.trace = host, host.trace
+
+    def function(self, name: str) -> Any:
+        if name in ("tile", "grid", "static_range", "jagged_tile"):
+            raise exc.LoopFunctionNotInFor()
+        if not hasattr(HostLanguage, name) or name == "function":
+            raise exc.DeviceAPIOnHost(f"hl.{name} works inside a device loop only")
+        return getattr(self, name)
+
+    def constexpr(self, value: Any) -> Any:
+        return self.specialize(value) if isinstance(value, SymInt) else value
+
+    def specialize(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return (
+                type(value)(self.specialize(v) for v in value)
+                if type(value) in (list, tuple)
+                else tuple(map(self.specialize, value))
+            )
+        if isinstance(value, SymInt):
+            if (known := self.trace.arguments.specialize(value)) is None:
+                raise exc.SpecializeArgType(f"{value} is fixed by the configuration or by data, not by the call")
+            return known
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise exc.SpecializeArgType(f"hl.specialize takes integers and lists of them, not {type(value).__name__}")
+
+    def cdiv(self, a: Any, b: Any) -> Any:
+        return self.trace.sizes.cdiv(a, b)
+
+    def next_power_of_2(self, n: Any) -> Any:
+        return self.trace.sizes.next_power_of_2(n)
+
+    def register_block_size(self, low: Any, high: Any) -> Any:
+        least, most = (1, low) if high is None else (low, high)
+        if not isinstance(least, int) or least < 1 or least & (least - 1):
+            raise exc.InvalidAPIUsage(f"the least block size must be a power of two, not {least}")
+        if not is_size(most):
+            raise exc.InvalidAPIUsage(f"hl.register_block_size takes integers or sizes, not {type(most).__name__}")
+        variable = self.host.variables[self.host.position]
+        known = self.trace.arguments.value_of(most) if isinstance(most, SymInt) else most
+        size = self.trace.knobs.block_size(
+            self.trace.knobs.label(variable), known, low=least, doc=f"the block size {variable}"
+        )
+        self.host.bindings[variable] = self.trace.sizes.expr(size)
+        return size
+
+    def register_tunable(self, name: Any, fragment: Any) -> Any:
+        if not isinstance(name, str):
+            raise exc.RegisterTunableArgTypes()
+        if not isinstance(fragment, Fragment) and not hasattr(fragment, "domain") or isinstance(fragment, ListOf):
+            raise exc.TunableTypeNotSupported()
+        if any(isinstance(v, SymInt) for v in vars(fragment).values()):
+            raise exc.ConfigSpecFragmentWithSymInt()
+        expr = self.trace.knobs.tunable(name, fragment)
+        if not isinstance(fragment.default(), int | bool):
+            raise exc.TunableTypeNotSupported("the values of a tunable must be integers or bools")
+        self.host.bindings[self.host.variables[self.host.position]] = expr
+        values = [v for v in fragment.domain().values if isinstance(v, int)]
+        return self.trace.sizes.symbol(expr, bounds=(int(min(values)), int(max(values))))
