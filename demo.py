@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 import time
 
+from examples import attention, matmul
+from examples.harness import Example, poisoned
 from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
-
-from examples import attention, matmul
-from examples.harness import Example, poisoned
 
 TARGETS = ("h200", "b200", "mi350x")
 SHOWN = 24
@@ -50,7 +49,16 @@ def show_stages(example: Example) -> None:
 def compile_everywhere(example: Example) -> Table:
     """Machine code for each target, and what it needs of the device."""
     table = Table(title=f"{example.name}, default configuration, compiled without a device")
-    for column in ("target", "machine code", "bytes", "shared memory", "registers a thread", "spilled bytes", "tensor memory", "seconds"):
+    for column in (
+        "target",
+        "machine code",
+        "bytes",
+        "shared memory",
+        "registers a thread",
+        "spilled bytes",
+        "tensor memory",
+        "seconds",
+    ):
         table.add_column(column, justify="left" if column in ("target", "machine code") else "right")
     bound = example.kernel.bind(example.cases[-1].args())
     for target in TARGETS:

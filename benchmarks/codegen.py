@@ -48,9 +48,9 @@ def measure(name: str, count: int, seed: int, library: str) -> Row:
     gc.collect()
     start = time.perf_counter()
     bound = example.kernel.bind(args)
-    default = bound.config_spec.default_config()
+    spec = bound.config_spec
     bind = time.perf_counter()
-    bound.to_triton_code(default)
+    bound.to_triton_code(spec.default_config())
     first = time.perf_counter()
     # The first half lowers the structures that random configurations have; the second half is measured.
     times: list[float] = []

@@ -8,6 +8,7 @@ is "failed". A matrix product in a configuration made for matrix units must cont
 import argparse
 import random
 import time
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -31,6 +32,7 @@ Task = tuple[str, str, int, int]
 def compile_one(task: Task) -> Row:
     """Compile one configuration for one target."""
     name, target, index, seed = task
+    warnings.filterwarnings("ignore", message=".*make_block_ptr is deprecated")
     example = registry.load(name)
     bound = example.kernel.bind(example.bench[0].blank())
     space = bound.stages_for(target).space

@@ -6,7 +6,8 @@ at a time with the GPU to itself, the configurations that were right on the benc
 
     PYTHONPATH=src python -m benchmarks.gpu_check --out results --configs 20 --time-limit 540
 
-With `--device cpu` the cases run in the interpreter of the Triton dialect and nothing is timed.
+Without a GPU, `--device cpu` runs the cases in the interpreter of the triton dialect, and `--device triton-interpreter` the
+generated programs in Triton's own; nothing is timed.
 """
 
 import argparse
@@ -31,7 +32,9 @@ def tasks_of(options: argparse.Namespace) -> list[gpu_tasks.CheckTask]:
     places = []
     for name in options.examples:
         example = registry.load(name)
-        cases = [*example.cases, *([] if options.device == "cpu" else example.bench[: options.benches])]
+        cases = [*example.cases, *(example.bench[: options.benches] if options.device == "cuda" else [])]
+        if options.device == "triton-interpreter":
+            cases = [case for case in cases if example.suits_triton_interpreter(case)]
         places += [(name, case.name) for case in cases]
     return [
         gpu_tasks.CheckTask(name, case, index, options.device, options.seed, options.configs)
@@ -134,7 +137,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--time-limit", type=float, default=540.0, metavar="SECONDS", help="for everything together")
     parser.add_argument("--each", type=float, default=60.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--processes", type=int, default=None)
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--device", choices=["cuda", "cpu", "triton-interpreter"], default="cuda")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--torch-compile", action="store_true", help="time torch.compile too")
     options = parser.parse_args()
@@ -142,6 +145,9 @@ def parsed() -> argparse.Namespace:
         options.configs = 20 if options.device == "cuda" else 1
     if options.processes is None:
         options.processes = max(1, min(16, os.cpu_count() or 1))
+    if options.device == "triton-interpreter":
+        # Workers inherit it, and Triton reads it when they import it.
+        os.environ["TRITON_INTERPRET"] = "1"
     options.out.mkdir(parents=True, exist_ok=True)
     return options
 

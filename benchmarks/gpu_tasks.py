@@ -12,7 +12,10 @@ from benchmarks.pool import Poisoned
 
 @dataclass(frozen=True)
 class CheckTask:
-    """Run configuration number `index` of one case of an example: 0 is the default, the others are random."""
+    """Run configuration number `index` of one case of an example: 0 is the default, the others are random.
+
+    `device` is "cuda", "cpu" for the interpreter of the triton dialect, or "triton-interpreter".
+    """
 
     example: str
     case: str
@@ -61,6 +64,7 @@ def check(task: CheckTask) -> dict[str, Any]:
                 actual = _interpreted(bound, config, args)
             else:
                 actual = bound.compile_config(config, allow_print=False)(*args)
+            if task.device == "cuda":
                 torch.cuda.synchronize()
         row["compile_s"] = round(time.perf_counter() - start, 3)
         row["error"] = example.check(actual, args, expected)
@@ -112,7 +116,7 @@ def _prepared(
     from examples import registry
 
     example = registry.load(name)
-    args = example.case(case_name).args(device, seed)
+    args = example.case(case_name).args("cuda" if device == "cuda" else "cpu", seed)
     expected = example.reference(*args) if with_reference else None
     bound = example.kernel.bind(args)
     rng = random.Random(f"{seed}/{name}/{case_name}")

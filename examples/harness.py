@@ -105,6 +105,11 @@ class Example:
                 return case
         raise KeyError(f"example {self.name!r} has no case {name!r}")
 
+    def suits_triton_interpreter(self, case: Case) -> bool:
+        """Whether Triton's interpreter can run a case: it multiplies bfloat16 matrices as the integers of their bits."""
+        bf16 = any(isinstance(arg, torch.Tensor) and arg.dtype == torch.bfloat16 for arg in case.blank())
+        return not (self.uses_dot and bf16)
+
     def unit(self, dtype: torch.dtype, args: Args) -> float:
         """The relative error to expect of a result of `dtype`: its rounding, and that of the sums behind it."""
         on_gpu = any(isinstance(arg, torch.Tensor) and arg.is_cuda for arg in args)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from examples import registry
-from examples.harness import Args, Case, Example, poisoned
+from examples.harness import Args, Example, poisoned
 
 ROOT = Path(__file__).parents[2]
 
@@ -147,17 +147,11 @@ for name in sys.argv[2:]:
 """
 
 
-def triton_can_interpret(example: Example, case: Case) -> bool:
-    """Triton's interpreter multiplies bfloat16 matrices as the integers that hold their bits."""
-    bf16 = any(isinstance(arg, torch.Tensor) and arg.dtype == torch.bfloat16 for arg in case.args())
-    return not (example.uses_dot and bf16)
-
-
 @pytest.mark.parametrize("name", registry.names())
 def test_printed_triton_in_its_interpreter(name: str) -> None:
     """The printed program, run by Triton's own interpreter, in a process where that is switched on from the start."""
     example = registry.load(name)
-    cases = [case.name for case in example.cases if triton_can_interpret(example, case)]
+    cases = [case.name for case in example.cases if example.suits_triton_interpreter(case)]
     assert cases, f"{name} has no case that Triton's interpreter can run"
     environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     done = subprocess.run(

@@ -323,6 +323,20 @@ def test_sizes_are_not_the_same_unless_asserted() -> None:
     torch.testing.assert_close(run(asserted, X.clone(), Y, static_shapes=False), X + Y)
 
 
+def reshaped(x):
+    flat = x.reshape(-1)
+    out = torch.empty_like(flat)
+    for t in hl.tile(flat.size(0)):
+        out[t] = flat[t] + 1
+    return out
+
+
+def test_shapes_that_host_code_needs_are_guarded() -> None:
+    found = trace(reshaped, (X.t(),), static_shapes=False).attributes["helion_ir.specialized"]
+    assert [t.data for t in found] == ["tuple(x.shape)", "x.stride()"]  # pyright: ignore
+    torch.testing.assert_close(run(reshaped, X.t(), static_shapes=False), X.t().reshape(-1) + 1)
+
+
 DYNAMIC = ["scalars_and_globals", "containers", "in_place", "first_item", "broadcast_extent", "two_roots"]
 
 

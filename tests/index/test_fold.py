@@ -9,16 +9,34 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Expr, Integer
+from xdsl.parser import Parser
 
-from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.context import new_context
+from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.index.expr import (
-    And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, NextPow2, Not, Or, Where, compiled, knob, string, substitute, symbol,
+    And,
+    CeilDiv,
+    Eq,
+    FloorDiv,
+    Le,
+    Lt,
+    Max,
+    Min,
+    Mod,
+    Ne,
+    NextPow2,
+    Not,
+    Or,
+    Where,
+    compiled,
+    knob,
+    string,
+    substitute,
+    symbol,
 )  # fmt: skip
 from helion_ir.index.facts import Fact, decide, fact_of
 from helion_ir.index.fold import fold
 from helion_ir.index.text import expr_text
-from xdsl.parser import Parser
 
 I, J, B = symbol("i"), symbol("j"), knob("b")
 VALUES = {"i": range(0, 12), "j": range(0, 8), "b": (4, 8)}

@@ -66,7 +66,9 @@ def test_every_stage_computes_what_pytorch_does(name: str, seed: int) -> None:
         again = parse_module(text, stage)
         assert module_text(again) == text, f"{stage} does not read back"
         got = run_module(again, args, assignment)
-        torch.testing.assert_close(got.double(), want, rtol=tolerance, atol=tolerance * want.abs().max().item(), msg=lambda m: f"{stage}: {m}")
+        torch.testing.assert_close(
+            got.double(), want, rtol=tolerance, atol=tolerance * want.abs().max().item(), msg=lambda m: f"{stage}: {m}"
+        )
 
     template = lower(module, assignment, check)
     check("materialize-config", materialize(template, assignment))
@@ -86,7 +88,10 @@ def test_template_and_materialized_module_print_the_same(name: str) -> None:
         concrete.verify()
         assert not knobs_read(concrete) and not any(isinstance(op, ChooseOp) for op in concrete.walk())
         assert print_module(template, assignment).text == print_module(concrete).text
-        assert print_module(parse_module(module_text(template)), assignment).text == print_module(template, assignment).text
+        assert (
+            print_module(parse_module(module_text(template)), assignment).text
+            == print_module(template, assignment).text
+        )
     assert len(templates) == (2 if name == "row_sums" else 1)
 
 
@@ -135,7 +140,9 @@ def test_materialize_config_as_a_pass() -> None:
     assignment = complete(module, {"tile_m.block_size": 32, "pid_type": "persistent_blocked"})
     template = lower(module, assignment)
     want = print_module(template, assignment).text
-    MaterializeConfig(config='{"tile_m.block_size": 32, "pid_type": "persistent_blocked"}').apply(new_context(), template)
+    MaterializeConfig(config='{"tile_m.block_size": 32, "pid_type": "persistent_blocked"}').apply(
+        new_context(), template
+    )
     assert print_module(template).text == want
 
 

@@ -12,7 +12,7 @@ from torch import SymInt
 from helion_ir import exc
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.tile.compute import IotaOp, RandomOp, ScanOp
-from helion_ir.dialects.tile.control import BeginOp, EndOp, IdOp, IndexOp, ShiftOp
+from helion_ir.dialects.tile.ranges import BeginOp, EndOp, IdOp, IndexOp, ShiftOp
 from helion_ir.dialects.types import f32
 from helion_ir.frontend import subscripts
 from helion_ir.frontend.combine import Combine

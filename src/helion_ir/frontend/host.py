@@ -23,6 +23,7 @@ from helion_ir.frontend.host_language import HostLanguage
 from helion_ir.frontend.host_tensors import WithoutData
 from helion_ir.frontend.regions import assigned
 from helion_ir.frontend.size_node import DependsOnBlockSize
+from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.source import Edit, HostText, file_lines, function_node, place_of_node, source_of
 from helion_ir.frontend.values import COMPARE, Condition, HostBool, HostFloat, compare_sizes, is_size
 from helion_ir.language import active, loops, tunables
@@ -318,10 +319,10 @@ class Host:
             )
             for x, y in pairs:
                 if isinstance(x, SymInt) and isinstance(y, SymInt) and self.trace.unify(x, y):
-                    self._replace(y, x)
+                    self.replace(y, x)
 
-    def _replace(self, old: SymInt, new: SymInt) -> None:
-        """Put one size in place of another in every variable."""
+    def replace(self, old: SymInt, new: Size) -> None:
+        """Put one size in place of another in the shape of every tensor, once they are known to be equal."""
         swapped: dict[int, torch.Tensor] = {}
 
         def other(size: Any) -> Any:
@@ -329,7 +330,7 @@ class Host:
 
         def changed(leaf: Any) -> Any:
             if not isinstance(leaf, torch.Tensor):
-                return other(leaf)
+                return leaf if isinstance(new, int) else other(leaf)
             if id(leaf) not in swapped:
                 shape = [other(s) for s in leaf.shape]
                 swapped[id(leaf)] = torch.empty_strided(shape, leaf.stride(), dtype=leaf.dtype, device="meta")

@@ -40,6 +40,7 @@ class HostLanguage:
         if isinstance(value, SymInt):
             if (known := self.trace.arguments.specialize(value)) is None:
                 raise exc.SpecializeArgType(f"{value} is fixed by the configuration or by data, not by the call")
+            self.host.replace(value, known)
             return known
         if isinstance(value, int) and not isinstance(value, bool):
             return value

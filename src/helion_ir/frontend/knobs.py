@@ -12,7 +12,7 @@ from xdsl.ir import Operation
 from helion_ir import exc
 from helion_ir.dialects.knob import DeclareOp, Domain, KnobValue, pow2
 from helion_ir.dialects.tile.compute import DotOp
-from helion_ir.dialects.tile.control import AxisOp
+from helion_ir.dialects.tile.ranges import AxisOp
 from helion_ir.dialects.types import TileType, bit_width
 from helion_ir.frontend.sizes import BlockSizes, Size
 from helion_ir.index.expr import compiled, knob, knobs_of

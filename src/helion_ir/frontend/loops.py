@@ -12,7 +12,8 @@ from torch import SymInt
 from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 
 from helion_ir import exc
-from helion_ir.dialects.tile.control import BeginOp, EndOp, ForOp, ParallelOp
+from helion_ir.dialects.tile.control import ForOp, ParallelOp
+from helion_ir.dialects.tile.ranges import BeginOp, EndOp
 from helion_ir.dialects.types import RangeType, range_type
 from helion_ir.frontend.regions import MOST_UNROLLED, assigned, iterated
 from helion_ir.frontend.sizes import Size

@@ -13,10 +13,10 @@ from xdsl.ir import Operation, SSAValue
 
 from helion_ir import exc
 from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.tile.binary import AddOp
 from helion_ir.dialects.tile.compute import FullOp, IotaOp, ReshapeOp
-from helion_ir.dialects.tile.control import BeginOp, EndOp, ShiftOp
-from helion_ir.dialects.tile.elementwise import AddOp
 from helion_ir.dialects.tile.memory import AtomicOp, LoadOp, StoreOp
+from helion_ir.dialects.tile.ranges import BeginOp, EndOp, ShiftOp
 from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import Condition, DeviceTile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import SymInt
@@ -17,8 +17,9 @@ from helion_ir import exc
 from helion_ir.dialects.host import FuncOp, LaunchOp
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
-from helion_ir.dialects.tile.control import AxisOp, IndexOp, KernelOp
+from helion_ir.dialects.tile.control import KernelOp
 from helion_ir.dialects.tile.memory import AtomicOp, LoadOp, StoreOp
+from helion_ir.dialects.tile.ranges import AxisOp, IndexOp
 from helion_ir.dialects.types import i32, i64, tile_type
 from helion_ir.frontend.arguments import Arguments
 from helion_ir.frontend.capture import Capture
@@ -65,7 +66,9 @@ def trace(
     Args:
         function: A plain Python function whose body has device loops.
         args: Its positional arguments; tensors are asked for shape, strides, dtype and device only.
-        static_shapes: Make sizes and strides constants; else they become arguments of the kernel.
+        static_shapes: Make sizes and strides constants; else they become arguments of the kernel. Where that cannot
+            be, since host code needs them or only equal sizes give a kernel, they are constants nevertheless and the
+            module says that it depends on them. `assert x.size(0) == y.size(0)` makes two sizes one.
         dot_precision: Of products of float32 operands: "tf32", "tf32x3" or "ieee".
         index_dtype: torch.int32 or torch.int64; by default int64 if a tensor has more than 2**31 - 1 elements.
 
@@ -77,7 +80,17 @@ def trace(
         helion_ir.exc.BaseError: with the place in the author's source; and whatever the author's host code raises
             on purpose.
     """
-    tracer = Trace(function, args, static_shapes=static_shapes, dot_precision=dot_precision, index_dtype=index_dtype)
+    options: dict[str, Any] = {"dot_precision": dot_precision, "index_dtype": index_dtype}
+    if static_shapes:
+        return _traced(Trace(function, args, **options))
+    try:
+        return _traced(Trace(function, args, shapes="symbolic", **options))
+    except exc.Base:
+        # Host code that PyTorch cannot run on symbolic sizes, or sizes that only happen to be equal.
+        return _traced(Trace(function, args, shapes="guarded", **options))
+
+
+def _traced(tracer: Trace) -> ModuleOp:
     try:
         return tracer.run()
     except AuthorsError as carrier:
@@ -96,12 +109,12 @@ class Trace:
         function: Callable[..., Any],
         args: Sequence[Any],
         *,
-        static_shapes: bool,
+        shapes: Literal["static", "symbolic", "guarded"] = "static",
         dot_precision: str,
         index_dtype: torch.dtype | None,
     ):
         assert isinstance(function, types.FunctionType), "a kernel is a plain Python function"
-        self.function, self.static_shapes, self.wanted_index_dtype = function, static_shapes, index_dtype
+        self.function, self.shapes, self.wanted_index_dtype = function, shapes, index_dtype
         self.failed_at: exc.Place | None = None
         self.sizes = BlockSizes()
         self.device_text, self.torch_device = "", torch.device("cpu")
@@ -251,7 +264,9 @@ class Trace:
         if (known := self._metas.get(id(tensor))) is None:
             shape: list[Size] = list(tensor.shape)
             strides: list[Size] = list(tensor.stride())
-            if not self.static_shapes:
+            if self.shapes == "guarded":
+                self.arguments.specialized |= {f"tuple({text}.shape)": None, f"{text}.stride()": None}
+            elif self.shapes == "symbolic":
                 shape = [self._size(f"{name}_size_{i}", f"{text}.size({i})", s) for i, s in enumerate(tensor.shape)]
                 strides = [self._size(f"{name}_stride_{i}", f"{text}.stride({i})", s) for i, s in enumerate(strides)]  # pyright: ignore
             known = torch.empty_strided(shape, strides, dtype=tensor.dtype, device="meta")  # pyright: ignore

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sympy
 from sympy import Expr, Integer, Symbol
@@ -56,6 +56,12 @@ class IndexFunction(sympy.Function):
     is_integer = True
     text: ClassVar[str]
     """The keyword of the printed form."""
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, *args: Expr | int) -> Expr:  # pyright: ignore
+            """sympy's own stub says that calling a function gives a class."""
+            ...
 
     @staticmethod
     def compute(*args: Any) -> int:

@@ -10,7 +10,22 @@ from dataclasses import dataclass
 import sympy
 from sympy import Expr, Symbol
 
-from helion_ir.index.expr import NONE, And, CeilDiv, Comparison, FloorDiv, Max, Min, Mod, NextPow2, Not, Or, Where, compiled, knobs_of
+from helion_ir.index.expr import (
+    NONE,
+    And,
+    CeilDiv,
+    Comparison,
+    FloorDiv,
+    Max,
+    Min,
+    Mod,
+    NextPow2,
+    Not,
+    Or,
+    Where,
+    compiled,
+    knobs_of,
+)
 
 INFINITY = math.inf
 
@@ -67,7 +82,11 @@ def _fact(e: Expr, facts: Facts, memo: dict[Expr, Fact]) -> Fact:
             return Fact(low, high, divisor)
         case sympy.Pow():
             n = int(a[1].low)
-            return Fact(a[0].low ** n, a[0].high ** n, a[0].divisor ** n) if a[0].low >= 0 else Fact(divisor=a[0].divisor**n)
+            return (
+                Fact(a[0].low ** n, a[0].high ** n, a[0].divisor ** n)
+                if a[0].low >= 0
+                else Fact(divisor=a[0].divisor ** n)
+            )
         case Comparison() | And() | Or() | Not():
             return BOOLEAN
         case FloorDiv() | CeilDiv():
@@ -132,6 +151,8 @@ def decide(predicate: Expr, domains: Domains) -> Expr:
         return predicate
     function = compiled(predicate)
     # A number that may be none is not none where an expression computes with it: the structure bound says so.
-    numbers = [[v for v in domains[n] if v is not None] if NONE not in predicate.free_symbols else domains[n] for n in names]
+    numbers = [
+        [v for v in domains[n] if v is not None] if NONE not in predicate.free_symbols else domains[n] for n in names
+    ]
     seen = {bool(function(dict(zip(names, values)))) for values in itertools.product(*numbers)}
     return sympy.Integer(int(seen.pop())) if len(seen) == 1 else predicate

@@ -101,7 +101,7 @@ def _floordiv(a: Expr, d: Expr, facts: Facts) -> Expr:
     if _below(r, d, facts):
         return q
     if isinstance(r, FloorDiv) and fact_of(r.args[1], facts).low > 0:  # pyright: ignore
-        inner = FloorDiv(r.args[0], r.args[1] * d)  # (x // b) // d == x // (b * d)
+        inner = FloorDiv(r.args[0], r.args[1] * d)  # pyright: ignore # (x // b) // d == x // (b * d)
         return q + inner
     return q + FloorDiv(r, d)
 
@@ -115,7 +115,7 @@ def _mod(a: Expr, d: Expr, facts: Facts) -> Expr:
     if _below(r, d, facts):
         return r
     if isinstance(r, Mod) and r.args[1].is_Integer and d.is_Integer and int(r.args[1]) % int(d) == 0:  # pyright: ignore
-        return Mod(r.args[0], d)
+        return Mod(r.args[0], d)  # pyright: ignore
     return Mod(r, d)
 
 

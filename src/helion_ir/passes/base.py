@@ -34,6 +34,8 @@ class Pass(ModulePass):
     """
 
     name: ClassVar[str]
+    after: ClassVar[str] = ""
+    """For a pass of a plugin: the pass of the pipeline that it follows."""
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         """The knobs this pass will read, declared before any structure is bound, so that the whole space is known.

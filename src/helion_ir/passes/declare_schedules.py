@@ -41,6 +41,12 @@ class DeclareSchedules(Pass):
                     continue
                 known.add(declared.sym_name.data)
                 first = op.body.block.first_op
-                point = InsertPoint.after(last) if last is not None else InsertPoint.before(first) if first else InsertPoint.at_end(op.body.block)
+                point = (
+                    InsertPoint.after(last)
+                    if last is not None
+                    else InsertPoint.before(first)
+                    if first
+                    else InsertPoint.at_end(op.body.block)
+                )
                 Rewriter.insert_op(declared, point)
                 last = declared

@@ -65,7 +65,9 @@ class _Lift:
         """The parameter that stands for a knob."""
         if of not in self.names:
             name = of.replace(".", "_")
-            while name in self.taken or name == TOTAL or keyword.iskeyword(name) or name in ("tl", "triton", "libdevice"):
+            while (
+                name in self.taken or name == TOTAL or keyword.iskeyword(name) or name in ("tl", "triton", "libdevice")
+            ):
                 name += "_"
             self.taken.add(name)
             self.names[of] = name

@@ -20,7 +20,6 @@ from helion_ir.passes.base import Pass
 from helion_ir.passes.scope import domains_of, partial, range_for, ranges_in_scope
 
 
-
 @dataclass(frozen=True)
 class MakeMasks(Pass):
     """Give every access the mask its ranges imply, and fill inactive lanes before ops that mix lanes.
@@ -253,5 +252,3 @@ def holds_zero(value: SSAValue, wanted: float | int) -> bool:
     while isinstance(owner, EXACT_ON_ZERO):
         owner = owner.operand.owner
     return isinstance(owner, memory.LoadOp)
-
-

@@ -115,5 +115,7 @@ def plugin_passes() -> list[type[Pass]]:
     known = {*PASSES, *(c.name for c in found)} - {*BEFORE_STRUCTURE, "materialize-config"}
     for c in found:
         if (after := getattr(c, "after")) not in known:  # noqa: B009 - the base class does not declare it
-            raise ValueError(f"pass {c.name} is to follow {after!r}, which lowers no kernel; there are {', '.join(n for n in PASSES if n in known)}")
+            raise ValueError(
+                f"pass {c.name} is to follow {after!r}, which lowers no kernel; there are {', '.join(n for n in PASSES if n in known)}"
+            )
     return found

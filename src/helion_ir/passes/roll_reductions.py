@@ -80,7 +80,9 @@ class RollReductions(Pass):
             if schedule is None:
                 continue
             if isinstance(schedule, ExprAttr):
-                raise ValueError(f"bind-structure must run before roll-reductions: the schedule of {axis.label.data} is open")
+                raise ValueError(
+                    f"bind-structure must run before roll-reductions: the schedule of {axis.label.data} is open"
+                )
             assert isinstance(schedule, ValueAttr)
             if schedule.data:
                 _Roller(self, op, axis).run()
@@ -178,7 +180,9 @@ class _Roller:
             assert isinstance(op, Operation)
             operands = [self.recompute(x, block, known) for x in op.operands]
             copy = op.create(
-                operands=operands, result_types=[self.retype(r.type) for r in op.results], properties=dict(op.properties)
+                operands=operands,
+                result_types=[self.retype(r.type) for r in op.results],
+                properties=dict(op.properties),
             )
             copy.location = op.location
             block.add_op(copy)
@@ -187,7 +191,9 @@ class _Roller:
                 known[old] = new
         return known[value]
 
-    def loop(self, role: str, at: Operation, inits: Sequence[SSAValue], fill: Callable[..., list[SSAValue]]) -> control.ForOp:
+    def loop(
+        self, role: str, at: Operation, inits: Sequence[SSAValue], fill: Callable[..., list[SSAValue]]
+    ) -> control.ForOp:
         body = Block(arg_types=[range_type(self.chunk), *[i.type for i in inits]])
         body.args[0].name_hint = self.axis.result.name_hint or self.axis.label.data
         for argument, init in zip(body.args[1:], inits):

@@ -11,7 +11,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import compute, control
 from helion_ir.dialects.types import SCALAR_I32, TileType, i1
@@ -68,7 +68,6 @@ class SimplifyIndex(Pass):
         inner = _operand_facts(op.symbols, known, facts)
         low, high, step = (fact_of(e.data, inner) for e in (op.lower, op.upper, op.step))
 
-
         divisor = math.gcd(low.divisor, step.divisor)
         known[op.body.block.args[0]] = Fact(low.low, max(low.low, high.high - 1), divisor)
 
@@ -111,7 +110,9 @@ def _element(op: ApplyOp) -> object:
     return op.result.type.element_type
 
 
-def _operand_facts(arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> dict[str, Fact]:
+def _operand_facts(
+    arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: dict[str, Fact]
+) -> dict[str, Fact]:
     return facts | {f"d{i}": known.get(a, ANYTHING) for i, a in enumerate(arguments)}
 
 
@@ -149,5 +150,3 @@ def _broadcast_dims(arguments: Sequence[SSAValue]) -> tuple[Expr, ...]:
         dims = [Integer(1)] * (rank - len(dims)) + dims
         dims = [x if x != 1 else y for x, y in zip(dims, own)]
     return tuple(dims)
-
-

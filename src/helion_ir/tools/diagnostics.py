@@ -82,12 +82,14 @@ def verify(module: ModuleOp, spans: Mapping[Operation, Span], stage: str, line_o
         module.verify()
     except Exception as error:
         op, message = _culprit(module, error)
-        author = author_location(op.location)
         if op in spans:
             raise at_span(spans[op], f"{op.name}: {message}", line_offset=line_offset) from error
-        notes = () if author is None else (f"for the program's text at {author}",)
+        author = author_location(op.location)
         after = f"after pass '{stage}' " if stage else ""
-        raise Failure(f"{after}'{op.name}' is not valid: {message}", author or "helion-ir-opt", op_line(op), 1, len(op.name), notes) from error  # fmt: skip
+        line = op_line(op)
+        column = max(line.find(op.name), 0) + 1
+        message = f"{after}'{op.name}' is not valid: {message}"
+        raise Failure(message, author or "helion-ir-opt", line, column, len(op.name)) from error
 
 
 def _culprit(module: ModuleOp, error: Exception) -> tuple[Operation, str]:

@@ -75,9 +75,8 @@ class _Assembly(Target):
         target = target_of(module)
         if not target.backend:
             raise Failure(f"nothing compiles for target '{target.name}'; set helion_ir.target on the module")
-        compile_module = _backend("compile:compile_module")
-        compiled = compile_module(module, _assignment(module, self.config), target)
-        for one in compiled if isinstance(compiled, list | tuple) else [compiled]:
+        print_module, compile_kernels = _backend("printer:print_module"), _backend("compile:compile_kernels")
+        for one in compile_kernels(print_module(module, _assignment(module, self.config)), target):
             if self.stage not in one.asm:
                 raise Failure(f"target '{target.name}' has no {self.stage}; there are: {', '.join(one.asm)}")
             text = one.asm[self.stage]
@@ -143,9 +142,11 @@ def read_config(text: str) -> str:
         raise Failure(f"cannot read the configuration: {error}") from error
 
 
-def _assignment(module: ModuleOp, text: str) -> Mapping[str, KnobValue]:
+def _assignment(module: ModuleOp, text: str) -> Mapping[str, KnobValue] | None:
     from helion_ir.passes.bind_structure import complete, parse_assignment
 
+    if not text and not any(declarations(module)):
+        return None  # every knob is bound
     return complete(module, parse_assignment(read_config(text)))
 
 

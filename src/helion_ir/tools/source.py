@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.parser import Parser
+from xdsl.parser.generic_parser import ParserState
 from xdsl.utils.exceptions import ParseError
-from xdsl.utils.lexer import Span
+from xdsl.utils.lexer import Input, Span
+from xdsl.utils.mlir_lexer import MLIRLexer
+
+
+class SourceLexer(MLIRLexer):
+    """xDSL's lexer; its expression for strings takes exponential time where a quote is missing."""
+
+    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*"')
 
 
 class SourceParser(Parser):
@@ -18,7 +28,8 @@ class SourceParser(Parser):
     """
 
     def __init__(self, ctx: Context, text: str, name: str):
-        super().__init__(ctx, text, name)
+        super().__init__(ctx, "", name)
+        self._parser_state = ParserState(SourceLexer(Input(text, name)))
         self.spans: dict[Operation, Span] = {}
 
     def parse_operation(self) -> Operation:
@@ -68,8 +79,6 @@ def parse_source(
     Raises:
         ParseError: the text is malformed, in whatever way.
     """
-    from xdsl.utils.lexer import Input
-
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -12,7 +12,10 @@
 // CHECK:        (32,),
 
 // LOOP:      def _row_sums(
-// LOOP:        for {{.*}} in tl.range(0, 1021, reduction_n
+// LOOP:        for {{.*}} in tl.range(
+// LOOP-NEXT:     0,
+// LOOP-NEXT:     1021,
+// LOOP-NEXT:     reduction_n,
 // LOOP:        tl.load(
 // LOOP:        tl.sum({{.*}}, 1)
 // LOOP-NOT:    tl.load(

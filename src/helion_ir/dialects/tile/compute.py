@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -17,13 +18,11 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.traits import ConstantLike, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, i64, ints, number, tile_type
-
 
 # ---- constants ------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sympy import Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp, RequireOp, declarations, integers, one_of, pow2
@@ -16,7 +16,7 @@ from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.triton.types import PointerType
-from helion_ir.dialects.types import RangeType, RefType, tile_type
+from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import Le, Not, Or, knob
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, shapes
@@ -51,7 +51,9 @@ class ConvertTileToTriton(Pass):
         dots = any(isinstance(op, compute.DotOp) for op in module.walk())
         most = min(32, target.max_warps)
         yield DeclareOp("num_warps", pow2(1, most), 4, owner=self.name, doc="warps of one program")
-        yield DeclareOp("num_stages", integers(1, 6), 2 if dots else 1, owner=self.name, doc="depth of software pipelines")
+        yield DeclareOp(
+            "num_stages", integers(1, 6), 2 if dots else 1, owner=self.name, doc="depth of software pipelines"
+        )
         for loop in [op for op in module.walk() if isinstance(op, tile.ForOp)]:
             yield from self._loop_knobs(loop.label.data, target.acc_multi_buffer, target.warp_specialization, None)
         # The loops that roll-reductions may make; named by role there.
@@ -101,7 +103,8 @@ class ConvertTileToTriton(Pass):
     def _kernel(self, kernel: tile.KernelOp, module: ModuleOp, declared: set[str]) -> None:
         source = kernel.body.block
         types = [
-            tile_type((), PointerType(a.type.element_type)) if isinstance(a.type, RefType) else a.type for a in source.args
+            tile_type((), PointerType(a.type.element_type)) if isinstance(a.type, RefType) else a.type
+            for a in source.args
         ]
         lower = Lowering(self, module, target_of(module))
         body = lower.region(source, types)
@@ -138,13 +141,10 @@ def rolled_loops(module: ModuleOp) -> Iterator[tuple[str, ExprAttr]]:
 
 
 def _role(op: Operation, extent: object, store: type[Operation]) -> str | None:
-    from helion_ir.dialects.types import TileType
+    def named(value: SSAValue) -> bool:
+        return isinstance(value.type, TileType) and extent in value.type.dims
 
-    def names(value: object) -> bool:
-        return isinstance(value, TileType) and extent in value.dims
-
-    if isinstance(op, compute.ReduceOp) and names(op.operand.type) and extent in [op.operand.type.dims[i] for i in op.dims]:  # pyright: ignore
-        return op.kind.data
-    return "store" if isinstance(op, store) and any(names(v.type) for v in op.operands) else None
-
-
+    if isinstance(op, compute.ReduceOp) and named(op.operand):
+        assert isinstance(op.operand.type, TileType)
+        return op.kind.data if extent in [op.operand.type.dims[i] for i in op.dims] else None
+    return "store" if isinstance(op, store) and any(named(v) for v in op.operands) else None

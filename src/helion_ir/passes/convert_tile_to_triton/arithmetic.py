@@ -70,8 +70,6 @@ INTEGER_OPERATORS: dict[type[tile.ElementwiseOp], str] = {
 BOOLEAN_OPERATORS = {tile.AddOp: "|", tile.MulOp: "&", tile.SubOp: "^", tile.MaximumOp: "|", tile.MinimumOp: "&"}
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
-ALL_NAN = {"propagate_nan": "tl.PropagateNan.ALL"}
-
 
 def _element(op: tile.ElementwiseOp) -> Attribute:
     type_ = op.results[0].type
@@ -203,11 +201,11 @@ def truncate(lower: Lowering, op: tile.TruncOp) -> Sequence[SSAValue]:
 
 @lowers(tile.MaximumOp, tile.MinimumOp)
 def extremum(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
-    operands = _operands(lower, op)
+    lhs, rhs = _operands(lower, op)
     if _element(op) == i1:
-        return (lower.binary(BOOLEAN_OPERATORS[type(op)], *operands),)
+        return (lower.binary(BOOLEAN_OPERATORS[type(op)], lhs, rhs),)
     callee = "tl.maximum" if isinstance(op, tile.MaximumOp) else "tl.minimum"
-    return (lower.call(callee, operands, **ALL_NAN),)
+    return (lower.call(callee, [lhs, rhs], propagate_nan="tl.PropagateNan.ALL"),)
 
 
 @lowers(tile.FmaxOp, tile.FminOp)
@@ -289,5 +287,3 @@ def to_element(lower: Lowering, x: SSAValue, element: Attribute) -> SSAValue:
     if source in (bf16, f8e4m3, f8e5m2) and element != f32:
         x = lower.cast(x, f32)
     return lower.cast(x, element)
-
-

@@ -20,7 +20,6 @@ from helion_ir.passes.scope import Bounds, bounds_of, physical
 from helion_ir.targets import Target
 
 
-
 @dataclass(frozen=True)
 class Range:
     """A lowered range: its first index, its indices, and where its lanes end."""
@@ -197,7 +196,9 @@ class Lowering:
             if old.name_hint:
                 new.name_hint = old.name_hint
 
-    def region(self, source: Block, arguments: Sequence[Attribute], before: Callable[[Block], None] | None = None) -> Region:
+    def region(
+        self, source: Block, arguments: Sequence[Attribute], before: Callable[[Block], None] | None = None
+    ) -> Region:
         """Lower a block into a region of its own with arguments of these types, mapped in order."""
         outer, self.block = self.block, Block(arg_types=arguments)
         inner = self.block

@@ -88,7 +88,13 @@ def _placed(lower: Lowering, op: tile.AccessOp, rank: int) -> list[tuple[SSAValu
     return out
 
 
-def masked(lower: Lowering, op: tile.AccessOp, build: Callable[[SSAValue | None], Sequence[SSAValue]], types: Sequence[Attribute], hint: str | None) -> Sequence[SSAValue]:
+def masked(
+    lower: Lowering,
+    op: tile.AccessOp,
+    build: Callable[[SSAValue | None], Sequence[SSAValue]],
+    types: Sequence[Attribute],
+    hint: str | None,
+) -> Sequence[SSAValue]:
     """Build an access with its mask, or both ways where only some configurations need one."""
     if op.mask is None:
         return build(None)
@@ -100,7 +106,13 @@ def masked(lower: Lowering, op: tile.AccessOp, build: Callable[[SSAValue | None]
     return build(lower.get(mask))
 
 
-def addressed(lower: Lowering, op: tile.AccessOp, build: dict[str, Callable[[], Sequence[SSAValue]]], types: Sequence[Attribute], hint: str | None) -> Sequence[SSAValue]:
+def addressed(
+    lower: Lowering,
+    op: tile.AccessOp,
+    build: dict[str, Callable[[], Sequence[SSAValue]]],
+    types: Sequence[Attribute],
+    hint: str | None,
+) -> Sequence[SSAValue]:
     """Build an access in the ways its indexing knob allows."""
     attr = op.indexing
     if not isinstance(attr, ExprAttr):

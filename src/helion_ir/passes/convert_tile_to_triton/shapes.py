@@ -16,6 +16,7 @@ from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.scope import physical
 
+
 def _type(value: SSAValue) -> TileType:
     assert isinstance(value.type, TileType)
     return value.type
@@ -230,7 +231,9 @@ def dot(lower: Lowering, op: tile.DotOp) -> Sequence[SSAValue]:
     if precision not in lower.target.dot_precisions:
         precision = lower.target.dot_precisions[0]
     if not lower.target.rounds_bf16:  # the interpreter multiplies the bits of 16- and 8-bit floats
-        lhs, rhs = (to_element(lower, v, f32) if _type(v).element_type in (bf16, f8e4m3, f8e5m2) else v for v in (lhs, rhs))
+        lhs, rhs = (
+            to_element(lower, v, f32) if _type(v).element_type in (bf16, f8e4m3, f8e5m2) else v for v in (lhs, rhs)
+        )
     a, b, c = (_type(v).dims for v in (lhs, rhs, acc))
     if len(a) == 3 and a[0] == 1:  # a batch of one is a plain product, which tensor cores do
         lhs, rhs, flat = lower.reshape(lhs, a[1:]), lower.reshape(rhs, b[1:]), lower.reshape(acc, c[1:])
@@ -253,4 +256,3 @@ def random(lower: Lowering, op: tile.RandomOp) -> Sequence[SSAValue]:
     type_ = tile_type(_type(offset).dims, f32)
     made = lower.add(triton.CallOp("tl.rand", [seed, offset], type_, {}))
     return (to_element(lower, made, _type(op.result).element_type),)
-
