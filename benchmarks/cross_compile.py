@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--targets", nargs="*", default=list(TARGETS))
     parser.add_argument("--configs", type=int, default=5, help="random configurations beside the default")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--each", type=float, default=120.0, metavar="SECONDS", help="for one configuration")
+    parser.add_argument("--each", type=float, default=30.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="for everything together")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

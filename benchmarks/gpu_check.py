@@ -135,7 +135,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--configs", type=int, default=None, help="random configurations a case (20; on the CPU 1)")
     parser.add_argument("--benches", type=int, default=1, help="benchmark inputs of an example that are used")
     parser.add_argument("--time-limit", type=float, default=540.0, metavar="SECONDS", help="for everything together")
-    parser.add_argument("--each", type=float, default=60.0, metavar="SECONDS", help="for one configuration")
+    parser.add_argument("--each", type=float, default=30.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--processes", type=int, default=None)
     parser.add_argument("--device", choices=["cuda", "cpu", "triton-interpreter"], default="cuda")
     parser.add_argument("--seed", type=int, default=0)

@@ -20,7 +20,7 @@ X = torch.ones(40, 30)
 def unknown_name(x):
     out = torch.empty_like(x)
     for tile in hl.tile(x.size(0)):
-        out[tile, :] = x[tyle, :]  # here
+        out[tile, :] = x[tyle, :]  # here  # noqa: F821
     return out
 
 

@@ -68,7 +68,7 @@ class IndexFunction(sympy.Function):
         raise NotImplementedError
 
     @classmethod
-    def eval(cls, *args: Expr) -> Expr | None:
+    def eval(cls, *args: Expr) -> Expr | None:  # pyright: ignore
         if all(a.is_Integer for a in args):
             return Integer(cls.compute(*[int(a) for a in args]))
         return cls.reduced(*args)
@@ -259,7 +259,7 @@ class Not(IndexFunction):
     @classmethod
     def reduced(cls, *args: Expr) -> Expr | None:
         (a,) = args
-        return a.args[0] if isinstance(a, Not) else None
+        return a.args[0] if isinstance(a, Not) else None  # pyright: ignore
 
 
 class Where(IndexFunction):

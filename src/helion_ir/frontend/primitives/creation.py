@@ -127,7 +127,8 @@ def iota(cap: Capture, length: Size, *, start: Size, step: Size, dtype: torch.dt
 
 def _refusal(error: Exception) -> Any:
     def emitter(cap: Capture, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        raise error
+        # a new one each time: errors take on the place where they were raised
+        raise type(error)(*error.args)
 
     return emitter
 

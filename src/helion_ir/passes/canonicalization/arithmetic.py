@@ -106,7 +106,7 @@ class UndoTwice(Canonicalization):
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         inner = op.operands[0].owner
-        if type(inner) is type(op):
+        if isinstance(inner, Operation) and type(inner) is type(op):
             forward(rewriter, op, inner.operands[0])
 
 

@@ -80,7 +80,7 @@ class SubstituteBounds(Canonicalization):
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         attrs = {name: a for name in _EXPRESSIONS if (a := op.properties.get(name)) is not None}
-        flat = [e.data for a in attrs.values() for e in (a.data if isinstance(a, ArrayAttr) else (a,))]
+        flat = [e.data for a in attrs.values() for e in (a.data if isinstance(a, ArrayAttr) else (a,))]  # pyright: ignore
         found = _substituted(op.symbols, flat, None)  # pyright: ignore[reportAttributeAccessIssue] - BOUNDED have it
         if found is None:
             return
@@ -88,7 +88,7 @@ class SubstituteBounds(Canonicalization):
         new = iter(exprs)
         for name, a in attrs.items():
             many = isinstance(a, ArrayAttr)
-            op.properties[name] = ArrayAttr([expr_attr(next(new)) for _ in a.data]) if many else expr_attr(next(new))
+            op.properties[name] = ArrayAttr([expr_attr(next(new)) for _ in a.data]) if many else expr_attr(next(new))  # pyright: ignore
         _set_symbols(op, kept)
         rewriter.notify_op_modified(op)
 

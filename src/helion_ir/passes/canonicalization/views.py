@@ -36,7 +36,7 @@ class MergeViews(Canonicalization):
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         inner = op.operands[0].owner
-        if type(inner) is type(op):
+        if isinstance(inner, Operation) and type(inner) is type(op):
             rewriter.replace(op, type(op).create(operands=inner.operands, result_types=op.result_types))
 
 
