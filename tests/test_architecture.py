@@ -124,7 +124,9 @@ def test_every_pass_is_registered() -> None:
 @pytest.mark.parametrize("name", sorted(PASSES))
 def test_a_pass_explains_itself(name: str) -> None:
     doc = load_pass(name).__doc__ or ""
-    assert len(doc.strip().splitlines()) >= 5, "what it does, before and after, what it does not handle, what must precede"
+    assert len(doc.strip().splitlines()) >= 5, (
+        "what it does, before and after, what it does not handle, what must precede"
+    )
     assert re.search(r"[Nn]ot handle", doc), "what it does not handle"
 
 

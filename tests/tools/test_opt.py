@@ -131,7 +131,7 @@ def test_reproducer_repeats_the_failure(how: str, row_sums: str, capsys: pytest.
 @pytest.mark.usefixtures("breaking")
 def test_the_pass_at_fault_and_the_authors_line_are_named(row_sums: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = Path(row_sums).read_text()
-    Path(row_sums).write_text(re.sub(r'(%s = tile\.reduce .*)', r'\1 loc("rows.py":9:4)', text))
+    Path(row_sums).write_text(re.sub(r"(%s = tile\.reduce .*)", r'\1 loc("rows.py":9:4)', text))
     assert run([row_sums, "-p", "break-the-ir"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         "rows.py:9:4: error: after pass 'break-the-ir' 'tile.reduce' is not valid: "

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from helion_ir.runtime.bound_kernel import BoundKernel
     from helion_ir.runtime.stages import Stages
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look into kernels: their IR, their code, their results.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Look into kernels: their IR, their code, their results."
+)
 
 KernelArgument = Annotated[str, typer.Argument(metavar="FILE.py:KERNEL", help="the kernel; the file says what to call it with")]  # fmt: skip
 ConfigOption = Annotated[str, typer.Option(help="JSON, by knob or by field of Config; @FILE reads it from a file")]
@@ -26,10 +28,14 @@ TargetOption = Annotated[str, typer.Option(help="a device, present or not; by de
 @app.command()
 def dump(
     kernel: KernelArgument,
-    stage: Annotated[str, typer.Option(help="tile, declared, a pass, template, materialize-config, triton, or all")] = "all",
+    stage: Annotated[
+        str, typer.Option(help="tile, declared, a pass, template, materialize-config, triton, or all")
+    ] = "all",
     config: ConfigOption = "",
     target: TargetOption = "",
-    directory: Annotated[Path | None, typer.Option("--dir", help="write a file a stage here instead of printing")] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="write a file a stage here instead of printing")
+    ] = None,
 ) -> None:
     """Print the IR of a kernel after the stages of the compiler."""
     with _explained():
@@ -58,7 +64,9 @@ def dump(
 def compile(
     kernel: KernelArgument,
     config: ConfigOption = "",
-    target: Annotated[list[str] | None, typer.Option(help="a device, present or not; may be given several times")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="a device, present or not; may be given several times")
+    ] = None,
     emit: Annotated[str, typer.Option(help="print this instead: triton, ttir, ttgir, llir, ptx, amdgcn")] = "",
 ) -> None:
     """Compile a configuration, by default the kernel's own, and say what it needs of each device."""

@@ -119,4 +119,3 @@ def pipeline_failure(pipeline: str, name: str, message: str) -> Failure:
     """The failure of a pass named in `-p`, with a caret below its name."""
     column = max(pipeline.find(name), 0) + 1
     return Failure(message, f"-p:1:{column}", pipeline, column, len(name))
-

@@ -9,10 +9,9 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
-from typing import IO, Any, ClassVar, cast
+from typing import IO, Any, ClassVar
 
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.ir import Attribute, Operation
@@ -95,7 +94,7 @@ class HelionIROpt(xDSLOptMain):
         arg_parser.set_defaults(print_debuginfo=True)
         arg_parser.epilog = (
             f"'{DEFAULT_PIPELINE}' in -p stands for the passes of the compiler that the module has not been through; "
-            f"its options are those of bind-structure and materialize-config: {DEFAULT_PIPELINE}{{config=\"...\"}}."
+            f'its options are those of bind-structure and materialize-config: {DEFAULT_PIPELINE}{{config="..."}}.'
         )
         add = arg_parser.add_argument_group("helion-ir").add_argument
         add("--print-ir-before", default="", metavar="P,..", help="print the IR on stderr before these passes")

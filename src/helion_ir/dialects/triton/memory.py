@@ -160,7 +160,7 @@ class MakeBlockPtrOp(MakeBlockOp):
         super().__init__(
             operands=[base, list(offsets)],
             properties={"shape": shape, "strides": strides, "block": block, "order": ints(order)},
-            result_types=[BlockPointerType(block, base.type.element_type.pointee)]  # pyright: ignore,  # pyright: ignore
+            result_types=[BlockPointerType(block, base.type.element_type.pointee)],  # pyright: ignore,  # pyright: ignore
         )
 
 
@@ -224,7 +224,7 @@ class MakeDescriptorOp(MakeBlockOp):
         super().__init__(
             operands=[base],
             properties={"shape": shape, "strides": strides, "block": block},
-            result_types=[DescriptorType(block, base.type.element_type.pointee)]  # pyright: ignore,  # pyright: ignore
+            result_types=[DescriptorType(block, base.type.element_type.pointee)],  # pyright: ignore,  # pyright: ignore
         )
 
 

@@ -30,9 +30,7 @@ class FenceStores(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for store in [o for o in op.walk() if isinstance(o, StoreOp | BlockStoreOp | DescriptorStoreOp)]:
-            choice = ChooseOp(
-                expr_attr(knob("fence_stores")), [0, 1], [_alternative(), _alternative(BarrierOp())], []
-            )
+            choice = ChooseOp(expr_attr(knob("fence_stores")), [0, 1], [_alternative(), _alternative(BarrierOp())], [])
             Rewriter.insert_op(choice, InsertPoint.before(store))
             self.located(store, [choice])
 
