@@ -75,16 +75,15 @@ def time_all(options: argparse.Namespace, checks: list[Row], deadline: float) ->
     for row in checks:
         if row["status"] == "ok":
             good.setdefault((row["example"], row["case"]), []).append(row["index"])
-    tasks = []
-    until = time.time() + max(0.0, deadline - time.monotonic()) - 5
-    for name in options.examples:
-        for case in registry.load(name).bench[: options.benches]:
-            indices = tuple(sorted(good.get((name, case.name), [])))
-            tasks.append(
-                gpu_tasks.TimeTask(
-                    name, case.name, indices, options.seed, options.configs, options.torch_compile, until
-                )
-            )
+    places = [(name, case.name) for name in options.examples for case in registry.load(name).bench[: options.benches]]
+    # Half of each share is left for making the inputs and for PyTorch.
+    share = (deadline - time.monotonic()) / len(places) / 2
+    tasks = [
+        gpu_tasks.TimeTask(
+            *place, tuple(sorted(good.get(place, []))), options.seed, options.configs, options.torch_compile, share
+        )
+        for place in places
+    ]
     rows: list[Row] = []
     with open(options.out / "times.jsonl", "a") as out:
         # One process at a time: a timing shares the GPU with nothing.

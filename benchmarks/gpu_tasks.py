@@ -35,8 +35,8 @@ class TimeTask:
     seed: int
     count: int
     torch_compile: bool
-    until: float
-    """On `time.time()`: no configuration is begun after it."""
+    seconds: float
+    """From the start of the task: no configuration is begun after it."""
 
 
 def check(task: CheckTask) -> dict[str, Any]:
@@ -82,6 +82,7 @@ def measure(task: TimeTask) -> list[dict[str, Any]]:
     import torch
     from examples.harness import milliseconds
 
+    start = time.monotonic()
     example, args, _, bound, configs = _prepared(
         task.example, task.case, "cuda", task.seed, task.count, with_reference=False
     )
@@ -92,6 +93,8 @@ def measure(task: TimeTask) -> list[dict[str, Any]]:
             call()
             rows.append({"what": what, "ms": milliseconds(call), "config": config})
         except Exception as error:
+            if "CUDA error" in str(error):
+                raise Poisoned(f"{what}: {error}"[:500]) from error
             rows.append(
                 {"what": what, "ms": None, "config": config, "detail": f"{type(error).__name__}: {error}"[:500]}
             )
@@ -101,23 +104,27 @@ def measure(task: TimeTask) -> list[dict[str, Any]]:
         compiled = torch.compile(example.eager)
         add("torch.compile", lambda: compiled(*args))
     for index in task.indices:
-        if time.time() > task.until:
+        if time.monotonic() - start > task.seconds:
             break
         run = bound.compile_config(configs[index], allow_print=False)
         add(f"config {index}", functools.partial(run, *args), dict(configs[index]))
     return rows
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _prepared(
     name: str, case_name: str, device: str, seed: int, count: int, with_reference: bool = True
 ) -> tuple[Any, Sequence[Any], Any, Any, list[Any]]:
     """The example, arguments, reference, bound kernel and configurations of a case; one worker sees a case often."""
+    import torch
     from examples import registry
 
     example = registry.load(name)
     args = example.case(case_name).args("cuda" if device == "cuda" else "cpu", seed)
     expected = example.reference(*args) if with_reference else None
+    if device == "cuda":
+        # The reference's float64 temporaries would stay with this process, and many share the GPU.
+        torch.cuda.empty_cache()
     bound = example.kernel.bind(args)
     rng = random.Random(f"{seed}/{name}/{case_name}")
     space = bound.config_space

@@ -70,10 +70,11 @@ class HostPrinter:
             return ""
         descriptors = any(k.uses_descriptors for k in self.kernels.kernels.values())
         helpers = [_DESCRIPTOR_LAUNCHER if descriptors else _LAUNCHER]
-        imports = "import torch\n"
+        needed = {"import torch", *(i.data for op in block.ops if type(op) is FuncOp for i in op.imports)}
         if self.uses_multiprocessors:
             helpers.append(_MULTIPROCESSORS)
-            imports = "import functools\n\nimport torch\n"
+            needed.add("import functools")
+        imports = "".join(f"{line}\n" for line in sorted(needed))
         return "\n\n".join([imports, *helpers, "\n".join(self.lines) + "\n"])
 
     def function(self, op: FuncOp) -> None:

@@ -16,19 +16,27 @@ from helion_ir.dialects.index import ExprAttr
 
 @irdl_op_definition
 class FuncOp(IRDLOperation):
-    """The author's function: `host.func @matmul ["x", "y"] { … }`; `parameters` are the names it takes."""
+    """The author's function: `host.func @matmul ["x", "y"] imports ["import math"] { … }`.
+
+    `parameters` are the names it takes, `imports` the statements that make the modules and functions it reads known.
+    """
 
     name = "host.func"
 
     sym_name = prop_def(StringAttr)
     parameters = prop_def(ArrayAttr[StringAttr])
+    imports = prop_def(ArrayAttr[StringAttr])
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator())
 
-    def __init__(self, name: str, parameters: Sequence[str], body: Region):
+    def __init__(self, name: str, parameters: Sequence[str], body: Region, imports: Sequence[str] = ()):
         super().__init__(
-            properties={"sym_name": StringAttr(name), "parameters": ArrayAttr([StringAttr(p) for p in parameters])},
+            properties={
+                "sym_name": StringAttr(name),
+                "parameters": ArrayAttr([StringAttr(p) for p in parameters]),
+                "imports": ArrayAttr([StringAttr(i) for i in imports]),
+            },
             regions=[body],
         )
 
@@ -36,12 +44,19 @@ class FuncOp(IRDLOperation):
     def parse(cls, parser: Parser) -> FuncOp:
         name = parser.parse_symbol_name().data
         parameters = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_str_literal)
-        return cls(name, parameters, parser.parse_region())
+        imports: list[str] = []
+        if parser.parse_optional_keyword("imports") is not None:
+            imports = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_str_literal)
+        return cls(name, parameters, parser.parse_region(), imports)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" @{self.sym_name.data} [")
         printer.print_list(self.parameters, lambda p: printer.print_string_literal(p.data))
         printer.print_string("] ")
+        if self.imports.data:
+            printer.print_string("imports [")
+            printer.print_list(self.imports, lambda i: printer.print_string_literal(i.data))
+            printer.print_string("] ")
         printer.print_region(self.body)
 
 

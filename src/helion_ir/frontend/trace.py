@@ -14,7 +14,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.traits import Pure
 
 from helion_ir import exc
-from helion_ir.dialects.host import FuncOp, LaunchOp
+from helion_ir.dialects.host import FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
 from helion_ir.dialects.tile.control import KernelOp
@@ -27,6 +27,7 @@ from helion_ir.frontend.device import DeviceLanguage
 from helion_ir.frontend.diagnostics import explain
 from helion_ir.frontend.expressions import Scope, is_device_code
 from helion_ir.frontend.host import AuthorsError, Host
+from helion_ir.frontend.imports import imports_of
 from helion_ir.frontend.knobs import OWNER, Knobs
 from helion_ir.frontend.loops import LoopCall
 from helion_ir.frontend.regions import assigned
@@ -155,7 +156,9 @@ class Trace:
         parameters = list(names)
         self._check_names()
         self.host.run()
-        ops: list[Operation] = [FuncOp(function.__name__, parameters, Region(self.host.ops))]
+        body = Region(self.host.ops)
+        imports = imports_of(_host_sources(body), function.__globals__)
+        ops: list[Operation] = [FuncOp(function.__name__, parameters, body, imports)]
         ops[0].location = self._location(self.host.node)
         if self.launch is not None:
             kernel = self._kernel()
@@ -469,3 +472,14 @@ def _prune(block: Block) -> None:
             block.insert_op_before(new, op)
             op.detach()
             op.erase()
+
+
+def _host_sources(body: Region) -> list[str]:
+    """The Python of a host function: its statements, and the arguments of its launches."""
+    found: list[str] = []
+    for op in body.block.ops:
+        if isinstance(op, PythonOp):
+            found.append(op.source.data)
+        elif isinstance(op, LaunchOp):
+            found += [a.data for a in op.arguments]
+    return found

@@ -63,7 +63,11 @@ def compile_module(
     interpreter = Interpreter(module, dict(assignment or {}))
     source = _Source(interpreter)
     tree = source.function(function)
-    namespace = _namespace(tree, globals or {}) | source.names
+    if globals is None:  # text read from a file: what it imports, it has to import itself
+        globals = {}
+        for statement in function.imports:
+            exec(statement.data, globals)
+    namespace = _namespace(tree, globals) | source.names
     exec(compile(tree, f"<host.func {function.sym_name.data}>", "exec"), namespace)
     return namespace[function.sym_name.data]
 

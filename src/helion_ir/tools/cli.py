@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,7 +74,7 @@ def compile(
 
     with _explained():
         bound = _bound(kernel)
-        rows = [("target", "kernel", "shared memory", "registers", "spilled", "tensor memory")]
+        rows: list[tuple[str, ...]] = [("target", "kernel", "shared memory", "registers", "spilled", "tensor memory")]
         for name in target or [""]:
             stages, assignment = _stages(bound, config, name)
             printed = stages.printed(assignment)
@@ -131,8 +131,8 @@ def _stages(bound: BoundKernel, config: str, target: str) -> tuple[Stages, dict[
     return stages, dict(stages.space.encode(given))
 
 
-def _text(asm: object, stage: str) -> str:
-    texts = {name: text for name, text in dict(asm).items() if isinstance(text, str)}  # pyright: ignore[reportArgumentType, reportCallIssue]
+def _text(asm: Mapping[str, str | bytes], stage: str) -> str:
+    texts = {name: text for name, text in asm.items() if isinstance(text, str)}
     if stage not in texts:
         raise ValueError(f"there is no {stage}; there are: triton, {', '.join(texts)}")
     return texts[stage]

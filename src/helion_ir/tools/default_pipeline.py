@@ -79,7 +79,7 @@ def expand(module: ModuleOp, spec: ArgSpec) -> list[ModulePass]:
     compiler: list[Pass] = [*FRONT, BindStructure(text) if text else BindStructure(), *pipeline()]
     if any(isinstance(op, TritonKernelOp) for op in module.walk()) and not any(declarations(module)):
         return []  # every knob is bound
-    rest = list(compiler[_first_missing(compiler, module) :])
+    rest: list[ModulePass] = list(compiler[_first_missing(compiler, module) :])
     return [*rest, MaterializeConfig(text)] if text else rest
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from xdsl.dialects.builtin import CallSiteLoc, FileLineColLoc, FusedLoc, ModuleOp, NameLoc
+from xdsl.dialects.builtin import ArrayAttr, CallSiteLoc, FileLineColLoc, FusedLoc, ModuleOp, NameLoc
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Span
@@ -35,7 +36,7 @@ class Failure(Exception):
         return "\n".join(lines)
 
 
-def at_span(span: Span, message: str, notes: tuple[str, ...] = (), line_offset: int = 0) -> Failure:
+def at_span(span: Span[str], message: str, notes: tuple[str, ...] = (), line_offset: int = 0) -> Failure:
     """The failure at a piece of text; the caret covers what of it stands in its first line."""
     text = span.input
     start = min(span.start, len(text))
@@ -50,7 +51,7 @@ def at_span(span: Span, message: str, notes: tuple[str, ...] = (), line_offset: 
 def from_parse_error(error: ParseError, line_offset: int = 0) -> Failure:
     """The failure for malformed text."""
     message = error.msg.strip().splitlines()[0] if error.msg.strip() else "malformed text"
-    return at_span(error.span, message, line_offset=line_offset)
+    return at_span(cast(Span[str], error.span), message, line_offset=line_offset)
 
 
 def author_location(location: Attribute) -> str | None:
@@ -62,7 +63,8 @@ def author_location(location: Attribute) -> str | None:
     if isinstance(location, CallSiteLoc):
         return author_location(location.callee)
     if isinstance(location, FusedLoc):
-        return next((text for inner in location.locations if (text := author_location(inner)) is not None), None)
+        inner_locations = cast(ArrayAttr[Attribute], location.locations)
+        return next((text for inner in inner_locations if (text := author_location(inner)) is not None), None)
     return None
 
 

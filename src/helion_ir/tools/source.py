@@ -37,8 +37,9 @@ class SourceParser(Parser):
         try:
             op = super().parse_operation()
         except ParseError as error:
-            # xDSL points behind the name here.
-            raise ParseError(start, error.msg) if error.msg.endswith("is not registered") else error
+            if error.msg.endswith("is not registered"):  # xDSL points behind the name here
+                raise ParseError(start, error.msg) from None
+            raise
         except RecursionError as error:
             raise ParseError(start, "nested too deeply") from error
         except Exception as error:
