@@ -1,12 +1,14 @@
 """Every example compiled for devices that are not here: what fits, what it uses, and which instructions it gets.
 
 Each example's default and some random configurations are compiled for each target, on shapes of the benchmark inputs. A
-configuration that the target's space rules out is "rejected", one that Triton or its assembler turns down
-is "failed". A matrix product in a configuration made for matrix units must contain their instructions.
+configuration that needs more shared memory than the target has is "rejected", one that Triton or its assembler turns
+down is "failed". A matrix product in a configuration made for matrix units must contain their instructions.
 """
 
 import argparse
+import os
 import random
+import tempfile
 import time
 import warnings
 from collections import Counter
@@ -69,11 +71,23 @@ def table(names: list[str], targets: list[str], rows: list[Row]) -> str:
         for target in targets:
             mine = [row for row in rows if (row["example"], row["target"]) == (name, target) and row["index"] >= 0]
             counts = Counter(row["status"] for row in mine)
-            other = counts.total() - counts["ok"] - counts["rejected"] - counts["failed"]
+            known = [counts[status] for status in ("ok", "rejected", "failed", "timeout")]
             default = next((row for row in mine if row["index"] == 0), {})
             used = [default.get(key) for key in ("shared", "registers", "spills", "compile_s")]
-            cells.append([name, target, counts["ok"], counts["rejected"], counts["failed"], other, *used])
-    header = ["example", "target", "ok", "rejected", "failed", "error", "shared", "registers", "spills", "seconds"]
+            cells.append([name, target, *known, counts.total() - sum(known), *used])
+    header = [
+        "example",
+        "target",
+        "ok",
+        "rejected",
+        "failed",
+        "timeout",
+        "other",
+        "shared",
+        "registers",
+        "spills",
+        "seconds",
+    ]
     return report.markdown_table(header, cells)
 
 
@@ -97,6 +111,9 @@ def main() -> None:
         for target in options.targets
     ]
     rows: list[Row] = []
+    # Workers inherit it: a cache that is not empty would make the seconds meaningless.
+    cache = tempfile.TemporaryDirectory(prefix="helion_ir_cross_compile_")
+    os.environ["TRITON_CACHE_DIR"] = cache.name
     deadline = time.monotonic() + options.time_limit
     for outcome in pool.run(compile_one, tasks, processes=options.processes, seconds=options.each, deadline=deadline):
         name, target, index, _ = outcome.task

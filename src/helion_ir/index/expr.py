@@ -324,6 +324,16 @@ def knobs_of(e: Expr) -> frozenset[str]:
     return frozenset(n[1:] for n in free_names(e) if n.startswith("@"))
 
 
+@functools.cache
+def scalars_of(e: Expr) -> frozenset[str]:
+    """Names of the run-time scalars that `e` reads: neither knobs nor operands `d0, d1, …`.
+
+    >>> sorted(scalars_of(knob("bm") * symbol("n") + operand(0)))
+    ['n']
+    """
+    return frozenset(n for n in free_names(e) if not n.startswith("@") and not (n[0] == "d" and n[1:].isdigit()))
+
+
 def constant_of(e: Expr) -> int | None:
     """The value of a constant integer expression, else None."""
     return int(e) if e.is_Integer else None

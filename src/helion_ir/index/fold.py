@@ -6,7 +6,7 @@ Bottom-up with a memo. `sympy` only keeps sums and products canonical; every rul
 from __future__ import annotations
 
 import sympy
-from sympy import Expr, Integer
+from sympy import Expr, Integer, Symbol
 
 from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, Not, Or
 from helion_ir.index.facts import Facts, fact_of
@@ -25,7 +25,9 @@ def fold(e: Expr, facts: Facts, memo: dict[Expr, Expr] | None = None) -> Expr:
     if (known := memo.get(e)) is not None:
         return known
     out = e
-    if e.args:
+    if isinstance(e, Symbol) and (value := fact_of(e, facts).constant) is not None:
+        out = Integer(value)
+    elif e.args:
         args = [fold(a, facts, memo) for a in e.args]  # pyright: ignore
         out = e if all(a is b for a, b in zip(args, e.args)) else e.func(*args)
         out = _fold_one(out, facts)

@@ -180,6 +180,8 @@ _PLAIN: dict[str, Call] = {
     "shr_i": torch.bitwise_right_shift,
     "sortkey32": _sortkey,
     "sortpair32": _sortpair,
+    "sortpair_i": lambda x, position: (x << 32) | (position.long() & 0xFFFFFFFF),
+    "sortpair_high": lambda pair: pair >> 32,
     "sortpair_position": lambda pair: pair & 0xFFFFFFFF,
     "sortpair_value": lambda pair: _unsortkey((pair >> 32).to(torch.int32)),
     "to_bf16_rne": lambda x: x.to(torch.bfloat16),

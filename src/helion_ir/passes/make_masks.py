@@ -14,10 +14,10 @@ from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
 from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, is_float, tile_type
-from helion_ir.index.expr import Ne, NextPow2, Not, any_of, knobs_of
+from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass
-from helion_ir.passes.scope import domains_of, partial, range_for, ranges_in_scope
+from helion_ir.passes.scope import domains_of, partial, physical, range_for, ranges_in_scope
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class _Masks:
         """The range whose lanes a dimension's are, if some of them may be inactive."""
         found = range_for(dim, op)
         if found is None:
-            if not dim.is_Integer or decide(Ne(NextPow2(dim), dim), self.domains) == 0:
+            if physical(dim) == dim:
                 return None
-            # A constant extent that no axis has (hl.zeros([t, 7])): padded when lowered.
+            # An extent that no axis has (hl.zeros([t, 7])): padded when lowered.
             made = control.AxisOp("pad", 0, dim)
             self.insert(made, op)
             return made.result
@@ -92,7 +92,10 @@ class _Masks:
                 op.operands[0] = self.filled(op.operand, axis, neutral(op.kind.data, element), op)
             case compute.SortOp():
                 last = (_type(op.operand).rank - 1,)
-                value = neutral("max" if op.descending.value.data else "min", _element(op.operand))
+                element = _element(op.operand)
+                value = neutral("max" if op.descending.value.data else "min", element)
+                if is_float(element) and not op.descending.value.data:
+                    value = math.nan  # which comes after infinity; of equal elements the first lane comes first
                 op.operands[0] = self.filled(op.operand, last, value, op)
             case compute.DotOp():
                 rank = _type(op.lhs).rank

@@ -16,6 +16,7 @@ from helion_ir.passes.convert_tile_to_triton import ConvertTileToTriton
 from helion_ir.passes.cse import Cse
 from helion_ir.passes.dce import Dce
 from helion_ir.passes.declare_schedules import DeclareSchedules
+from helion_ir.passes.drop_unit_dims import DropUnitDims
 from helion_ir.passes.lift_constexprs import LiftConstexprs
 from helion_ir.passes.make_masks import MakeMasks
 from helion_ir.passes.map_grid import MapGrid
@@ -30,6 +31,8 @@ FRONT: tuple[Pass, ...] = (
     Canonicalize(),
     Cse(),
     Dce(),
+    DropUnitDims(),  # after dce, which may remove what keeps it from doing so
+    Canonicalize(),  # the reshapes that this made trivial
     DeclareSchedules(),  # after dce: a dead loop has no knobs
 )
 """Once a kernel, on the tile module; no decision is made."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp, declarations
 from helion_ir.dialects.tile import compute, control, memory
-from helion_ir.dialects.types import TileType, bit_width
-from helion_ir.index.expr import NONE, Eq, Le, Max, Where, knob
+from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
+from helion_ir.index.expr import NONE, And, CeilDiv, Eq, Le, Max, Where, free_names, knob, knobs_of
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.scope import physical
+from helion_ir.passes.scope import bounds_of, physical
 from helion_ir.targets import Target
 
 MEMORY = "memory"
@@ -32,13 +32,16 @@ class PlanMemory(Pass):
 
     ```mlir
     tile.kernel @matmul (…) { … tile.dot … }
-    // becomes, under `knob.require <(@m.block_size * @k.block_size * 2 + …) * max(@num_stages - 1, 1) le 232448>, "…"`
+    // becomes, under `knob.require <max(…, (@m.block_size * @k.block_size * 2 + …) * (@num_stages - 1)) le 232448>, "…"`
     tile.kernel @matmul (…) attributes {memory = {shared = …, registers = …}} { … }
     ```
 
-    Shared memory is a lower bound: the operands of dots, as many times as the pipeline holds them beside the one in
-    use, so no configuration that fits is ever ruled out. Does not handle: scratch of reductions and of layout
-    conversions, forwarding and hoisting. Runs on tiles, before convert-tile-to-triton, where loads are still visible.
+    Shared memory is a lower bound, so no configuration that fits is ever ruled out: the largest operand of a dot, and
+    where the loop is sure to be pipelined its operands as many times as it holds them beside the one in use. It is
+    sure if the loop repeats, has none inside and accesses nothing indirectly; of loads narrower than an asynchronous
+    copy it is not. What a loop carries must fit in registers, or it would be spilled. Does not handle: scratch of
+    reductions and of layout conversions, forwarding and hoisting.
+    Runs on tiles, before convert-tile-to-triton, where loads are still visible.
     """
 
     name = "plan-memory"
@@ -92,18 +95,30 @@ def _register_bytes(target: Target) -> int:
 
 
 def _shared(kernel: control.KernelOp, declared: set[str]) -> Expr:
-    """The most that any pipelined loop stages, as a lower bound."""
+    """The most that any loop over dots keeps in shared memory, as a lower bound."""
     most: Expr = Integer(0)
     for loop in [op for op in kernel.walk() if isinstance(op, control.ForOp)]:
-        staged: Expr = Integer(0)
-        for value in dict.fromkeys(_staged(loop)):
-            staged = staged + _bytes(value.type)
-        if staged == 0:
+        operands = list(dict.fromkeys(_operands(loop)))
+        if not operands:
             continue
-        stages = _stages(loop.label.data, declared)
-        need = staged * Max(stages - 1, Integer(1))
-        most = need if most == 0 else Max(most, need)
+        # Operands reach the matrix unit through shared memory, but the place of one may serve the next.
+        need: Expr = Integer(0)
+        for value in operands:
+            need = _max(need, _bytes(value.type))
+        copied: Expr = Integer(0)
+        for value in operands:
+            if _is_copied(value, loop):
+                copied = copied + _bytes(value.type)
+        if copied != 0:
+            stages = _stages(loop.label.data, declared)
+            pipelined = And(Le(Integer(2), stages), _repeats(loop, declared))
+            need = _max(need, Where(pipelined, copied * (stages - 1), Integer(0)))
+        most = _max(most, need)
     return most
+
+
+def _max(a: Expr, b: Expr) -> Expr:
+    return b if a == 0 else a if b == 0 else Max(a, b)
 
 
 def _stages(label: str, declared: set[str]) -> Expr:
@@ -114,10 +129,21 @@ def _stages(label: str, declared: set[str]) -> Expr:
     return Where(Eq(knob(own), NONE), whole, knob(own))
 
 
+def _repeats(loop: control.ForOp, declared: set[str]) -> Expr:
+    """Whether a loop still is one when Triton pipelines it: a single iteration is folded away, also once unrolled."""
+    assert isinstance(loop.body.block.args[0].type, RangeType)
+    extent = loop.upper.data - loop.lower.data
+    if len(free_names(extent)) > len(knobs_of(extent)):
+        return Integer(1)  # bounds of the launch or of the device
+    unroll = f"loop.{loop.label.data}.loop_unroll_factor"
+    copies = Where(Eq(knob(unroll), NONE), Integer(1), knob(unroll)) if unroll in declared else Integer(1)
+    return Le(2 * copies, CeilDiv(extent, loop.body.block.args[0].type.block.data))
+
+
 VIEWS = (compute.PermuteOp, compute.ReshapeOp)
 
 
-def _staged(loop: control.ForOp) -> Iterator[SSAValue]:
+def _operands(loop: control.ForOp) -> Iterator[SSAValue]:
     """Loads directly in a loop that feed a dot's operands unchanged: only those are sure to be staged whole."""
     for op in loop.body.block.ops:
         if not isinstance(op, compute.DotOp):
@@ -129,6 +155,52 @@ def _staged(loop: control.ForOp) -> Iterator[SSAValue]:
                 owner = value.owner
             if isinstance(owner, memory.LoadOp) and owner.parent_block() is loop.body.block:
                 yield value
+
+
+COPY_BITS = 32
+"""The least an asynchronous copy moves at once (PTX, cp.async); narrower loads are not pipelined."""
+
+
+def _is_copied(value: SSAValue, loop: control.ForOp) -> bool:
+    """Whether Triton is sure to pipeline a load when it pipelines the loop: it can be copied asynchronously."""
+    load, block = value.owner, loop.body.block
+    assert isinstance(load, memory.LoadOp) and isinstance(load.ref.type, RefType)
+    if not isinstance(block.args[0].type, RangeType):
+        return False
+    for op in block.ops:
+        if op.regions:
+            return False  # only innermost loops are pipelined
+        if isinstance(op, memory.LoadOp) and not all(_is_address(s, block) for s in op.subscripts):
+            return False  # an indirect access divides the stages among its levels
+    bits = bit_width(load.ref.type.element_type)
+    if bits < 16:
+        return False  # what of these the matrix unit cannot transpose goes through registers
+    return bits >= COPY_BITS or _is_aligned(load, COPY_BITS // bits)
+
+
+def _is_address(subscript: SSAValue, block: Block) -> bool:
+    owner = subscript.owner
+    return isinstance(subscript.type, RangeType) or (isinstance(owner, Operation) and owner.parent_block() is not block)
+
+
+def _is_aligned(load: memory.LoadOp, elements: int) -> bool:
+    """Whether that many neighbours are accessed together: they are contiguous, and so are addresses and masks."""
+    assert isinstance(load.ref.type, RefType)
+    if load.mask is not None and not isinstance(load.mask.owner, control.MaskOp):
+        return False
+    inner = 0
+    for subscript, stride in zip(load.subscripts, load.ref.type.strides):
+        if stride.data != 1:
+            if not stride.data.is_Integer or int(stride.data) % elements:
+                return False
+            continue
+        if not isinstance(subscript.type, RangeType) or isinstance(subscript.owner, control.ShiftOp):
+            return False
+        b = bounds_of(subscript)
+        if not all(e.is_Integer and int(e) % elements == 0 for e in (b.lower, b.upper)):
+            return False
+        inner += 1
+    return inner == 1
 
 
 def _registers(kernel: control.KernelOp) -> Expr:

@@ -28,6 +28,7 @@ PASS_NAMES = (
     "canonicalize",
     "cse",
     "dce",
+    "drop-unit-dims",
     "declare-schedules",
     "bind-structure",
     "roll-reductions",

@@ -14,11 +14,10 @@ from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import DeclareOp, ValueAttr, one_of
 from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.types import RangeType, TileType, i1, range_type, tile_type
-from helion_ir.index.expr import NONE, Mod, Ne, knob
-from helion_ir.index.facts import decide
+from helion_ir.index.expr import NONE, Mod, Ne, constant_of, knob, knobs_of
 from helion_ir.passes.base import Pass
 from helion_ir.passes.make_masks import holds_zero, neutral
-from helion_ir.passes.scope import domains_of
+from helion_ir.passes.scope import domains_of, settled
 
 COMBINE: dict[str, type[elementwise.BinaryOp]] = {
     "sum": elementwise.AddOp, "prod": elementwise.MulOp, "max": elementwise.MaximumOp, "min": elementwise.MinimumOp,
@@ -35,6 +34,8 @@ LARGEST_TILE = 1 << 20
 """Elements of one tile, Triton's limit."""
 PERSISTENT_BY_DEFAULT = 16384
 """Axes up to this length stay whole unless a configuration says otherwise."""
+CHUNK_OF_ANY_LENGTH = 512
+"""An axis whose length only a call fixes is looped over by default, since no tile holds all that it may be."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class RollReductions(Pass):
     ```
 
     What varies along the axis is computed anew in each loop. Does not handle: axes used by a dot, a scan or a gather,
-    in a nested region, twice in one type, or by two stores of which one feeds a load; argmax and argmin.
+    in a nested region or twice in one type; tensors written between a load and a loop that would load anew; argmax
+    and argmin.
     Runs on bound schedules, before map-grid.
     """
 
@@ -60,14 +62,17 @@ class RollReductions(Pass):
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         for axis in _axes(module):
             extent = axis.result.type.block.data  # pyright: ignore
-            if not extent.is_Integer or axis.lower.data != 0 or not rollable(axis):
+            if knobs_of(extent) or axis.lower.data != 0 or not rollable(axis):
                 continue
-            name, n = f"reduction.{axis.label.data}", int(extent)
-            chunks = [c for c in (1 << i for i in range(4, 15)) if c < n]
+            name, n = f"reduction.{axis.label.data}", constant_of(extent)
+            chunks = [c for c in (1 << i for i in range(4, 15)) if n is None or c < n]
             if not chunks:
                 continue
-            whole = [] if 1 << (n - 1).bit_length() > LARGEST_TILE else [None]
-            default = None if whole and n <= PERSISTENT_BY_DEFAULT else min(chunks, key=lambda c: abs(c - 4096))
+            whole = [] if n is not None and 1 << (n - 1).bit_length() > LARGEST_TILE else [None]
+            if n is None:
+                default = CHUNK_OF_ANY_LENGTH
+            else:
+                default = None if whole and n <= PERSISTENT_BY_DEFAULT else min(chunks, key=lambda c: abs(c - 4096))
             yield DeclareOp(
                 name, one_of(*whole, *chunks), default, owner=self.name, field="reduction_loops",
                 doc=f"none to reduce over {axis.label.data} at once, or how many elements of it at a time",
@@ -115,7 +120,7 @@ def rollable(axis: control.AxisOp) -> bool:
     block = axis.parent_block()
     assert block is not None
     extent = _extent(axis)
-    reductions, stores, loaded, stored = 0, 0, set(), set()
+    reductions = 0
     for op in block.walk():
         if op is axis or not _touched(op, axis):
             continue
@@ -129,12 +134,43 @@ def rollable(axis: control.AxisOp) -> bool:
             if op.kind.data not in COMBINE:
                 return False
             reductions += 1
-        if isinstance(op, memory.LoadOp):
-            loaded.add(op.ref)
-        if isinstance(op, memory.StoreOp):
-            stores += 1
-            stored.add(op.ref)
-    return reductions > 0 and (stores < 2 or not loaded & stored)
+    return reductions > 0 and _reads_the_same_later(axis, block)
+
+
+def _reads_the_same_later(axis: control.AxisOp, block: Block) -> bool:
+    """Whether no write comes between a load and a loop that will load anew."""
+    extent = _extent(axis)
+    places = {op: i for i, op in enumerate(block.ops)}
+    writes = [
+        (i, op) for top, i in places.items() for op in top.walk() if isinstance(op, memory.StoreOp | memory.AtomicOp)
+    ]
+    for op, end in places.items():
+        rolled = isinstance(op, compute.ReduceOp) and _varies(op.operand, axis) and extent in _reduced(op)
+        if not rolled and not (isinstance(op, memory.StoreOp) and _touched(op, axis)):
+            continue
+        for load in _loads(op, axis):
+            for i, write in writes:
+                # The chunk that is stored is the chunk that was loaded, where both have the same subscripts.
+                own = write is op and tuple(write.subscripts) == tuple(load.subscripts)
+                if write.ref is load.ref and places[load] < i <= end and not own:
+                    return False
+    return True
+
+
+def _loads(op: Operation, axis: control.AxisOp) -> set[memory.LoadOp]:
+    """The loads that a loop in the place of `op` makes anew."""
+    found: set[memory.LoadOp] = set()
+    seen: set[SSAValue] = set()
+    left = list(op.operands)
+    while left:
+        value = left.pop()
+        if value in seen or not _varies(value, axis) or not isinstance(value.owner, Operation):
+            continue
+        seen.add(value)
+        if isinstance(value.owner, memory.LoadOp):
+            found.add(value.owner)
+        left += value.owner.operands
+    return found
 
 
 def _reduced(op: compute.ReduceOp) -> list[Expr]:
@@ -148,7 +184,7 @@ class _Roller:
     def __init__(self, owner: RollReductions, module: ModuleOp, axis: control.AxisOp):
         self.owner, self.axis, self.extent = owner, axis, _extent(axis)
         self.chunk = knob(f"reduction.{axis.label.data}")
-        self.partial = decide(Ne(Mod(self.extent, self.chunk), 0), domains_of(module))
+        self.partial = settled(Ne(Mod(self.extent, self.chunk), 0), domains_of(module))
         self.labels: dict[str, int] = {}
 
     def run(self) -> None:

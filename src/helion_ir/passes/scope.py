@@ -13,7 +13,19 @@ from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.types import RangeType
-from helion_ir.index.expr import And, Eq, Mod, Ne, NextPow2, Not, constant_of, free_names, knobs_of, operand
+from helion_ir.index.expr import (
+    And,
+    Eq,
+    Mod,
+    Ne,
+    NextPow2,
+    Not,
+    constant_of,
+    free_names,
+    knobs_of,
+    operand,
+    scalars_of,
+)
 from helion_ir.index.facts import Domains, Fact, decide
 
 
@@ -72,10 +84,15 @@ def partial(value: SSAValue, domains: Domains) -> Expr:
     """When a range may have inactive lanes: 0 never, 1 possibly always, else a condition over knobs."""
     b = bounds_of(value)
     if b.whole:
-        return decide(Ne(NextPow2(b.block), b.block), domains)
+        return settled(Ne(NextPow2(b.block), b.block), domains)
     if b.block == 1:
         return Integer(0)
-    return decide(Not(_multiple(b.upper - b.lower, b.block, b.symbols)), domains)
+    return settled(Not(_multiple(b.upper - b.lower, b.block, b.symbols)), domains)
+
+
+def settled(condition: Expr, domains: Domains) -> Expr:
+    """A condition under which lanes are inactive, decided as far as knobs can: what run-time scalars decide is 1."""
+    return Integer(1) if scalars_of(condition) else decide(condition, domains)
 
 
 def _multiple(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
@@ -132,5 +149,7 @@ def range_for(dim: Expr, op: Operation) -> SSAValue | None:
 
 
 def physical(dim: Expr) -> Expr:
-    """The power-of-two extent that stands for a logical one in Triton."""
-    return dim if not dim.is_Integer else NextPow2(dim)
+    """The power-of-two extent that stands for a logical one in Triton; the host computes it of run-time scalars."""
+    if isinstance(dim, NextPow2):
+        return dim
+    return NextPow2(dim) if dim.is_Integer or scalars_of(dim) else dim

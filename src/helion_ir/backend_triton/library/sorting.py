@@ -25,6 +25,17 @@ def sortpair32(x, position):
 
 
 @triton.jit
+def sortpair_i(x, position):
+    # The same for integers of up to 32 bits, given as int64.
+    return (x << 32) | position.to(tl.int64)
+
+
+@triton.jit
+def sortpair_high(pair):
+    return pair >> 32
+
+
+@triton.jit
 def sortpair_value(pair):
     return unsortkey32((pair >> 32).to(tl.int32))
 

@@ -101,6 +101,12 @@ class KernelOp(IRDLOperation):
     """Set by make-masks: from then on inactive lanes are masked only where the IR says so."""
     memory = opt_prop_def(DictionaryAttr)
     """Bytes it needs, expressions over knobs; written by plan-memory."""
+    hints = opt_prop_def(DictionaryAttr)
+    """Values of run-time scalars in the call that was traced, for what must pick a number without a call."""
+    unaligned = opt_prop_def(ArrayAttr[StringAttr])
+    """Tensors, by parameter, whose address need not be a multiple of 16 bytes."""
+    wide = opt_prop_def(ArrayAttr[StringAttr])
+    """Tensors, by parameter, whose elements 32 bits may not be able to count, beyond those whose type says so."""
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator(), IsolatedFromAbove())

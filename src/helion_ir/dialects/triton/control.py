@@ -41,7 +41,9 @@ class KernelOp(IRDLOperation):
     """A `@triton.jit` function.
 
     `arg_names` are its run-time parameters. `constexprs` are its `tl.constexpr` parameters with the value each is
-    launched with; their names may be used in expressions. `launch` are the options of the launch: num_warps, ….
+    launched with; their names may be used in expressions. `scalars` are likewise i32 parameters, which the host
+    computes. Either may be expressions over `arg_names`: a constexpr then has a value of its own in every call, so that
+    only what a shape depends on is one. `launch` are the options of the launch: num_warps, ….
     """
 
     name = "triton.kernel"
@@ -52,6 +54,9 @@ class KernelOp(IRDLOperation):
     launch = prop_def(DictionaryAttr)
     memory = opt_prop_def(DictionaryAttr)
     """Bytes it needs, expressions over knobs; from plan-memory."""
+    scalars = opt_prop_def(DictionaryAttr)
+    hints = opt_prop_def(DictionaryAttr)
+    """Values of run-time scalars in the call that was traced, for what must pick a number without a call."""
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator(), IsolatedFromAbove())

@@ -19,12 +19,14 @@ from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import Le, Not, Or, knob
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, shapes
+from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, shapes, sorting, views
 from helion_ir.passes.convert_tile_to_triton.lowering import LOWER, Lowering
 
 LAUNCH = ("num_warps", "num_stages")
 
-__all__ = ["LOWER", "ConvertTileToTriton", "Lowering", "arithmetic", "control", "memory", "shapes"]
+__all__ = [
+    "LOWER", "ConvertTileToTriton", "Lowering", "arithmetic", "control", "memory", "shapes", "sorting", "views"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class ConvertTileToTriton(Pass):
     %v = triton.load %p : …
     ```
 
-    What only some configurations need (a mask, a descriptor) opens a `knob.choose`. Does not handle: sorting, slices
-    other than halves, and reshapes of extents that are no power of two; these raise BackendUnsupported.
+    What only some configurations need (a mask, a descriptor) opens a `knob.choose`. Does not handle: sorting of 64-bit
+    elements, and reshapes that merge an extent that is no power of two with a block size; these raise
+    BackendUnsupported.
     Runs last of the tile passes: after make-masks, since nothing is masked implicitly any more, and choose-indexing.
     """
 
