@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from xdsl.dialects.builtin import DictionaryAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, emitter
@@ -11,17 +12,18 @@ from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Kernel
 from helion_ir.backend_triton.spelling import call_text, signature_text
 from helion_ir.dialects import knob
-from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, ProgramLoopOp, WhileOp, YieldOp
-from helion_ir.index.expr import free_names
 
 TOTAL = "total_programs"
 """The parameter of a persistent kernel that says how many virtual programs there are."""
 
 
-def is_runtime(value: Attribute) -> bool:
-    """Whether a parameter's value reads the kernel's scalars, so that a constexpr would recompile for each."""
-    return type(value) is ExprAttr and any(not n.startswith("@") for n in free_names(value.data))
+_NOTHING = DictionaryAttr({})
+
+
+def scalars(op: KernelOp) -> Mapping[str, Attribute]:
+    """The parameters of a kernel that the host computes, with their values."""
+    return (op.scalars or _NOTHING).data
 
 
 @emitter(KernelOp)
@@ -34,8 +36,8 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
     for arg, arg_name in zip(block.args, properties["arg_names"].data):  # pyright: ignore
         p.names[arg] = arg_name.data
         parameters[arg_name.data] = signature_text(arg.type)
-    parameters |= {c: "i32" for c, value in constexprs.items() if is_runtime(value)}
-    known = tuple(c for c in constexprs if c not in parameters)
+    parameters |= dict.fromkeys(scalars(op), "i32")
+    known = tuple(constexprs)
     p.constexprs = frozenset(known)
     p.kernel, p.unnamed, p.uses_descriptors = name, 0, False
     p.lines.append("@triton.jit")
@@ -59,7 +61,7 @@ def emit_program_loop(p: KernelPrinter, op: ProgramLoopOp) -> None:
         p.block(block)
         return
     kernel = op.parent_op()
-    named = isinstance(kernel, KernelOp) and TOTAL in kernel.constexprs.data
+    named = isinstance(kernel, KernelOp) and (TOTAL in kernel.constexprs.data or TOTAL in scalars(kernel))
     total = TOTAL if named else p.expr(grid.total)
     if kind == "persistent_blocked":
         p.line(f"{pid}_share = tl.cdiv({total}, tl.num_programs(0))")

@@ -6,10 +6,10 @@ import ast
 import functools
 from collections.abc import Iterator, Mapping
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
-from helion_ir.backend_triton.emit_control import TOTAL, is_runtime
+from helion_ir.backend_triton.emit_control import TOTAL, scalars
 from helion_ir.backend_triton.emit_memory import eviction_policy
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, KernelText
 from helion_ir.backend_triton.errors import TritonPrintError
@@ -19,7 +19,7 @@ from helion_ir.dialects.host import BindOp, FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.control import KernelOp
-from helion_ir.index.expr import free_names
+from helion_ir.index.expr import compiled, free_names, scalars_of
 
 _LAUNCHER = """\
 def _default_launcher(kernel, grid, *args, **options):
@@ -43,6 +43,10 @@ def _multiprocessors(device):
         return 3
     return torch.cuda.get_device_properties(device).multi_processor_count
 """
+
+
+UNKNOWN_EXTENT = 128
+"""What an extent that the trace left open counts as where a kernel is compiled without a call."""
 
 
 class HostPrinter:
@@ -102,8 +106,7 @@ class HostPrinter:
 
     def number(self, attr: Attribute, scalars: Mapping[str, str]) -> tuple[str, KnobValue]:
         """An attribute as Python, and its value; where it reads run-time scalars the value is the text."""
-        if is_runtime(attr):
-            assert isinstance(attr, ExprAttr)
+        if type(attr) is ExprAttr and scalars_of(attr.data):
             e = self.values.closed(attr.data)
             names = tuple(sorted((n, scalars[n]) for n in free_names(e) if n in scalars))
             text = host_text(e, names)
@@ -116,33 +119,44 @@ class HostPrinter:
             kernel, op = self.kernels.kernels[name], self.kernel_ops[name]
         except KeyError:
             raise TritonPrintError(f"host.launch @{name}: there is no such kernel") from None
-        scalars = {n.data: a for n, a in zip(op.arg_names, arguments)}
+        values = {n.data: a for n, a in zip(op.arg_names, arguments)}
         constexprs: dict[str, KnobValue] = {}
         keywords: list[str] = []
-        evictions, runtime = self.kernels.evictions, kernel.parameters
+        evictions = self.kernels.evictions
+        for key, attr in scalars(op).items():
+            keywords.append(f"{key}={self.number(attr, values)[0]}")
         for key, attr in op.constexprs.data.items():
-            text, value = self.number(attr, scalars)
+            text, value = self.number(attr, values)
             if key in evictions:
                 value = eviction_policy(value)
                 text = literal_text(value)
-            if key not in runtime:
-                constexprs[key] = value
+            constexprs[key] = value if type(attr) is not ExprAttr else self.hinted(attr, value, op)
             keywords.append(f"{key}={text}")
         options = {k: self.values.value(a) for k, a in op.launch.data.items()}
         keywords += [f"{k}={literal_text(v)}" for k, v in options.items()]
         grid = self.kernels.grids.get(name)
-        programs, value = self.grid(grid, scalars, arguments, kernel.parameters) if grid else ("1", 1)
+        programs, value = self.grid(grid, values, arguments, kernel.parameters) if grid else ("1", 1)
         self.launches.append(Launch(name, value, arguments, constexprs, options))
         if value == 0 or not indent:
             return
-        total = self.number(grid.total, scalars)[0] if grid else "1"
-        if grid and is_runtime(grid.total):
+        total = self.number(grid.total, values)[0] if grid else "1"
+        if grid and scalars_of(grid.total.data):
             self.lines.append(f"{indent}_total = {total}")
             self.lines.append(f"{indent}if _total > 0:")
             indent += "    "
             programs = programs.replace(total, "_total", 1)
             keywords = [f"{TOTAL}=_total" if k == f"{TOTAL}={total}" else k for k in keywords]
         self.lines.append(indent + call_text("_launcher", [name, f"({programs},)", *arguments, *keywords], indent))
+
+    def hinted(self, attr: ExprAttr, value: KnobValue, op: KernelOp) -> KnobValue:
+        """The value of a constexpr in the call that was traced, where it differs from call to call."""
+        names = scalars_of(attr.data)
+        if not names:
+            return value
+        hints = {} if op.hints is None else op.hints.data
+        known = {n: h.value.data for n, h in hints.items() if isinstance(h, IntegerAttr)}
+        e = self.values.closed(attr.data)
+        return compiled(e)({n: known.get(n, UNKNOWN_EXTENT) for n in names})
 
     def grid(
         self, grid: Grid, scalars: Mapping[str, str], arguments: tuple[str, ...], parameters: Mapping[str, str]

@@ -10,7 +10,7 @@ from xdsl.ir import Attribute, Operation
 
 # Importing the emitters registers them.
 from helion_ir.backend_triton import emit_control, emit_memory, emit_values, library  # noqa: F401
-from helion_ir.backend_triton.emit_control import TOTAL
+from helion_ir.backend_triton.emit_control import TOTAL, scalars
 from helion_ir.backend_triton.emitting import KernelPrinter, KernelText, emitter
 from helion_ir.backend_triton.host_printer import HostPrinter
 from helion_ir.backend_triton.printed import PrintedModule
@@ -104,7 +104,7 @@ def _decisions(module: ModuleOp) -> Iterator[Callable[[Mapping[str, Any]], Any]]
         if type(kernel) is not KernelOp:
             continue
         for op in kernel.body.walk():
-            for e in _open_expressions(op, named_total=TOTAL in kernel.constexprs.data):
+            for e in _open_expressions(op, named_total=TOTAL in kernel.constexprs.data or TOTAL in scalars(kernel)):
                 # Beside names that are no knobs an expression has no value; the text then has that of its knobs.
                 whole = all(n[0] == "@" for n in free_names(e))
                 for part in (e,) if whole else [knob(n) for n in sorted(knobs_of(e))]:

@@ -211,7 +211,9 @@ class _Speller:
         if isinstance(e, CeilDiv):
             return f"{self.cdiv}({self.list(args)})", 100
         if isinstance(e, NextPow2):
-            return f"triton.next_power_of_2({self.list(args)})", 100
+            # Triton's own gives 0 for 0, of which there is no tile.
+            of = self.list(args) if self.cdiv == "tl.cdiv" else f"max({self.list(args)}, 1)"
+            return f"triton.next_power_of_2({of})", 100
         if isinstance(e, Min | Max):
             kind = "min" if isinstance(e, Min) else "max"
             return f"{kind if self.constant(e) else f'tl.{kind}imum'}({self.list(args)})", 100

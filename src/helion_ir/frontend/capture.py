@@ -51,6 +51,7 @@ class Capture(TorchDispatchMode):
         block: where ops are appended; the walker of statements moves it.
         statement: the location of ops that no expression of the author's is running for, such as stores.
         dot_precision: of `tile.dot` on f32 operands.
+        before_add: called with each op before it is added; may add others and replace its operands.
 
     >>> sizes = BlockSizes()
     >>> with Capture(sizes, torch.device("cpu"), lambda code: False) as capture:
@@ -69,6 +70,7 @@ class Capture(TorchDispatchMode):
         self.block = Block()
         self.statement: LocationAttr | None = None
         self.dot_precision = "tf32"
+        self.before_add: Callable[[Operation], None] = lambda op: None
         self._is_author = functools.cache(is_author)
         self._emitters, self._own, self._table = EMITTERS, OWN, decomposition_table()
         self._locations: dict[tuple[types.CodeType, int], FileLineColLoc] = {}
@@ -103,6 +105,7 @@ class Capture(TorchDispatchMode):
         """Append `op` at the end of `block`, with the location of the author's running expression."""
         if (location := self.location()) is not None:
             op.location = location
+        self.before_add(op)
         self.block.add_op(op)
         return op
 

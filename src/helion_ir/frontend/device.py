@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _HOST_ONLY = {"register_block_size", "register_tunable"}
 _NOT_DONE = {
     "dot_scaled": "products of microscaled operands",
-    "jagged_tile": "hl.jagged_tile; loop over hl.tile(0, lengths.amax()) and mask with extra_mask",
     "inline_triton": "inline Triton",
     "triton_kernel": "calls of Triton kernels",
     "inline_asm_elementwise": "inline assembly",
@@ -81,6 +80,10 @@ class DeviceLanguage:
     def grid(self, begin_or_end: Any, end: Any, *, step: Any = None) -> LoopCall:
         self._in_for("grid")
         return loop_call("grid", begin_or_end, end, step, "step")
+
+    def jagged_tile(self, lengths: Any) -> LoopCall:
+        self._in_for("jagged_tile")
+        return self.trace.jagged.call(lengths)
 
     def static_range(self, begin_or_end: Any, end: Any, step: Any) -> range:
         self._in_for("static_range")

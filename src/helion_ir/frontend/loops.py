@@ -188,6 +188,7 @@ class Loops:
                 self._variable(call, i, name, block, argument, scaled=True)
                 for i, (name, block, argument) in enumerate(zip(names, blocks, body.args))
             ]
+            trace.loops_in_use = list(zip(values, call.lower, call.upper))
             self._bind(call, node, values, scope)
             self.walker.body(node.body, scope)
         finally:
@@ -216,7 +217,10 @@ class Loops:
             def body(arguments: Sequence[BlockArgument]) -> None:
                 values.append(self._variable(call, i, names[i], blocks[i], arguments[0]))
                 self.trace.blocks_in_use.append(in_use)
-                level(i + 1)
+                self.trace.loops_in_use.append((values[-1], call.lower[i], call.upper[i]))
+                with self.trace.jagged.entered(call, values[-1]):
+                    level(i + 1)
+                self.trace.loops_in_use.pop()
                 self.trace.blocks_in_use.pop()
                 values.pop()
 

@@ -347,6 +347,7 @@ def load(tensor: HostTensor, index: Any, mask: Any = None, eviction: str | None 
 
 
 def _mask(tensor: HostTensor, access: Access, mask: Any) -> SSAValue | None:
+    mask = tensor.trace.jagged.mask(access.shown, mask)
     if mask is None:
         return None
     if not isinstance(mask, TileTensor):
@@ -426,8 +427,9 @@ def atomic(tensor: Any, kind: str, index: Any, values: Sequence[Any], sem: str) 
     operands = [_fitted(tensor, access, v, tensor.dtype, "the value") for v in values]
     result = cap.type_of(access.dims, tensor.dtype)
     op = AtomicOp(
-        trace.site("atomic", tensor.name), kind, sem, operands, tensor.value, access.subscripts, result_type=result
-    )
+        trace.site("atomic", tensor.name), kind, sem, operands, tensor.value, access.subscripts,
+        _mask(tensor, access, None), result_type=result,
+    )  # fmt: skip
     value = cap.emit(op)
     if len(access.kept) != len(access.dims):
         value = cap.emit(ReshapeOp(value, cap.exprs(access.kept)))

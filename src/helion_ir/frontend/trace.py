@@ -28,6 +28,7 @@ from helion_ir.frontend.diagnostics import explain
 from helion_ir.frontend.expressions import Scope, is_device_code
 from helion_ir.frontend.host import AuthorsError, Host
 from helion_ir.frontend.imports import imports_of
+from helion_ir.frontend.jagged import Jagged
 from helion_ir.frontend.knobs import OWNER, Knobs
 from helion_ir.frontend.loops import LoopCall
 from helion_ir.frontend.regions import assigned
@@ -127,6 +128,8 @@ class Trace:
         self.required: list[tuple[Expr, str]] = []
         self.moved_ranges: dict[SSAValue, SSAValue] = {}
         self.blocks_in_use: list[Size | None] = []
+        self.loops_in_use: list[tuple[Any, Any, Any]] = []
+        """Variable, lower and upper bound of each dimension of the loops around the statement being traced."""
         self.root_scope: Scope | None = None
         self.host_names: dict[str, Any] = {}
         self.index_dtype, self.index_element, self.index_type = torch.int32, i32, tile_type((), i32)
@@ -152,6 +155,8 @@ class Trace:
         self.walker = Walker(self)
         self.evaluator = self.walker.evaluator
         self.device = DeviceLanguage(self)
+        self.jagged = Jagged(self)
+        self.cap.before_add = self.jagged.guard
         self.host = Host(self, function, names)
         parameters = list(names)
         self._check_names()

@@ -25,7 +25,8 @@ def fold(e: Expr, facts: Facts, memo: dict[Expr, Expr] | None = None) -> Expr:
     if (known := memo.get(e)) is not None:
         return known
     out = e
-    if isinstance(e, Symbol) and (value := fact_of(e, facts).constant) is not None:
+    # Knobs only: an operand may be what gives a tile its shape, whatever its value.
+    if isinstance(e, Symbol) and e.name.startswith("@") and (value := fact_of(e, facts).constant) is not None:
         out = Integer(value)
     elif e.args:
         args = [fold(a, facts, memo) for a in e.args]  # pyright: ignore

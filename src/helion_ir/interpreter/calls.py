@@ -165,6 +165,8 @@ _PLAIN: dict[str, Call] = {
     "f2i_sat64": _saturated(torch.int64),
     "floordiv_i": _floordiv,
     "fmax_nan": _max_nan,
+    "fmod": fmod,
+    "gcd": torch.gcd,
     "fmin_nan": _min_nan,
     "from_bf16": lambda x: x.to(torch.float32),
     "from_e4m3": lambda x: x.to(torch.float32),

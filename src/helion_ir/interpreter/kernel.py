@@ -100,8 +100,9 @@ class Interpreter:
         if isinstance(kernel, TileKernelOp):
             return Scope(known, self.target, kernel.explicit_masks is not None)
         outer = Scope(known, self.target, True)
-        constexprs = {n: outer.attribute(a) for n, a in kernel.constexprs.data.items()}
-        return Scope(known | constexprs, self.target, True, read=outer.read)
+        scalars = {} if kernel.scalars is None else kernel.scalars.data
+        computed = {n: outer.attribute(a) for n, a in (*kernel.constexprs.data.items(), *scalars.items())}
+        return Scope(known | computed, self.target, True, read=outer.read)
 
 
 def _numbers(names: Sequence[str], types: Sequence[Any], arguments: Sequence[Any]) -> dict[str, Any]:

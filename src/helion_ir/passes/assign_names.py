@@ -37,7 +37,8 @@ class AssignNames(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
             arguments = [a.data for a in kernel.arg_names]
-            names = _Names({*arguments, *kernel.constexprs.data, *RESERVED})
+            scalars = () if kernel.scalars is None else kernel.scalars.data
+            names = _Names({*arguments, *kernel.constexprs.data, *scalars, *RESERVED})
             for argument, name in zip(kernel.body.block.args, arguments):
                 argument.name_hint = None if _stripped(name) else name
             for inner in kernel.body.block.ops:

@@ -14,9 +14,10 @@ from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import DeclareOp, RequireOp, ValueAttr, declarations, one_of
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
-from helion_ir.index.expr import And, Eq, Le, Not, Or, knob, string
+from helion_ir.index.expr import And, Eq, Le, Not, Or, knob, scalars_of, string
+from helion_ir.index.facts import fact_of
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.scope import bounds_of, physical
+from helion_ir.passes.scope import bounds_of, exceeds_int32, kernel_of, parameter_of, physical, wide_scalars
 
 POINTER, BLOCK_POINTER, DESCRIPTOR = "pointer", "block_ptr", "tensor_descriptor"
 
@@ -37,8 +38,8 @@ class ChooseIndexing(Pass):
     ```
 
     Block pointers and descriptors exist where every subscript is a range, or a scalar, and masks are exactly the
-    tensor's bounds; descriptors need 16-byte rows and a target that has them. Does not handle: descriptors made by
-    the host. Runs after make-masks; copies of an access share its knob, since they share its site.
+    tensor's bounds; descriptors need 16-byte rows, an address that is a multiple of 16 and a target that has them,
+    so that of tensors whose strides only a call fixes there are none. Does not handle: descriptors made by the host. Runs after make-masks; copies of an access share its knob, since they share its site.
     """
 
     name = "choose-indexing"
@@ -114,10 +115,13 @@ def blockable(op: memory.AccessOp) -> bool:
         return False
     if not op.subscripts or not any(isinstance(s.type, RangeType) for s in op.subscripts):
         return False
-    return all(_within(s, extent) for s, extent in zip(op.subscripts, op.ref.type.dims))
+    wide = wide_scalars(op)
+    return all(_within(s, extent, wide) for s, extent in zip(op.subscripts, op.ref.type.dims))
 
 
-def _within(subscript: SSAValue, extent: Expr) -> bool:
+def _within(subscript: SSAValue, extent: Expr, wide: frozenset[str]) -> bool:
+    if exceeds_int32(extent, wide):  # block pointers and descriptors take 32-bit indices
+        return False
     if isinstance(subscript.type, TileType):
         return subscript.type.rank == 0
     if isinstance(subscript.owner, control.ShiftOp):
@@ -127,11 +131,19 @@ def _within(subscript: SSAValue, extent: Expr) -> bool:
 
 
 def describable(op: memory.AccessOp) -> bool:
-    """Whether the tensor's strides are those a descriptor may have: the last 1, the others whole multiples of 16 bytes."""
+    """Whether a descriptor may have the tensor's address and strides: the last 1, the others multiples of 16 bytes."""
     ref = op.ref.type
     assert isinstance(ref, RefType)
     *outer, inner = [s.data for s in ref.strides]
     if not 1 <= len(ref.shape) <= 5 or inner != 1:
         return False
-    bits = bit_width(ref.element_type)
-    return all(s.is_Integer and int(s) > 0 and int(s) * bits % (8 * DESCRIPTOR_ALIGNMENT) == 0 for s in outer)
+    if parameter_of(op) in unaligned(op) or any(scalars_of(b) for b in block_extents(op)):
+        return False
+    bits, known = bit_width(ref.element_type), [fact_of(s, {}) for s in outer]
+    return all(f.constant != 0 and f.divisor * bits % (8 * DESCRIPTOR_ALIGNMENT) == 0 for f in known)
+
+
+def unaligned(op: memory.AccessOp) -> frozenset[str]:
+    """The parameters of the access's kernel whose address need not be a multiple of 16 bytes."""
+    listed = kernel_of(op).unaligned
+    return frozenset() if listed is None else frozenset(n.data for n in listed)

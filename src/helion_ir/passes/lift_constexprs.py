@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sympy import Expr
@@ -13,7 +14,7 @@ from xdsl.ir import Attribute
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp
 from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp
-from helion_ir.index.expr import free_names, knob, knobs_of, substitute, symbol
+from helion_ir.index.expr import NextPow2, knob, knobs_of, scalars_of, substitute, symbol
 from helion_ir.passes.base import Pass
 
 TOTAL = "total_programs"
@@ -30,7 +31,8 @@ class LiftConstexprs(Pass):
     triton.kernel @k (…) constexprs {m_block_size = #index.expr<@m.block_size>} { %a = triton.arange <m_block_size> : …
     ```
 
-    Types, selectors of `knob.choose` and the program loop's kind and grid stay over knobs: they are not printed, or
+    So does a physical extent that a call fixes, `next_power_of_2(n)`, become `n_block`: Triton's shapes are constants, and
+    the host computes it. Types, selectors of `knob.choose` and the program loop's kind and grid stay over knobs: they are not printed, or
     change what is. Does not handle: knobs in host code, which are bound there. Runs after simplify-index, whose rules
     need the knobs' domains.
     """
@@ -44,9 +46,8 @@ class LiftConstexprs(Pass):
                 if inner is kernel:
                     continue
                 if isinstance(inner, ProgramLoopOp):
-                    # A total over run-time scalars is printed as it is.
-                    if not free_names(inner.total.data) - {"@" + n for n in knobs_of(inner.total.data)}:
-                        lift.table[TOTAL] = inner.total
+                    # A total over run-time scalars differs from call to call: a constexpr would be compiled for each.
+                    (lift.scalars if scalars_of(inner.total.data) else lift.table)[TOTAL] = inner.total
                     if inner.options is not None:
                         inner.properties["options"] = lift.attr(inner.options)
                     continue
@@ -55,31 +56,54 @@ class LiftConstexprs(Pass):
                 for key, value in inner.properties.items():
                     inner.properties[key] = lift.attr(value)
             kernel.properties["constexprs"] = DictionaryAttr({**kernel.constexprs.data, **lift.table})
+            if lift.scalars:
+                kernel.properties["scalars"] = DictionaryAttr(lift.scalars)
+
+
+def _extents(e: Expr) -> list[Expr]:
+    """The outermost powers of two in `e` that only a call fixes."""
+    if not scalars_of(e):
+        return []
+    if isinstance(e, NextPow2):
+        return [e]
+    return [x for a in e.args for x in _extents(a)]  # pyright: ignore
+
+
+def _replaced(e: Expr, values: Mapping[Expr, Expr]) -> Expr:
+    if e in values:
+        return values[e]
+    return e.func(*[_replaced(a, values) for a in e.args]) if e.args else e  # pyright: ignore
 
 
 class _Lift:
     def __init__(self, taken: set[str]):
-        self.taken, self.table, self.names = taken, dict[str, Attribute](), dict[str, str]()
+        self.taken = taken
+        self.table: dict[str, Attribute] = {}
+        """The constexpr parameters."""
+        self.scalars: dict[str, Attribute] = {}
+        """The parameters that the host computes for each call."""
+        self.names: dict[Expr, str] = {}
 
-    def name(self, of: str) -> str:
-        """The parameter that stands for a knob."""
+    def name(self, of: Expr, name: str) -> str:
+        """The parameter that stands for a knob or an extent."""
         if of not in self.names:
-            name = of.replace(".", "_")
             while (
                 name in self.taken or name == TOTAL or keyword.iskeyword(name) or name in ("tl", "triton", "libdevice")
             ):
                 name += "_"
             self.taken.add(name)
             self.names[of] = name
-            self.table[name] = expr_attr(knob(of))
+            self.table[name] = expr_attr(of)
         return self.names[of]
 
     def expr(self, e: Expr) -> Expr:
-        return substitute(e, {knob(n): symbol(self.name(n)) for n in sorted(knobs_of(e))})
+        extents = {x: symbol(self.name(x, f"{'_'.join(sorted(scalars_of(x)))}_block")) for x in _extents(e)}
+        e = _replaced(e, extents) if extents else e
+        return substitute(e, {knob(n): symbol(self.name(knob(n), n.replace(".", "_"))) for n in sorted(knobs_of(e))})
 
     def attr(self, a: Attribute) -> Attribute:
         if isinstance(a, ExprAttr):
-            return expr_attr(self.expr(a.data)) if knobs_of(a.data) else a
+            return expr_attr(self.expr(a.data)) if knobs_of(a.data) or scalars_of(a.data) else a
         if isinstance(a, ArrayAttr):
             return ArrayAttr([self.attr(x) for x in a])  # pyright: ignore
         if isinstance(a, DictionaryAttr):

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
 from helion_ir.dialects.tile import compute, control, elementwise, memory
-from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, is_float, tile_type
+from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, i32, is_float, tile_type
+from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass
-from helion_ir.passes.scope import domains_of, partial, physical, range_for, ranges_in_scope
+from helion_ir.passes.scope import bounds_of, domains_of, partial, physical, range_for, ranges_in_scope
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,13 @@ class _Masks:
                 element = _element(op.operand)
                 axis = (op.dim.value.data,)
                 op.operands[0] = self.filled(op.operand, axis, neutral(op.kind.data, element), op)
+            case compute.CustomScanOp() if op.reverse.value.data:
+                self.guarded_scan(op)
+            case compute.FlipOp():
+                for i in op.flipped.data:
+                    found = range_for(_type(op.operand).dims[i], op)
+                    if found is not None and not bounds_of(found).whole:
+                        self.require(partial(found, self.domains), "a tile is flipped, which must have no inactive lanes")
             case compute.SortOp():
                 last = (_type(op.operand).rank - 1,)
                 element = _element(op.operand)
@@ -201,11 +209,64 @@ class _Masks:
             block = r.type.block.data
             if block == dim or not knobs_of(block) & knobs_of(dim):
                 continue
-            condition = partial(r, self.domains)
-            if condition != 0:
-                reason = f"a reshaped tile is reduced along {dim}, which must have no inactive lanes"
-                require = RequireOp(expr_attr(Not(condition)), reason, owner=self.owner.name)
-                self.module.body.block.insert_op_before(require, self.module.body.block.first_op)  # pyright: ignore
+            reason = f"a reshaped tile is reduced along {dim}, which must have no inactive lanes"
+            self.require(partial(r, self.domains), reason)
+
+    def require(self, inactive: Expr, reason: str) -> None:
+        """Rule out the configurations in which there are inactive lanes. Raises BackendUnsupported if there are always."""
+        if inactive == 0:
+            return
+        if inactive == 1:
+            raise BackendUnsupported(reason)
+        first = self.module.body.block.first_op
+        assert first is not None
+        made = RequireOp(expr_attr(Not(inactive)), reason, owner=self.owner.name)
+        self.module.body.block.insert_op_before(made, first)
+
+    def guarded_scan(self, op: compute.CustomScanOp) -> None:
+        """A scan from the end meets the inactive lanes first. There is no neutral element, so a tile that says which
+        lanes are active is scanned along, and the function is applied to active lanes only."""
+        type_ = _type(op.arguments[0])
+        dim = op.dim.value.data
+        found = self.range_of(type_.dims[dim], op)
+        if found is None:
+            return
+        active = elementwise.CastOp(self.mask_of({dim: found}, type_.dims, op), i32)
+        self.insert(active, op)
+        flags = compute.BroadcastOp(active.result, type_.dims)
+        self.insert(flags, op)
+        region = op.detach_region(op.combine)
+        _guard(region.block, len(op.arguments))
+        made = compute.CustomScanOp([*op.arguments, flags.result], dim, True, region)
+        self.insert(made, op)
+        for old, new in zip(op.results, made.results):
+            new.name_hint = old.name_hint
+            old.replace_all_uses_with(new)
+        op.detach()
+        op.erase()
+
+
+def _guard(block: Block, count: int) -> None:
+    """Make a function of scalars (left, right) take and give a flag each, and skip what is not flagged."""
+    flag = tile_type((), i32)
+    left, right = list(block.args[:count]), list(block.args[count:])
+    left_flag, right_flag = block.insert_arg(flag, count), block.insert_arg(flag, 2 * count + 1)
+    end = block.last_op
+    assert isinstance(end, control.YieldOp)
+    zero = compute.FullOp(0, flag)
+    tests = [elementwise.CompareOp("eq", f, zero.result) for f in (left_flag, right_flag)]
+    made: list[Operation] = [zero, *tests]
+    results: list[SSAValue] = []
+    for value, a, b in zip(end.arguments, left, right):
+        kept = elementwise.WhereOp(tests[1].result, a, value)
+        chosen = elementwise.WhereOp(tests[0].result, b, kept.result)
+        made += [kept, chosen]
+        results.append(chosen.result)
+    either = elementwise.MaximumOp(left_flag, right_flag)
+    block.insert_ops_before([*made, either], end)
+    end.detach()
+    end.erase()
+    block.add_op(control.YieldOp(*results, either.result))
 
 
 def _widest(op: memory.AccessOp) -> int:

@@ -14,7 +14,7 @@ from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp, declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
-from helion_ir.index.expr import NONE, And, CeilDiv, Eq, Le, Max, Where, free_names, knob, knobs_of
+from helion_ir.index.expr import NONE, And, CeilDiv, Eq, Le, Max, Where, free_names, knob, knobs_of, scalars_of
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.scope import bounds_of, physical
 from helion_ir.targets import Target
@@ -79,7 +79,8 @@ def _bytes(type_: Attribute) -> Expr:
 def _elements(type_: TileType) -> Expr:
     out: Expr = Integer(1)
     for d in type_.dims:
-        out = out * physical(d)
+        # What a call may shrink to one element rules nothing out.
+        out = out * (Integer(1) if scalars_of(d) else physical(d))
     return out
 
 

@@ -128,6 +128,8 @@ def rollable(axis: control.AxisOp) -> bool:
             return False
         if any(isinstance(v.type, TileType) and v.type.dims.count(extent) > 1 for v in (*op.operands, *op.results)):
             return False
+        if any(v.type == axis.result.type and v is not axis.result for v in op.operands):
+            return False  # another axis of this length, whose tiles look like those of this one
         if isinstance(op, compute.ReshapeOp) and not all(_varies(v, axis) for v in (op.operand, op.result)):
             return False
         if isinstance(op, compute.ReduceOp) and extent in _reduced(op):

@@ -11,8 +11,8 @@ from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.knob import declarations
-from helion_ir.dialects.tile import control
-from helion_ir.dialects.types import RangeType
+from helion_ir.dialects.tile import control, memory
+from helion_ir.dialects.types import SCALAR_I64, RangeType, RefType
 from helion_ir.index.expr import (
     And,
     Eq,
@@ -153,3 +153,47 @@ def physical(dim: Expr) -> Expr:
     if isinstance(dim, NextPow2):
         return dim
     return NextPow2(dim) if dim.is_Integer or scalars_of(dim) else dim
+
+
+# ---- what 32 bits can count -------------------------------------------------------------------------------------------
+
+INT32_MAX = (1 << 31) - 1
+
+
+def kernel_of(op: Operation) -> control.KernelOp:
+    """The kernel that an op of the tile dialect belongs to."""
+    at: Operation | None = op
+    while not isinstance(at, control.KernelOp):
+        assert at is not None
+        at = at.parent_op()
+    return at
+
+
+def parameter_of(access: memory.AccessOp) -> str:
+    """The kernel's parameter that an access reads or writes."""
+    assert isinstance(access.ref, BlockArgument)
+    return kernel_of(access).arg_names.data[access.ref.index].data
+
+
+def wide_scalars(op: Operation) -> frozenset[str]:
+    """The 64-bit scalar parameters of the kernel that an op belongs to."""
+    kernel = kernel_of(op)
+    arguments = zip(kernel.arg_names, kernel.body.block.args)
+    return frozenset(name.data for name, a in arguments if a.type == SCALAR_I64)
+
+
+def exceeds_int32(bound: Expr, wide: frozenset[str]) -> bool:
+    """Whether a bound may be beyond what 32 bits hold, where these scalars may be."""
+    return not scalars_of(bound).isdisjoint(wide) or any(abs(int(n)) > INT32_MAX for n in bound.atoms(Integer))
+
+
+def needs_int64(access: memory.AccessOp) -> bool:
+    """Whether an element's offset may exceed 32 bits: the tensor's type says so, or the kernel."""
+    ref = access.ref.type
+    assert isinstance(ref, RefType)
+    if (listed := kernel_of(access).wide) is not None and parameter_of(access) in [n.data for n in listed]:
+        return True
+    last: Expr = Integer(0)
+    for extent, stride in zip(ref.dims, ref.strides):
+        last = last + (extent - 1) * stride.data
+    return bool(last.is_Integer and int(last) > INT32_MAX)

@@ -83,15 +83,13 @@ class SimplifyIndex(Pass):
             op.detach()
             op.erase()
             return
-        if expr != op.expr.data or len(arguments) != len(op.arguments):
-            shape = _broadcast_dims(arguments)
-            result = op.result.type
-            assert isinstance(result, TileType)
-            if shape != result.dims:  # an operand that gave the result its shape is gone
-                keep = [a for a in op.arguments if a not in arguments]
-                arguments = [*arguments, *keep]
-            if _broadcast_dims(arguments) == result.dims or not result.dims:
-                self._replace(op, expr, arguments)
+        if expr == op.expr.data and len(arguments) == len(op.arguments):
+            return
+        result = op.result.type
+        assert isinstance(result, TileType)
+        # An operand that gave the result its shape must stay, even if its value does not matter.
+        if _broadcast_dims(arguments) == result.dims:
+            self._replace(op, expr, arguments)
 
     def _replace(self, op: ApplyOp, expr: Expr, arguments: Sequence[SSAValue]) -> None:
         made = ApplyOp(expr, arguments, op.result.type)

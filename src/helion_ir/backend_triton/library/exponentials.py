@@ -8,12 +8,12 @@ from helion_ir.backend_triton.library.rounding import copysign32
 
 @triton.jit
 def exp_64(x):
-    return tl.exp(x.to(tl.float64)).to(tl.float32)
+    return tl.exp(x.to(tl.float64)).to(x.dtype)
 
 
 @triton.jit
 def log_64(x):
-    return tl.log(x.to(tl.float64)).to(tl.float32)
+    return tl.log(x.to(tl.float64)).to(x.dtype)
 
 
 @triton.jit
@@ -21,7 +21,7 @@ def expm1_64(x):
     X = x.to(tl.float64)
     # Below 1e-5 the difference loses what the series has.
     y = tl.where(tl.abs(X) < 1e-5, X + X * X * (0.5 + X * 0.16666666666666666), tl.exp(X) - 1.0)
-    return tl.where(x == 0.0, x, y.to(tl.float32))
+    return tl.where(x == 0.0, x, y.to(x.dtype))
 
 
 @triton.jit
@@ -29,17 +29,17 @@ def log1p_64(x):
     X = x.to(tl.float64)
     series = X * (1.0 + X * (-0.5 + X * (0.3333333333333333 - 0.25 * X)))
     y = tl.where(tl.abs(X) < 1e-4, series, tl.log(1.0 + X))
-    return tl.where(x == 0.0, x, y.to(tl.float32))
+    return tl.where(x == 0.0, x, y.to(x.dtype))
 
 
 @triton.jit
 def log10_64(x):
-    return (tl.log(x.to(tl.float64)) * 0.4342944819032518).to(tl.float32)
+    return (tl.log(x.to(tl.float64)) * 0.4342944819032518).to(x.dtype)
 
 
 @triton.jit
 def rsqrt_64(x):
-    return (1.0 / tl.sqrt(x.to(tl.float64))).to(tl.float32)
+    return (1.0 / tl.sqrt(x.to(tl.float64))).to(x.dtype)
 
 
 @triton.jit
@@ -57,7 +57,7 @@ def pow_64(x, y):
     power = tl.where((X < 0) & (a != inf) & (whole == 0), float("nan"), power)
     power = tl.where((a == 1.0) & (tl.abs(Y) == inf), 1.0, power)
     power = tl.where((X == 1.0) | (Y == 0.0), 1.0, power)
-    return power.to(tl.float32)
+    return power.to(x.dtype)
 
 
 @triton.jit
@@ -69,13 +69,13 @@ def sigmoid_32(x):
 def sinh_64(x):
     X = x.to(tl.float64)
     y = tl.where(tl.abs(X) < 1e-4, X + X * X * X * 0.16666666666666666, 0.5 * (tl.exp(X) - tl.exp(X * -1.0)))
-    return tl.where(x == 0.0, x, y.to(tl.float32))
+    return tl.where(x == 0.0, x, y.to(x.dtype))
 
 
 @triton.jit
 def cosh_64(x):
     X = x.to(tl.float64)
-    return (0.5 * (tl.exp(X) + tl.exp(X * -1.0))).to(tl.float32)
+    return (0.5 * (tl.exp(X) + tl.exp(X * -1.0))).to(x.dtype)
 
 
 @triton.jit
@@ -84,7 +84,7 @@ def tanh_64(x):
     a = tl.abs(X)
     e = tl.exp(-2.0 * a)
     y = tl.where(a < 1e-4, a - a * a * a * 0.3333333333333333, (1.0 - e) / (1.0 + e))
-    return tl.where(x != x, x, copysign32(y.to(tl.float32), x))
+    return tl.where(x != x, x, copysign32(y.to(x.dtype), x))
 
 
 @triton.jit
@@ -103,7 +103,7 @@ def asinh_64(x):
     X = x.to(tl.float64)
     a = tl.abs(X)
     series = a + a * a * a * (-0.16666666666666666 + 0.075 * a * a)
-    y = tl.where(a < 1e-3, series, tl.log(a + tl.sqrt(a * a + 1.0))).to(tl.float32)
+    y = tl.where(a < 1e-3, series, tl.log(a + tl.sqrt(a * a + 1.0))).to(x.dtype)
     return tl.where(x != x, x, copysign32(y, x))
 
 
@@ -111,7 +111,7 @@ def asinh_64(x):
 def acosh_64(x):
     X = x.to(tl.float64)
     inside = tl.where(X < 1.0, float("nan"), X)
-    return tl.log(inside + tl.sqrt((inside - 1.0) * (inside + 1.0))).to(tl.float32)
+    return tl.log(inside + tl.sqrt((inside - 1.0) * (inside + 1.0))).to(x.dtype)
 
 
 @triton.jit
@@ -119,4 +119,4 @@ def atanh_64(x):
     X = x.to(tl.float64)
     series = X + X * X * X * (0.3333333333333333 + 0.2 * X * X)
     y = tl.where(tl.abs(X) < 1e-3, series, 0.5 * tl.log((1.0 + X) / (1.0 - X)))
-    return tl.where(x == 0.0, x, y.to(tl.float32))
+    return tl.where(x == 0.0, x, y.to(x.dtype))

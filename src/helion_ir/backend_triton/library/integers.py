@@ -36,3 +36,15 @@ def shr_i(a, b):
     width: tl.constexpr = a.dtype.primitive_bitwidth
     inside = (b >= 0) & (b < width)
     return a >> tl.where(inside, b, width - 1)
+
+
+@triton.jit
+def gcd_i(a, b):
+    # Euclid's algorithm takes less than 1.5 steps a bit.
+    a = tl.abs(a)
+    b = tl.abs(b)
+    for _ in range(a.dtype.primitive_bitwidth * 3 // 2):
+        left = a % tl.where(b == 0, 1, b)
+        a = tl.where(b == 0, a, b)
+        b = tl.where(b == 0, b, left)
+    return a

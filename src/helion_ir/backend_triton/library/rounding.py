@@ -11,7 +11,14 @@ def bits32(x):
 
 @triton.jit
 def copysign32(x, y):
-    return ((bits32(x) & 0x7FFFFFFF) | (bits32(y) & 0x80000000)).to(tl.float32, bitcast=True)
+    # Of fp32 and fp64.
+    if x.dtype == tl.float64:
+        magnitude = x.to(tl.int64, bitcast=True) & 0x7FFFFFFFFFFFFFFF
+        sign = y.to(tl.int64, bitcast=True) & (-9223372036854775807 - 1)
+        result = (magnitude | sign).to(tl.float64, bitcast=True)
+    else:
+        result = ((bits32(x) & 0x7FFFFFFF) | (bits32(y) & 0x80000000)).to(tl.float32, bitcast=True)
+    return result
 
 
 @triton.jit
@@ -28,6 +35,14 @@ def rint32(x):
 
 
 @triton.jit
+def rint64(x):
+    # The same of fp64.
+    a = tl.abs(x)
+    whole = (a + 4503599627370496.0) - 4503599627370496.0
+    return tl.where(a < 4503599627370496.0, copysign32(whole, x), x)
+
+
+@triton.jit
 def sign32(x):
     # sign(NaN) is 0 in PyTorch.
     return (x > 0).to(tl.float32) - (x < 0).to(tl.float32)
@@ -41,11 +56,12 @@ def neg32(x):
 
 @triton.jit
 def nextafter32(x, y):
-    # Consecutive numbers of one sign have consecutive bits.
-    at = x.to(tl.int32, bitcast=True)
+    # Consecutive numbers of one sign have consecutive bits. Of fp32 and fp64.
+    integer: tl.constexpr = tl.int64 if x.dtype == tl.float64 else tl.int32
+    at = x.to(integer, bitcast=True)
     step = tl.where((x < y) == (at >= 0), at + 1, at - 1)
-    smallest = (y.to(tl.int32, bitcast=True) & -2147483648) | 1
-    moved = tl.where((at & 0x7FFFFFFF) == 0, smallest, step).to(tl.float32, bitcast=True)
+    below: tl.constexpr = -9223372036854775807 if x.dtype == tl.float64 else -2147483647
+    moved = tl.where(x == 0.0, tl.where(y < 0, below, 1).to(integer), step).to(x.dtype, bitcast=True)
     moved = tl.where(x == y, y, moved)
     return tl.where((x != x) | (y != y), x + y, moved)
 

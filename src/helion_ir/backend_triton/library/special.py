@@ -46,7 +46,7 @@ def erfc_64(x):
     a = tl.minimum(tl.abs(X), 30.0)
     tail = tl.exp(a * a * -1.0) * erfcx64(a)
     y = tl.where(X < 0, 2.0 - tail, tail)
-    return tl.where(x != x, x, y.to(tl.float32))
+    return tl.where(x != x, x, y.to(x.dtype))
 
 
 @triton.jit
@@ -81,7 +81,7 @@ def erfinv_64(x):
         y = y + (e * erfcx64(y) - (1.0 - a)) / (1.1283791670955126 * e)
     small = a * (0.8862269254527580 + a * a * 0.2320136665346544)
     y = tl.where(a < 1e-5, small, y)
-    y = tl.where(a == 1.0, float("inf"), tl.where(a > 1.0, float("nan"), y)).to(tl.float32)
+    y = tl.where(a == 1.0, float("inf"), tl.where(a > 1.0, float("nan"), y)).to(x.dtype)
     return tl.where(x != x, x, copysign32(y, x))
 
 
@@ -108,7 +108,7 @@ def lgamma_64(x):
     y = tl.where(X < 0.5, 1.1447298858494002 - tl.log(sine) - right, right)
     y = tl.where((X <= 0.0) & (tl.floor(X) == X), inf, y)
     y = tl.where(tl.abs(X) == inf, inf, y)
-    return tl.where(x != x, x, y.to(tl.float32))
+    return tl.where(x != x, x, y.to(x.dtype))
 
 
 @triton.jit
@@ -136,4 +136,57 @@ def i0_64(x):
     s = s + cosh64(X * 0.29028467725446233)
     s = s + cosh64(X * 0.19509032201612833)
     s = s + cosh64(X * 0.09801714032956077)
-    return tl.where(x != x, x, (s * 0.03125).to(tl.float32))
+    return tl.where(x != x, x, (s * 0.03125).to(x.dtype))
+
+
+@triton.jit
+def sinh64(X):
+    return tl.exp(X) - tl.exp(X * -1.0)
+
+
+@triton.jit
+def i1_64(x):
+    # As i0_64, with the integrand times cos t.
+    X = x.to(tl.float64)
+    s = 0.5 * sinh64(X)
+    s = s + 0.9951847266721969 * sinh64(X * 0.9951847266721969)
+    s = s + 0.9807852804032304 * sinh64(X * 0.9807852804032304)
+    s = s + 0.9569403357322088 * sinh64(X * 0.9569403357322088)
+    s = s + 0.9238795325112867 * sinh64(X * 0.9238795325112867)
+    s = s + 0.881921264348355 * sinh64(X * 0.881921264348355)
+    s = s + 0.8314696123025452 * sinh64(X * 0.8314696123025452)
+    s = s + 0.773010453362737 * sinh64(X * 0.773010453362737)
+    s = s + 0.7071067811865476 * sinh64(X * 0.7071067811865476)
+    s = s + 0.6343932841636455 * sinh64(X * 0.6343932841636455)
+    s = s + 0.5555702330196023 * sinh64(X * 0.5555702330196023)
+    s = s + 0.4713967368259978 * sinh64(X * 0.4713967368259978)
+    s = s + 0.38268343236508984 * sinh64(X * 0.38268343236508984)
+    s = s + 0.29028467725446233 * sinh64(X * 0.29028467725446233)
+    s = s + 0.19509032201612833 * sinh64(X * 0.19509032201612833)
+    s = s + 0.09801714032956077 * sinh64(X * 0.09801714032956077)
+    y = tl.where(tl.abs(X) < 1e-7, X * 0.5, s * 0.03125)
+    return tl.where(x != x, x, y.to(x.dtype))
+
+
+@triton.jit
+def digamma_64(x):
+    X = x.to(tl.float64)
+    inf = float("inf")
+    # On the left by reflection; then up to where the asymptotic series holds.
+    z = tl.where(X < 0.5, 1.0 - X, X)
+    z = tl.where(z == inf, 1.0, z)
+    s = z * 0.0
+    for _ in tl.static_range(10):
+        s = s - tl.where(z < 10.0, 1.0 / z, 0.0)
+        z = tl.where(z < 10.0, z + 1.0, z)
+    r = 1.0 / (z * z)
+    series = r * (0.08333333333333333 - r * (0.008333333333333333 - r * (0.003968253968253968 - r * (
+        0.004166666666666667 - r * (0.007575757575757576 - r * (0.021092796092796094 - r * 0.08333333333333333))))))
+    y = s + tl.log(z) - 0.5 / z - series
+    part = X - tl.floor(X)
+    angle = 3.141592653589793 * tl.where(part == 0.0, 0.5, part)
+    y = tl.where(X < 0.5, y - 3.141592653589793 * tl.cos(angle) / tl.sin(angle), y)
+    y = tl.where((X < 0.0) & (part == 0.0), float("nan"), y)
+    y = tl.where(X == 0.0, copysign32(x * 0.0 + inf, x * -1.0).to(tl.float64), y)
+    y = tl.where(X == inf, inf, tl.where(X == -inf, float("nan"), y))
+    return tl.where(x != x, x, y.to(x.dtype))

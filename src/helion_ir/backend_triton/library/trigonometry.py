@@ -9,7 +9,7 @@ from helion_ir.backend_triton.library.rounding import copysign32
 @triton.jit
 def tan_64(x):
     X = x.to(tl.float64)
-    return tl.where(x == 0.0, x, (tl.sin(X) / tl.cos(X)).to(tl.float32))
+    return tl.where(x == 0.0, x, (tl.sin(X) / tl.cos(X)).to(x.dtype))
 
 
 @triton.jit
@@ -37,14 +37,14 @@ def angle64(Y, X):
 
 @triton.jit
 def atan2_64(y, x):
-    a = angle64(y.to(tl.float64), x.to(tl.float64)).to(tl.float32)
+    a = angle64(y.to(tl.float64), x.to(tl.float64)).to(y.dtype)
     return tl.where(a != a, a, copysign32(a, y))
 
 
 @triton.jit
 def atan_64(x):
     X = x.to(tl.float64)
-    a = angle64(X, X * 0.0 + 1.0).to(tl.float32)
+    a = angle64(X, X * 0.0 + 1.0).to(x.dtype)
     a = tl.where(tl.abs(x) == float("inf"), 1.5707963267948966, a)
     return tl.where(x != x, x, copysign32(a, x))
 
@@ -59,14 +59,14 @@ def cosine64(X):
 @triton.jit
 def asin_64(x):
     X = x.to(tl.float64)
-    a = angle64(X, cosine64(X)).to(tl.float32)
+    a = angle64(X, cosine64(X)).to(x.dtype)
     return tl.where(a != a, a, copysign32(a, x))
 
 
 @triton.jit
 def acos_64(x):
     X = x.to(tl.float64)
-    return angle64(cosine64(X), X).to(tl.float32)
+    return angle64(cosine64(X), X).to(x.dtype)
 
 
 @triton.jit
@@ -74,4 +74,4 @@ def hypot_64(x, y):
     X = x.to(tl.float64)
     Y = y.to(tl.float64)
     inf = float("inf")
-    return tl.where((tl.abs(x) == inf) | (tl.abs(y) == inf), inf, tl.sqrt(X * X + Y * Y).to(tl.float32))
+    return tl.where((tl.abs(x) == inf) | (tl.abs(y) == inf), inf, tl.sqrt(X * X + Y * Y).to(x.dtype))

@@ -35,6 +35,7 @@ from helion_ir.dialects.types import TileType
 
 __all__ = [
     "AxisOp",
+    "BarrierOp",
     "BeginOp",
     "BlockOp",
     "CONTROL",
@@ -206,6 +207,18 @@ class ParallelOp(IRDLOperation):
         print_extra(printer, self, ("label", "lower", "upper"))
         printer.print_string(" ")
         printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
+
+
+@irdl_op_definition
+class BarrierOp(IRDLOperation):
+    """Between two root loops: what the loops before have stored is there for the loops after. `tile.barrier`"""
+
+    name = "tile.barrier"
+
+    assembly_format = "attr-dict"
+
+    def __init__(self):
+        super().__init__()
 
 
 @irdl_op_definition
@@ -381,6 +394,6 @@ class ConditionOp(IRDLOperation):
 
 
 CONTROL = [
-    KernelOp, ParallelOp, ForOp, YieldOp, IfOp, WhileOp, ConditionOp, AxisOp, BlockOp, ShiftOp, BeginOp, EndOp, IdOp,
+    KernelOp, ParallelOp, BarrierOp, ForOp, YieldOp, IfOp, WhileOp, ConditionOp, AxisOp, BlockOp, ShiftOp, BeginOp, EndOp, IdOp,
     IndexOp, MaskOp,
 ]  # fmt: skip

@@ -118,8 +118,15 @@ class ProgramLoopOp(IRDLOperation):
     """Runs its body once a virtual program, of which there are `total`; it owns the launch grid.
 
     `triton.program_loop %pid of <1000 ceildiv @tile_m.block_size> kind #index.expr<@pid_type> { … }`. Kinds: "flat"
-    launches `total` programs; "persistent_blocked" and "persistent_interleaved" launch one a multiprocessor times
-    `multiplier`, which take a contiguous or a strided share. `options` are those of the persistent loop's tl.range.
+    launches `total` programs; "persistent_blocked" and "persistent_interleaved" launch one a multiprocessor (`reserved`
+    of which stay free) times `multiplier`, which take a contiguous or a strided share. `options` are those of the
+    persistent loop's tl.range. A total read on the device, `of <d0> with (%n : t)`, is for the persistent kinds.
+
+    Several loops in one kernel share its launch, whose kind they agree on: the first has the programs from 0, each
+    other those after the loop before. `%pid` counts from 0 in each.
+
+    `axes (%i of <4>, %j of <7>)` are the positions along the axes of the grid that the kind "xyz" launches, the only
+    kind under which they are known, and `%pid` is not; of a single loop.
     """
 
     name = "triton.program_loop"
@@ -128,6 +135,10 @@ class ProgramLoopOp(IRDLOperation):
     kind = prop_def(Attribute)
     multiplier = opt_prop_def(Attribute)
     options = opt_prop_def(DictionaryAttr)
+    axes = opt_prop_def(ArrayAttr[ExprAttr])
+    """How many programs there are along each axis."""
+    reserved = opt_prop_def(Attribute)
+    symbols = var_operand_def()
     body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), RecursiveMemoryEffect())
@@ -139,38 +150,67 @@ class ProgramLoopOp(IRDLOperation):
         body: Region,
         multiplier: Attribute | None = None,
         options: Mapping[str, Attribute] | None = None,
+        *,
+        symbols: Sequence[SSAValue] = (),
+        axes: Sequence[Expr | int] = (),
+        reserved: Attribute | None = None,
     ):
         super().__init__(
+            operands=[list(symbols)],
             properties={
                 "total": expr_attr(total),
                 "kind": kind,
+                "axes": ArrayAttr([expr_attr(n) for n in axes]) if axes else None,
+                "reserved": reserved,
                 "multiplier": multiplier,
                 "options": DictionaryAttr(dict(options)) if options is not None else None,
             },
             regions=[body],
         )
 
+    def verify_(self) -> None:
+        if len(self.body.block.args) != 1 + len(self.axes or ()):
+            raise VerifyException("one argument for the program, and one an axis")
+
     @classmethod
     def parse(cls, parser: Parser) -> ProgramLoopOp:
-        arg = parser.parse_unresolved_operand()
-        parser.parse_keyword("of")
-        with parser.in_angle_brackets():
-            total = parse_expr_attr(parser)
+        def counted() -> tuple[Parser.Argument, Expr]:
+            arg = parser.parse_unresolved_operand()
+            parser.parse_keyword("of")
+            with parser.in_angle_brackets():
+                return Parser.Argument(arg.span, SCALAR_I32), parse_expr_attr(parser).data
+
+        pid, total = counted()
+        axes: list[tuple[Parser.Argument, Expr]] = []
+        if parser.parse_optional_keyword("axes") is not None:
+            axes = parser.parse_comma_separated_list(parser.Delimiter.PAREN, counted)
+        symbols = parse_symbols(parser)
         parser.parse_keyword("kind")
         kind = parser.parse_attribute()
         extra = parser.parse_optional_attr_dict() if parser.parse_optional_keyword("attributes") else {}
-        op = cls(total.data, kind, parser.parse_region([Parser.Argument(arg.span, SCALAR_I32)]))
+        body = parser.parse_region([pid, *[a for a, _ in axes]])
+        op = cls(total, kind, body, symbols=symbols, axes=[n for _, n in axes])
         op.properties.update(extra)
         return op
 
     def print(self, printer: Printer) -> None:
+        def counted(pair: tuple[SSAValue, ExprAttr]) -> None:
+            printer.print_ssa_value(pair[0])
+            printer.print_string(" of <")
+            print_expr(printer, pair[1])
+            printer.print_string(">")
+
+        pid, *axes = self.body.block.args
         printer.print_string(" ")
-        printer.print_ssa_value(self.body.block.args[0])
-        printer.print_string(" of <")
-        print_expr(printer, self.total)
-        printer.print_string("> kind ")
+        counted((pid, self.total))
+        if self.axes is not None:
+            printer.print_string(" axes (")
+            printer.print_list(list(zip(axes, self.axes)), counted)
+            printer.print_string(")")
+        print_symbols(printer, self.symbols)
+        printer.print_string(" kind ")
         printer.print_attribute(self.kind)
-        print_extra(printer, self, ("total", "kind"))
+        print_extra(printer, self, ("total", "kind", "axes"))
         printer.print_string(" ")
         printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 

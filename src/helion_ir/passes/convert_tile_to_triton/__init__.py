@@ -114,8 +114,9 @@ class ConvertTileToTriton(Pass):
         launch = {name: expr_attr(knob(name)) for name in LAUNCH if name in declared}
         made = triton.KernelOp(kernel.sym_name.data, [a.data for a in kernel.arg_names], body, {}, launch)
         made.location = kernel.location
-        if kernel.memory is not None:
-            made.properties["memory"] = kernel.memory
+        for kept in ("memory", "hints"):
+            if kept in kernel.properties:
+                made.properties[kept] = kernel.properties[kept]
         block = kernel.parent_block()
         assert block is not None
         block.insert_op_before(made, kernel)

@@ -5,7 +5,7 @@ The tables give (with libdevice, without). `plain.` functions are backend_triton
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, SSAValue
@@ -23,8 +23,10 @@ from helion_ir.dialects.types import (
     f64,
     i1,
     i32,
+    i64,
     is_float,
     tile_type,
+    u32,
 )
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 
@@ -37,6 +39,7 @@ FUNCTIONS: dict[type[tile.ElementwiseOp], tuple[str, str]] = {
     tile.AtanhOp: ("libdevice.atanh", "plain.atanh_64"),
     tile.CeilOp: ("tl.ceil", "tl.ceil"),
     tile.CosOp: ("tl.cos", "tl.cos"),
+    tile.DigammaOp: ("plain.digamma_64", "plain.digamma_64"),
     tile.CoshOp: ("libdevice.cosh", "plain.cosh_64"),
     tile.ErfOp: ("tl.erf", "tl.erf"),
     tile.ErfcOp: ("libdevice.erfc", "plain.erfc_64"),
@@ -46,6 +49,7 @@ FUNCTIONS: dict[type[tile.ElementwiseOp], tuple[str, str]] = {
     tile.Expm1Op: ("libdevice.expm1", "plain.expm1_64"),
     tile.FloorOp: ("tl.floor", "tl.floor"),
     tile.I0Op: ("libdevice.cyl_bessel_i0", "plain.i0_64"),
+    tile.I1Op: ("libdevice.cyl_bessel_i1", "plain.i1_64"),
     tile.LgammaOp: ("libdevice.lgamma", "plain.lgamma_64"),
     tile.LogOp: ("tl.log", "tl.log"),
     tile.Log10Op: ("libdevice.log10", "plain.log10_64"),
@@ -71,31 +75,61 @@ BOOLEAN_OPERATORS = {tile.AddOp: "|", tile.MulOp: "&", tile.SubOp: "^", tile.Max
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-def _element(op: tile.ElementwiseOp) -> Attribute:
+NARROW = (bf16, f16, f8e4m3, f8e5m2)
+"""Floats that are computed in f32: Triton's functions take f32 and f64 only, devices would round in between, and the
+interpreter computes with the bits of some of them."""
+
+
+def _result(op: tile.ElementwiseOp) -> Attribute:
     type_ = op.results[0].type
     assert isinstance(type_, TileType)
     return type_.element_type
 
 
+def _element(op: tile.ElementwiseOp) -> Attribute:
+    """The type that the result is computed in."""
+    element = _result(op)
+    return f32 if element in NARROW else element
+
+
 def _operands(lower: Lowering, op: tile.ElementwiseOp) -> list[SSAValue]:
-    return [lower.get(x) for x in op.operands]
+    return [to_element(lower, x, f32) if _of(x) in NARROW else x for x in map(lower.get, op.operands)]
 
 
-@lowers(*FUNCTIONS)
+def _of(x: SSAValue) -> Attribute:
+    assert isinstance(x.type, TileType)
+    return x.type.element_type
+
+
+def computes(*ops: type[tile.ElementwiseOp]) -> Callable[[Callable], Callable]:
+    """As `lowers`, for a function that gives the result in the type it is computed in."""
+
+    def register(function: Callable) -> Callable:
+        @lowers(*ops)
+        def rounded(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
+            return [to_element(lower, x, _result(op)) for x in function(lower, op)]
+
+        return function
+
+    return register
+
+
+@computes(*FUNCTIONS)
 def function(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
     operands, element = _operands(lower, op), _element(op)
     if not is_float(element):  # floor, ceil and fmod of integers
         return (lower.call("plain.fmod_i", operands),) if isinstance(op, tile.FmodOp) else operands[:1]
-    callee = FUNCTIONS[type(op)][0 if lower.target.libdevice else 1]
-    # Triton's functions take f32 and f64 only.
-    narrow = element in (bf16, f16, f8e4m3, f8e5m2)
-    if narrow:
-        operands = [to_element(lower, x, f32) for x in operands]
-    made = lower.call(callee, operands)
-    return (to_element(lower, made, element),) if narrow else (made,)
+    if element == f64 and isinstance(op, tile.FmodOp) and not lower.target.libdevice:
+        return (lower.binary("%", *operands),)  # exact where Triton interprets
+    return (lower.call(FUNCTIONS[type(op)][0 if lower.target.libdevice else 1], operands),)
 
 
-@lowers(*INTEGER_OPERATORS)
+@computes(tile.GcdOp)
+def gcd(lower: Lowering, op: tile.GcdOp) -> Sequence[SSAValue]:
+    return (lower.call("plain.gcd_i", _operands(lower, op)),)
+
+
+@computes(*INTEGER_OPERATORS)
 def operator(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
     lhs, rhs = _operands(lower, op)
     if _element(op) == i1 and type(op) in BOOLEAN_OPERATORS:  # i1 + i1 is exclusive or on a device
@@ -103,58 +137,58 @@ def operator(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
     return (lower.binary(INTEGER_OPERATORS[type(op)], lhs, rhs),)
 
 
-@lowers(tile.DivOp)
+@computes(tile.DivOp)
 def divide(lower: Lowering, op: tile.DivOp) -> Sequence[SSAValue]:
     lhs, rhs = _operands(lower, op)
     element = _element(op)
     if element == f32:
         return (lower.call("tl.div_rn", [lhs, rhs]),)  # `/` is off by 2 ulp
-    if is_float(element) and element != f64:
-        made = lower.call("tl.div_rn", [to_element(lower, lhs, f32), to_element(lower, rhs, f32)])
-        return (to_element(lower, made, element),)
     return (lower.binary("/" if element == f64 else "//", lhs, rhs),)
 
 
-@lowers(tile.ReciprocalOp)
+@computes(tile.ReciprocalOp)
 def reciprocal(lower: Lowering, op: tile.ReciprocalOp) -> Sequence[SSAValue]:
-    x = lower.get(op.operand)
+    (x,) = _operands(lower, op)
     one = lower.full(1, x)
     return (lower.call("tl.div_rn", [one, x]) if _element(op) == f32 else lower.binary("/", one, x),)
 
 
-@lowers(tile.RemainderOp)
+@computes(tile.RemainderOp)
 def remainder(lower: Lowering, op: tile.RemainderOp) -> Sequence[SSAValue]:
     lhs, rhs = _operands(lower, op)
     if not is_float(_element(op)):
         return (lower.call("plain.pymod_i", [lhs, rhs]),)  # Triton's % has the dividend's sign
-    if not lower.target.libdevice:
+    if lower.target.libdevice:
+        left = lower.call("libdevice.fmod", [lhs, rhs])
+    elif _element(op) == f64:
+        left = lower.binary("%", lhs, rhs)
+    else:
         return (lower.call("plain.rem_f32", [lhs, rhs]),)
-    left = lower.call("libdevice.fmod", [lhs, rhs])
     zero = lower.full(0, left)
     signs = lower.binary("!=", lower.binary("<", left, zero, i1), lower.binary("<", rhs, zero, i1))
     wrong = lower.binary("&", lower.binary("!=", left, zero, i1), signs)
     return (lower.call("tl.where", [wrong, lower.binary("+", left, rhs), left], _element(op)),)
 
 
-@lowers(tile.SqrtOp)
+@computes(tile.SqrtOp)
 def square_root(lower: Lowering, op: tile.SqrtOp) -> Sequence[SSAValue]:
     return (lower.call("tl.sqrt_rn" if _element(op) == f32 else "tl.sqrt", _operands(lower, op)),)
 
 
-@lowers(tile.AbsOp)
+@computes(tile.AbsOp)
 def absolute(lower: Lowering, op: tile.AbsOp) -> Sequence[SSAValue]:
     return (lower.call("tl.abs", _operands(lower, op)),)
 
 
-@lowers(tile.NegOp)
+@computes(tile.NegOp)
 def negate(lower: Lowering, op: tile.NegOp) -> Sequence[SSAValue]:
-    x = lower.get(op.operand)
+    (x,) = _operands(lower, op)
     if is_float(_element(op)):  # -x is 0 - x up to Triton 3.7, which loses the sign of zero
         return (lower.binary("*", x, lower.full(-1, x)),)
     return (lower.add(triton.UnaryOp("-", x)),)
 
 
-@lowers(tile.BitwiseNotOp)
+@computes(tile.BitwiseNotOp)
 def complement(lower: Lowering, op: tile.BitwiseNotOp) -> Sequence[SSAValue]:
     x = lower.get(op.operand)
     if _element(op) == i1:
@@ -162,9 +196,9 @@ def complement(lower: Lowering, op: tile.BitwiseNotOp) -> Sequence[SSAValue]:
     return (lower.add(triton.UnaryOp("~", x)),)
 
 
-@lowers(tile.SignOp)
+@computes(tile.SignOp)
 def sign(lower: Lowering, op: tile.SignOp) -> Sequence[SSAValue]:
-    x = lower.get(op.operand)
+    (x,) = _operands(lower, op)
     element, zero = _element(op), lower.full(0, x)
     above = to_element(lower, lower.binary(">", x, zero, i1), element)
     below = to_element(lower, lower.binary("<", x, zero, i1), element)
@@ -181,17 +215,18 @@ def sign_bit(lower: Lowering, op: tile.SignbitOp) -> Sequence[SSAValue]:
     return (lower.binary("<", x, lower.full(0, x), i1),)
 
 
-@lowers(tile.RoundOp)
+@computes(tile.RoundOp)
 def nearest(lower: Lowering, op: tile.RoundOp) -> Sequence[SSAValue]:
     operands = _operands(lower, op)
     if not is_float(_element(op)):
         return operands
     # libdevice.round is half away from zero, and rint is missing on AMD in Triton 3.6.
-    wide = _element(op) == f64 and lower.target.libdevice
-    return (lower.call("libdevice.nearbyint" if wide else "plain.rint32", operands),)
+    if _element(op) != f64:
+        return (lower.call("plain.rint32", operands),)
+    return (lower.call("libdevice.nearbyint" if lower.target.libdevice else "plain.rint64", operands),)
 
 
-@lowers(tile.TruncOp)
+@computes(tile.TruncOp)
 def truncate(lower: Lowering, op: tile.TruncOp) -> Sequence[SSAValue]:
     operands = _operands(lower, op)
     if not is_float(_element(op)):
@@ -199,7 +234,7 @@ def truncate(lower: Lowering, op: tile.TruncOp) -> Sequence[SSAValue]:
     return (lower.call("libdevice.trunc" if lower.target.libdevice else "plain.trunc32", operands),)
 
 
-@lowers(tile.MaximumOp, tile.MinimumOp)
+@computes(tile.MaximumOp, tile.MinimumOp)
 def extremum(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
     lhs, rhs = _operands(lower, op)
     if _element(op) == i1:
@@ -208,7 +243,7 @@ def extremum(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
     return (lower.call(callee, [lhs, rhs], propagate_nan="tl.PropagateNan.ALL"),)
 
 
-@lowers(tile.FmaxOp, tile.FminOp)
+@computes(tile.FmaxOp, tile.FminOp)
 def extremum_of_numbers(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
     lhs, rhs = _operands(lower, op)
     wins = lower.binary(">" if isinstance(op, tile.FmaxOp) else "<", lhs, rhs, i1)
@@ -217,7 +252,7 @@ def extremum_of_numbers(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue
     return (lower.call("tl.where", [wins, lhs, rhs], _element(op)),)
 
 
-@lowers(tile.ShiftLeftOp, tile.ShiftRightOp)
+@computes(tile.ShiftLeftOp, tile.ShiftRightOp)
 def shift(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
     """Shifts of as many bits as there are, or more, differ between devices."""
     x, count = _operands(lower, op)
@@ -234,26 +269,23 @@ def shift(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
 
 @lowers(tile.CompareOp)
 def compare(lower: Lowering, op: tile.CompareOp) -> Sequence[SSAValue]:
-    lhs, rhs = lower.get(op.lhs), lower.get(op.rhs)
-    assert isinstance(lhs.type, TileType)
-    if lhs.type.element_type in (bf16, f8e4m3, f8e5m2):  # the interpreter compares their bits
-        lhs, rhs = to_element(lower, lhs, f32), to_element(lower, rhs, f32)
+    lhs, rhs = _operands(lower, op)
     return (lower.binary(COMPARISONS[op.predicate.data], lhs, rhs, i1),)
 
 
 @lowers(tile.WhereOp)
 def where(lower: Lowering, op: tile.WhereOp) -> Sequence[SSAValue]:
-    return (lower.call("tl.where", _operands(lower, op), _element(op)),)
+    return (lower.call("tl.where", [lower.get(x) for x in op.operands], _result(op)),)
 
 
 @lowers(tile.BitcastOp)
 def bitcast(lower: Lowering, op: tile.BitcastOp) -> Sequence[SSAValue]:
-    return (lower.add(triton.BitcastOp(lower.get(op.operand), _element(op))),)
+    return (lower.add(triton.BitcastOp(lower.get(op.operand), _result(op))),)
 
 
 @lowers(tile.CastOp)
 def cast(lower: Lowering, op: tile.CastOp) -> Sequence[SSAValue]:
-    return (to_element(lower, lower.get(op.operand), _element(op)),)
+    return (to_element(lower, lower.get(op.operand), _result(op)),)
 
 
 ROUNDED = {bf16: "plain.to_bf16_rne", f8e4m3: "plain.to_e4m3"}
@@ -284,6 +316,8 @@ def to_element(lower: Lowering, x: SSAValue, element: Attribute) -> SSAValue:
     if is_float(source) and isinstance(element, IntegerType) and element.width.data < 32:
         wide = lower.cast(to_element(lower, x, f32) if source != f64 else x, i32)
         return lower.cast(wide, element)
+    if is_float(source) and element == u32:  # a device would make 0 of negative numbers
+        return lower.cast(lower.cast(to_element(lower, x, f32) if source != f64 else x, i64), element)
     if source in (bf16, f8e4m3, f8e5m2) and element != f32:
         x = lower.cast(x, f32)
     return lower.cast(x, element)

@@ -12,10 +12,11 @@ from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
-from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType
+from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i64
 from helion_ir.index.expr import FloorDiv, Min, operand, substitute
 from helion_ir.index.expr import knob as knob_symbol
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, Range, lowers
+from helion_ir.passes.scope import exceeds_int32, wide_scalars
 
 LOOP_OPTIONS = ("num_stages", "loop_unroll_factor", "disallow_acc_multi_buffer", "flatten", "warp_specialize")
 
@@ -36,7 +37,8 @@ def block(lower: Lowering, op: tile.BlockOp) -> Sequence[SSAValue]:
     symbols = [lower.get(s) for s in op.symbols]
     shifted = {operand(i): operand(i + 1) for i in range(len(symbols))}
     first = operand(0) * op.result.type.block.data + substitute(op.lower.data, shifted)
-    offset = lower.apply(first, [lower.get(op.position), *symbols])
+    wide = exceeds_int32(op.upper.data, wide_scalars(op))
+    offset = lower.apply(first, [lower.cast(lower.get(op.position), i64) if wide else lower.get(op.position), *symbols])
     offset.name_hint = f"{op.result.name_hint or 'block'}.begin"
     lower.define_range(op.result, offset)
     return ()
@@ -100,7 +102,8 @@ def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
     variable = source.args[0]
     symbols = [lower.get(s) for s in op.symbols]
     step = variable.type.block if isinstance(variable.type, RangeType) else op.step or expr_attr(1)
-    iv_type = SCALAR_I64 if any(s.type == SCALAR_I64 for s in symbols) else SCALAR_I32
+    wide = any(s.type == SCALAR_I64 for s in symbols) or exceeds_int32(op.upper.data, wide_scalars(op))
+    iv_type = SCALAR_I64 if wide else SCALAR_I32
 
     def ranges(body: Block) -> None:
         if isinstance(variable.type, RangeType):

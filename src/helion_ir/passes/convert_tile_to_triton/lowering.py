@@ -10,13 +10,14 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.knob import ChooseOp, KnobValue, YieldOp
+from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.triton import compute
 from helion_ir.dialects.types import TileType, i1, i32, i64, number, tile_type
-from helion_ir.index.expr import And, Lt, operand, substitute
+from helion_ir.index.expr import And, Lt, Ne, NextPow2, Not, operand, substitute
+from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass
-from helion_ir.passes.scope import Bounds, bounds_of, physical
+from helion_ir.passes.scope import Bounds, bounds_of, domains_of, physical
 from helion_ir.targets import Target
 
 
@@ -43,6 +44,8 @@ class Lowering:
     values: dict[SSAValue, SSAValue] = field(default_factory=dict)
     ranges: dict[SSAValue, Range] = field(default_factory=dict)
     block: Block = field(default_factory=Block)
+    _powers: set[Expr] = field(default_factory=set)
+    """Extents known to be powers of two."""
 
     # -- adding ops ------------------------------------------------------------------------------------------------------
     def add(self, op: Operation, hint: str | None = None) -> SSAValue:
@@ -137,7 +140,32 @@ class Lowering:
 
     def dims(self, type_: Attribute) -> tuple[Expr, ...]:
         assert isinstance(type_, TileType)
-        return tuple(physical(d) for d in type_.dims)
+        return tuple(self.extent(d) for d in type_.dims)
+
+    def extent(self, dim: Expr) -> Expr:
+        """The physical extent of a dimension. Raises BackendUnsupported if it never is a power of two; configurations
+        in which it is none are ruled out."""
+        made = physical(dim)
+        if made != dim or dim.is_Integer or dim.is_Symbol or isinstance(dim, NextPow2) or dim in self._powers:
+            return made
+        from helion_ir.exc import BackendUnsupported
+
+        odd = decide(Ne(NextPow2(dim), dim), domains_of(self.module))
+        if odd == 1:
+            raise BackendUnsupported(f"a tile of {dim} elements along a dimension: Triton's are powers of two")
+        if odd != 0:
+            reason = f"a tile has {dim} elements along a dimension, which must be a power of two"
+            self.require(Not(odd), reason)
+        self._powers.add(dim)
+        return made
+
+    def require(self, condition: Expr, reason: str) -> None:
+        """Rule out the configurations for which a condition over knobs is false."""
+        first = self.module.body.block.first_op
+        assert first is not None
+        self.module.body.block.insert_op_before(
+            RequireOp(expr_attr(condition), reason, owner=self.owner.name), first
+        )  # fmt: skip
 
     def get(self, value: SSAValue) -> SSAValue:
         """What became of a value. A mask is computed where it is used, since most uses can do without it."""

@@ -18,10 +18,7 @@ from helion_ir.dialects.types import RangeType, RefType, TileType, i32, i64
 from helion_ir.index.expr import operand
 from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
-from helion_ir.passes.scope import physical
-
-INT32_MAX = (1 << 31) - 1
-
+from helion_ir.passes.scope import needs_int64, physical
 
 def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     """The addresses of an access, one a lane."""
@@ -29,7 +26,7 @@ def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     assert isinstance(ref, RefType)
     dims = tuple(_physical_dims(lower, op))
     strides = [s.data for s in ref.strides]
-    wide = needs_int64(ref)
+    wide = needs_int64(op)
     terms: Expr = Integer(0)
     operands: list[SSAValue] = []
     covered: set[int] = set()
@@ -45,14 +42,6 @@ def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     offset = lower.apply(terms, operands, shape, i64 if wide else i32)
     address = lower.add(triton.AddPtrOp(lower.get(op.ref), offset))
     return lower.broadcast(address, dims)  # along a stride of 0 nothing varies
-
-
-def needs_int64(ref: RefType) -> bool:
-    """Whether an element's offset may exceed 32 bits."""
-    last: Expr = Integer(0)
-    for extent, stride in zip(ref.dims, ref.strides):
-        last = last + (extent - 1) * stride.data
-    return bool(last.is_Integer and int(last) > INT32_MAX)
 
 
 def _physical_dims(lower: Lowering, op: tile.AccessOp) -> list[Expr]:

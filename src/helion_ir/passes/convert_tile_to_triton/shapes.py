@@ -21,12 +21,6 @@ def _type(value: SSAValue) -> TileType:
     return value.type
 
 
-def _unsupported(text: str) -> Exception:
-    from helion_ir.exc import BackendUnsupported
-
-    return BackendUnsupported(text)
-
-
 @lowers(tile.FullOp)
 def full(lower: Lowering, op: tile.FullOp) -> Sequence[SSAValue]:
     type_ = _type(op.result)

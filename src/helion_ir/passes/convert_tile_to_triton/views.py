@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 
 from helion_ir.dialects.tile import compute as tile
 from helion_ir.dialects.triton import compute as triton
-from helion_ir.dialects.types import TileType, i32, tile_type
+from helion_ir.dialects.types import TileType, i1, i32, tile_type
 from helion_ir.index.expr import FloorDiv, Lt, Max, Min, Mod, operand
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.scope import physical
@@ -199,7 +199,7 @@ def concatenate(lower: Lowering, op: tile.CatOp) -> Sequence[SSAValue]:
         if out is None:
             out = part
         else:
-            before = lower.apply(Lt(LANE, end), [lanes], (extent,))
+            before = lower.apply(Lt(LANE, end), [lanes], (extent,), i1)
             before = lower.broadcast(lower.expand(before, dim, len(dims)), dims)
             out = lower.call("tl.where", [before, part, out], _type(part).element_type)
         end = begin

@@ -1,0 +1,118 @@
+"""Kernels of the language run by everything that can: a call, each stage, Triton's interpreter; and compiled for GPUs.
+
+`python -m tests.language.harness tests.language.test_jagged` prints a JSON object, a case's name to what went wrong in
+Triton's interpreter; a process of its own, since Triton decides when it is imported whether it interprets.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import helion_ir as helion
+from helion_ir.dialects.context import module_text, parse_module
+from helion_ir.interpreter import run_module
+
+ROOT = Path(__file__).parents[2]
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kernel, its arguments, and what eager PyTorch makes of them."""
+
+    kernel: Callable[..., Any]
+    arguments: Callable[[], tuple[Any, ...]]
+    expected: Callable[..., Any]
+    configs: Sequence[Config] = ({},)
+    tolerance: float = 0.0
+    """Of a result, absolute and relative; 0 for exact."""
+    in_triton: bool = True
+    """Whether Triton's interpreter can run it."""
+
+    def bound(self, config: Config) -> Any:
+        return helion.kernel(self.kernel, autotune_effort="none").bind(self.arguments())
+
+    def check(self, run: Callable[..., Any], what: str) -> None:
+        """Compare a run with eager PyTorch, the arguments afterwards too, since kernels write to them."""
+        args, reference = self.arguments(), self.arguments()
+        torch.manual_seed(5)
+        actual = run(*args)
+        expected = self.expected(*reference)
+        for name, a, e in [("result", actual, expected), *[(f"argument {i}", *p) for i, p in enumerate(zip(args, reference))]]:
+            for x, y in zip(a if isinstance(a, tuple) else (a,), e if isinstance(e, tuple) else (e,), strict=True):
+                if isinstance(y, torch.Tensor):
+                    x, y = (t.double() if t.dtype.is_floating_point else t for t in (x, y))
+                    torch.testing.assert_close(
+                        x, y, rtol=self.tolerance, atol=self.tolerance, equal_nan=True, check_dtype=False,
+                        msg=lambda m, name=name: f"{what}, {name}: {m}",
+                    )  # fmt: skip
+
+
+def check_stages(case: Case) -> None:
+    """A call on CPU tensors, whatever its blocks, where several are given; then the text of every stage, parsed and interpreted, for each configuration."""
+    if len(case.configs) > 1:
+        case.check(helion.kernel(case.kernel, autotune_effort="none"), "called")
+    for config in case.configs:
+        bound = case.bound(config)
+        wanted = {**bound.config_spec.default_config(), **config}
+        assignment = bound.config_space.encode(wanted)
+        last = None
+        for stage, text in bound.stages(wanted):
+            module = parse_module(text, stage)
+            assert module_text(module) == text, f"{stage} does not print as it was read"
+            if text != last:
+                names = case.kernel.__globals__
+                case.check(lambda *args, m=module: run_module(m, args, assignment, globals=names), f"{stage} {config}")
+            last = text
+
+
+def compiled(case: Case, target: str, config: Config | None = None) -> Any:
+    """The kernel compiled for a device."""
+    return case.bound({}).compile_for(target, dict(case.configs[0] if config is None else config))
+
+
+def triton_failures(module: str) -> dict[str, str]:
+    """What goes wrong when the CASES of a module run in Triton's interpreter."""
+    path = os.pathsep.join(["src", ".", os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.language.harness", module],
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert results, "no case ran"
+    return {name: wrong for name, wrong in results.items() if wrong}
+
+
+def _run(module: str) -> None:
+    cases: dict[str, Case] = importlib.import_module(module).CASES
+    results: dict[str, str] = {}
+    for name, case in cases.items():
+        if not case.in_triton:
+            continue
+        results[name] = ""
+        try:
+            for config in case.configs:
+                bound = case.bound(config)
+                wanted = {**bound.config_spec.default_config(), **config}
+                case.check(helion.kernel(case.kernel, config=helion.Config(**wanted)), f"Triton {config}")
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            results[name] = f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    _run(sys.argv[1])
