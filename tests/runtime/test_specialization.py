@@ -81,7 +81,9 @@ def test_argument_keys(a: Any, b: Any, same: bool) -> None:
     ("a", "b", "same"),
     [
         (torch.ones(2, 3), torch.ones(5, 7), True),
-        (torch.ones(2, 3), torch.ones(2, 1), False),
+        (torch.ones(2, 3), torch.ones(2, 1), True),
+        (torch.ones(2, 3), torch.ones(0, 3), True),
+        (torch.ones(2, 3), torch.ones(7)[1:].view(2, 3), False),
         (torch.ones(2, 3), torch.ones(3, 2).t(), False),
         (torch.ones(2, 3), torch.ones(2, 3, 4), False),
         (torch.ones(2, 3), torch.ones(2, 3).half(), False),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from sympy import Integer
 from torch import SymInt
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr
@@ -17,10 +20,16 @@ from helion_ir.dialects.types import RangeType, RefType, TileType, f32, i1, i32,
 from helion_ir.frontend.dtypes import element_of
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.values import HostBool, HostFloat
-from helion_ir.index.expr import free_names, symbol
+from helion_ir.frontend.alignment import ALIGNMENT
+from helion_ir.frontend.host_text import host_text, last_offset, upper_bound
+from helion_ir.index.expr import compiled, free_names, scalars_of, symbol
 
 if TYPE_CHECKING:
+    from sympy import Expr
+
     from helion_ir.frontend.trace import Trace
+
+INT32_MAX = 2**31 - 1
 
 
 @dataclass
@@ -77,6 +86,15 @@ class Arguments:
         if value is not None:
             self.decided(free_names(self.trace.sizes.expr(size)))
         return value
+
+    def is_one(self, size: SymInt) -> bool:
+        """Whether a size is 1 in this call, on which the kernel then depends."""
+        value = self.value_of(size)
+        text = host_text(self.trace.sizes.expr(size), {n: s.origin for n, s in self.scalars.items()})
+        if value is None or text is None:
+            return False
+        self.specialized[f"{text} == 1"] = None
+        return value == 1
 
     def decided(self, names: Iterable[str]) -> None:
         """Remember that a decision was taken on the values of these arguments."""
@@ -135,14 +153,23 @@ class Arguments:
     def _tensor(self, like: torch.Tensor, name: str, text: str) -> HostTensor:
         if (known := self._tensors.get(id(like))) is None:
             name = self._unique(name)
-            sizes = self.trace.sizes
-            type_ = ref_type(
-                [sizes.expr(d) for d in like.shape], element_of(like.dtype), [sizes.expr(s) for s in like.stride()]
-            )
+            expr = self.trace.sizes.expr
+            strides = [self._stride(like, i, name, text) for i in range(like.ndim)]
+            type_ = ref_type([expr(d) for d in like.shape], element_of(like.dtype), strides)
             value = self._parameter(name, text, type_)
             known = self._tensors[id(like)] = HostTensor(self.trace, name, like, value)
             self._kept.append(like)
+            if like.device.type != "meta":  # a global, or part of an object: nothing else says what it is
+                self.specialized[f"(tuple({text}.shape), {text}.stride(), {text}.data_ptr() % {ALIGNMENT})"] = None
         return known
+
+    def _stride(self, like: torch.Tensor, i: int, name: str, text: str) -> Expr:
+        """A stride; of a tensor made by host code, what the tensor says when it is there."""
+        expr = self.trace.sizes.expr(like.stride(i))
+        if expr.is_Symbol or not scalars_of(expr):
+            return expr
+        size = self.integer(f"{name}_stride_{i}", f"{text}.stride({i})", self.value_of(like.stride(i)))  # pyright: ignore
+        return self.trace.sizes.expr(size)
 
     def _number(self, name: str, text: str, dtype: torch.dtype, element: Any) -> Any:
         if (value := self._numbers.get(text)) is None:
@@ -210,6 +237,7 @@ class Arguments:
                     for name in sorted(free_names(expr.data)):
                         if name in self.scalars:
                             used[name] = None
+        self._describe(kernel)
         for name in used:
             scalar = self.scalars[name]
             wide = scalar.hint is not None and not -(2**31) <= scalar.hint < 2**31
@@ -217,6 +245,56 @@ class Arguments:
             value.name_hint = name
             self.names.append(name)
             self.texts.append(scalar.text)
+
+    def _describe(self, kernel: Operation) -> None:
+        """Say of the tensors what their types do not, and what the numbers are that extents of tiles depend on."""
+        tensors = [t for t in self._tensors.values() if t.name in self.names]
+        lists = {
+            "unaligned": [t.name for t in tensors if not self.trace.alignment.holds(t.like)],
+            "wide": [t.name for t in tensors if self._wide(t)],
+        }
+        for key, names in lists.items():
+            if names:
+                kernel.properties[key] = ArrayAttr([StringAttr(n) for n in names])
+        hints: dict[str, IntegerAttr] = {}
+        for op in kernel.walk():
+            types = [*[r.type for r in op.results], *[a.type for r in op.regions for b in r.blocks for a in b.args]]
+            for expr in [e for t in types if not isinstance(t, RefType) for e in _expressions(t)]:
+                for name in sorted(scalars_of(expr.data)):
+                    hint = self.scalars[name].hint if name in self.scalars else None
+                    if hint is not None:
+                        hints[name] = IntegerAttr(hint, i64)
+        if hints:
+            kernel.properties["hints"] = DictionaryAttr(hints)
+
+    def _wide(self, tensor: HostTensor) -> bool:
+        """Whether offsets into a tensor need 64 bits, beyond what its type says."""
+        wanted, like = self.trace.wanted_index_dtype, tensor.like
+        if wanted is not None:
+            return wanted == torch.int64
+        if not any(isinstance(n, SymInt) for n in (*like.shape, *like.stride())):
+            return False
+        return self.large(like) is not False
+
+    def large(self, like: torch.Tensor) -> bool | None:
+        """Whether 32 bits cannot count a tensor's elements, or the offset of its last one; None if only data says.
+
+        Of arguments the key of a call says the same; on what host code makes, the kernel then depends.
+        """
+        expr = self.trace.sizes.expr
+        dims = tuple(expr(d) for d in like.shape)
+        bounds = [math.prod(dims, start=Integer(1)), last_offset(dims, tuple(expr(s) for s in like.stride()))]
+        if id(like) not in self.trace.alignment.arguments:
+            bounds = list(dict.fromkeys(upper_bound(b) for b in bounds))
+            texts = {n: s.origin for n, s in self.scalars.items() if s.hint is not None}
+            for bound in bounds:
+                text = host_text(bound, texts)
+                if text is None:
+                    return None
+                if not bound.is_Integer:
+                    self.specialized[f"{text} > {INT32_MAX}"] = None
+        hints = {n: s.hint for n, s in self.scalars.items()}
+        return any(compiled(b)(hints) > INT32_MAX for b in bounds)
 
 
 def _expressions(attribute: Any) -> Iterable[ExprAttr]:

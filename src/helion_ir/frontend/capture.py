@@ -51,6 +51,7 @@ class Capture(TorchDispatchMode):
         block: where ops are appended; the walker of statements moves it.
         statement: the location of ops that no expression of the author's is running for, such as stores.
         dot_precision: of `tile.dot` on f32 operands.
+        random: makes the tiles of PyTorch's random functions.
         before_add: called with each op before it is added; may add others and replace its operands.
 
     >>> sizes = BlockSizes()
@@ -70,6 +71,7 @@ class Capture(TorchDispatchMode):
         self.block = Block()
         self.statement: LocationAttr | None = None
         self.dot_precision = "tf32"
+        self.random: Any = None
         self.before_add: Callable[[Operation], None] = lambda op: None
         self._is_author = functools.cache(is_author)
         self._emitters, self._own, self._table = EMITTERS, OWN, decomposition_table()

@@ -11,9 +11,8 @@ from torch import SymInt
 
 from helion_ir import exc
 from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.tile.compute import IotaOp, RandomOp, ScanOp
+from helion_ir.dialects.tile.compute import IotaOp, ScanOp
 from helion_ir.dialects.tile.ranges import BeginOp, EndOp, IdOp, IndexOp, ShiftOp
-from helion_ir.dialects.types import f32
 from helion_ir.frontend import subscripts
 from helion_ir.frontend.combine import Combine
 from helion_ir.frontend.loops import LoopCall, loop_call
@@ -35,7 +34,6 @@ _NOT_DONE = {
     "inline_asm_elementwise": "inline assembly",
     "device_print": "printing from device code",
     "stacktensor_like": "stack tensors",
-    "rand4x": "hl.rand4x",
 }
 
 
@@ -152,7 +150,8 @@ class DeviceLanguage:
 
     # ---- creation ----
 
-    def _shape(self, shape: Any) -> list[Size]:
+    def shape(self, shape: Any) -> list[Size]:
+        """The extents that a list of tiles, block sizes and integers means."""
         if not isinstance(shape, list | tuple):
             raise exc.TypeInferenceError("a shape is a list, such as [tile, 4]")
         out: list[Size] = []
@@ -168,7 +167,7 @@ class DeviceLanguage:
 
     def full(self, shape: Any, value: Any, dtype: Any, device: Any) -> TileTensor:
         dtype = dtype or torch.float32
-        dims = self._shape(shape)
+        dims = self.shape(shape)
         if isinstance(value, HostTensor):
             raise value.direct()
         if isinstance(value, TileTensor) and value.ndim:
@@ -193,34 +192,13 @@ class DeviceLanguage:
         return cap.tile(value, [length], dtype)
 
     def rand(self, shape: Any, seed: Any, device: Any, offsets: Any) -> TileTensor:
-        cap = self.trace.cap
-        if offsets is None:
-            offsets = self._offsets(list(shape))
-        value = cap.emit(RandomOp(self._seed(seed), offsets.value, f32))
-        return cap.tile(value, offsets.dims, torch.float32)
-
-    def _seed(self, seed: Any) -> Any:
-        if isinstance(seed, TileTensor | SymInt):
-            return self.trace.cap.scalar(seed)
-        if isinstance(seed, int):
-            return self.trace.cap.operand(seed, torch.int32 if -(2**31) <= seed < 2**31 else torch.int64, [])
-        raise exc.TypeInferenceError("a seed is an integer or a scalar tensor")
-
-    def _offsets(self, shape: list[Any]) -> TileTensor:
-        """Row-major positions in the full extents of the tiles, so that no configuration changes them."""
-        dims, trace = self._shape(shape), self.trace
-        total: Any = None
-        for i, (s, size) in enumerate(zip(shape, dims)):
-            index = self.tile_index(s) if isinstance(s, DeviceTile) else self.arange(size, dtype=None, device=None)
-            extent = s.upper if isinstance(s, DeviceTile) else size
-            index = index.reshape([size if j == i else 1 for j in range(len(dims))])
-            total = index if total is None else total * extent + index
-        if total is None:
-            total = trace.cap.tile(trace.cap.operand(0, trace.index_dtype, []), [], trace.index_dtype)
-        return trace.cap.tile(trace.cap.broadcast(total.value, dims), dims, trace.index_dtype)
+        return self.trace.random.uniform(shape, seed, offsets)
 
     def randint(self, shape: Any, low: Any, high: Any, seed: Any, device: Any) -> TileTensor:
-        raise exc.BackendUnsupported("hl.randint: not supported yet; scale hl.rand")
+        return self.trace.random.integers(shape, low, high, seed)
+
+    def rand4x(self, seed: Any, offsets: Any, device: Any) -> tuple[TileTensor, ...]:
+        return self.trace.random.four(seed, offsets)
 
     # ---- memory ----
 

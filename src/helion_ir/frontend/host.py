@@ -147,6 +147,11 @@ class Host:
         for node in ast.walk(self.node):
             if isinstance(node, ast.For) and self._is_root(node):
                 raise exc.NestedGridLoop(place=place_of_node(self.file, node))
+            if isinstance(node, ast.For) and self._callee(node.iter) is loops.jagged_tile:
+                raise exc.InvalidJaggedTileUsage(
+                    "hl.jagged_tile is a loop inside of another, over the tile of its rows",
+                    place=place_of_node(self.file, node),
+                )
         raise exc.NoDeviceLoopsInKernel(place=place_of_node(self.file, self.node))
 
     def _callee(self, node: ast.AST) -> Any:
@@ -333,7 +338,9 @@ class Host:
                 return leaf if isinstance(new, int) else other(leaf)
             if id(leaf) not in swapped:
                 shape = [other(s) for s in leaf.shape]
-                swapped[id(leaf)] = torch.empty_strided(shape, leaf.stride(), dtype=leaf.dtype, device="meta")
+                made = torch.empty_strided(shape, leaf.stride(), dtype=leaf.dtype, device="meta")
+                self.trace.alignment.replaced(leaf, made)
+                swapped[id(leaf)] = made
             return swapped[id(leaf)]
 
         for name, value in self.names.items():

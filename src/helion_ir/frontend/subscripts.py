@@ -19,7 +19,7 @@ from helion_ir.dialects.tile.memory import AtomicOp, LoadOp, StoreOp
 from helion_ir.dialects.tile.ranges import BeginOp, EndOp, ShiftOp
 from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.tile_tensor import TileTensor
-from helion_ir.frontend.values import Condition, DeviceTile
+from helion_ir.frontend.values import Condition, DeviceTile, is_size
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -147,8 +147,8 @@ class Access:
         return any(a is not b for a, b in zip(self.kept, self.shown))
 
 
-def resolve(tensor: HostTensor, index: Any) -> Access:
-    """The access that `tensor[index]` means. Raises RankMismatch, InvalidIndexingType and their kin."""
+def resolve(tensor: HostTensor, index: Any, *, stored: bool = False) -> Access:
+    """The access that `tensor[index]` means, to load or to store. Raises RankMismatch, InvalidIndexingType and their kin."""
     items = list(index) if isinstance(index, list | tuple) else [index]
     items = _expanded(tensor, items)
     access, axis, grouped = Access([], [], [], []), 0, [i for i in items if isinstance(i, TileTensor) and i.ndim >= 2]
@@ -159,7 +159,7 @@ def resolve(tensor: HostTensor, index: Any) -> Access:
             access.shown.append(1)
             continue
         extent = tensor.shape[axis]
-        if isinstance(item, DeviceTile) and extent == 1 and not (isinstance(item.block, int) and item.block == 1):
+        if isinstance(item, DeviceTile) and _single(tensor, extent, item, stored):
             # every lane reads the one element there is
             access.subscripts.append(_constant(tensor.trace, 0))
             access.kept.append(1)
@@ -175,6 +175,20 @@ def resolve(tensor: HostTensor, index: Any) -> Access:
             shape.extend(dims)
         axis += 1
     return access
+
+
+def _single(tensor: HostTensor, extent: Size, tile: DeviceTile, stored: bool) -> bool:
+    """Whether a tile runs along a dimension of extent 1, so that all of its lanes mean the one element there is.
+
+    Where only a call says, and the tile's loop does not visibly end with the dimension, the kernel depends on it.
+    """
+    if isinstance(tile.block, int) and tile.block == 1:
+        return False
+    if isinstance(extent, int):
+        return extent == 1
+    if stored or (is_size(tile.upper) and tensor.trace.sizes.equal(tile.upper, extent)):
+        return False
+    return tensor.trace.arguments.is_one(extent)
 
 
 def _expanded(tensor: HostTensor, items: list[Any]) -> list[Any]:
@@ -402,7 +416,7 @@ def store(tensor: HostTensor, index: Any, value: Any, mask: Any = None) -> None:
     trace, cap = tensor.trace, tensor.trace.cap
     value = _value(tensor, value)
     trace.writes(tensor)
-    access = resolve(tensor, index)
+    access = resolve(tensor, index, stored=True)
     if access.spread:
         raise exc.ShapeMismatch(f"every lane of a tile would store into a dimension of '{tensor.name}' with extent 1")
     out = _fitted(tensor, access, value, tensor.dtype, "the value")
@@ -421,7 +435,7 @@ def atomic(tensor: Any, kind: str, index: Any, values: Sequence[Any], sem: str) 
         raise exc.InvalidAPIUsage(f"atomic_{kind} needs integers, '{tensor.name}' is {tensor.dtype}")
     values = [_value(tensor, v) for v in values]
     trace.writes(tensor)
-    access = resolve(tensor, index)
+    access = resolve(tensor, index, stored=True)
     if access.spread:
         raise exc.ShapeMismatch(f"every lane of a tile would add into a dimension of '{tensor.name}' with extent 1")
     operands = [_fitted(tensor, access, v, tensor.dtype, "the value") for v in values]

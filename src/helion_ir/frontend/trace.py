@@ -21,6 +21,7 @@ from helion_ir.dialects.tile.control import KernelOp
 from helion_ir.dialects.tile.memory import AtomicOp, LoadOp, StoreOp
 from helion_ir.dialects.tile.ranges import AxisOp, IndexOp
 from helion_ir.dialects.types import i32, i64, tile_type
+from helion_ir.frontend.alignment import Alignment, aligned
 from helion_ir.frontend.arguments import Arguments
 from helion_ir.frontend.capture import Capture
 from helion_ir.frontend.device import DeviceLanguage
@@ -31,6 +32,7 @@ from helion_ir.frontend.imports import imports_of
 from helion_ir.frontend.jagged import Jagged
 from helion_ir.frontend.knobs import OWNER, Knobs
 from helion_ir.frontend.loops import LoopCall
+from helion_ir.frontend.random import Random
 from helion_ir.frontend.regions import assigned
 from helion_ir.frontend.sizes import BlockSizes, Size
 from helion_ir.frontend.source import place_of_node
@@ -85,11 +87,14 @@ def trace(
     options: dict[str, Any] = {"dot_precision": dot_precision, "index_dtype": index_dtype}
     if static_shapes:
         return _traced(Trace(function, args, **options))
-    try:
-        return _traced(Trace(function, args, shapes="symbolic", **options))
-    except exc.Base:
-        # Host code that PyTorch cannot run on symbolic sizes, or sizes that only happen to be equal.
-        return _traced(Trace(function, args, shapes="guarded", **options))
+    for shapes in ("symbolic", "ones"):
+        try:
+            return _traced(Trace(function, args, shapes=shapes, **options))
+        except exc.Base:
+            # Tiles that broadcast a size of 1 against another, host code that PyTorch cannot run on symbolic sizes,
+            # or sizes that only happen to be equal.
+            continue
+    return _traced(Trace(function, args, shapes="guarded", **options))
 
 
 def _traced(tracer: Trace) -> ModuleOp:
@@ -111,7 +116,7 @@ class Trace:
         function: Callable[..., Any],
         args: Sequence[Any],
         *,
-        shapes: Literal["static", "symbolic", "guarded"] = "static",
+        shapes: Literal["static", "symbolic", "ones", "guarded"] = "static",
         dot_precision: str,
         index_dtype: torch.dtype | None,
     ):
@@ -119,6 +124,7 @@ class Trace:
         self.function, self.shapes, self.wanted_index_dtype = function, shapes, index_dtype
         self.failed_at: exc.Place | None = None
         self.sizes = BlockSizes()
+        self.alignment = Alignment(self.sizes)
         self.device_text, self.torch_device = "", torch.device("cpu")
         self.args = args
         self.arguments = Arguments(self)
@@ -156,11 +162,13 @@ class Trace:
         self.evaluator = self.walker.evaluator
         self.device = DeviceLanguage(self)
         self.jagged = Jagged(self)
+        self.random = self.cap.random = Random(self)
         self.cap.before_add = self.jagged.guard
         self.host = Host(self, function, names)
         parameters = list(names)
         self._check_names()
         self.host.run()
+        self.random.close()
         body = Region(self.host.ops)
         imports = imports_of(_host_sources(body), function.__globals__)
         ops: list[Operation] = [FuncOp(function.__name__, parameters, body, imports)]
@@ -274,17 +282,26 @@ class Trace:
             strides: list[Size] = list(tensor.stride())
             if self.shapes == "guarded":
                 self.arguments.specialized |= {f"tuple({text}.shape)": None, f"{text}.stride()": None}
-            elif self.shapes == "symbolic":
+            elif self.shapes != "static":
                 shape = [self._size(f"{name}_size_{i}", f"{text}.size({i})", s) for i, s in enumerate(tensor.shape)]
-                strides = [self._size(f"{name}_stride_{i}", f"{text}.stride({i})", s) for i, s in enumerate(strides)]  # pyright: ignore
+                # One stride of 1 is known, by the key of the call: where elements are next to each other in memory.
+                unit = tensor.ndim - 1 - tensor.stride()[::-1].index(1) if 1 in tensor.stride() else None
+                strides = [
+                    1 if i == unit else self.arguments.integer(f"{name}_stride_{i}", f"{text}.stride({i})", s)
+                    for i, s in enumerate(tensor.stride())
+                ]
             known = torch.empty_strided(shape, strides, dtype=tensor.dtype, device="meta")  # pyright: ignore
+            self.alignment.argument(known, aligned(tensor))
             self._metas[id(tensor)] = known
         return known
 
     def _size(self, name: str, text: str, value: int) -> Size:
-        """A size or stride that may differ from call to call; whether it is 1 may not: it decides on broadcasting."""
-        self.arguments.specialized[f"{text} == 1"] = None
-        return 1 if value == 1 else self.arguments.integer(name, text, value)
+        """A size that may differ from call to call; with shapes="ones" whether it is 1, which broadcasts, may not."""
+        if self.shapes == "ones":
+            self.arguments.specialized[f"{text} == 1"] = None
+            if value == 1:
+                return 1
+        return self.arguments.integer(name, text, value)
 
     def unify(self, a: SymInt, b: SymInt) -> bool:
         """Whether two different sizes of arguments are equal in this call, so that asserting it makes them one."""
@@ -369,9 +386,7 @@ class Trace:
         wanted = self.wanted_index_dtype
         if wanted is None:
             tensors = [v for v in self.host.names.values() if isinstance(v, torch.Tensor)]
-            counts = [t.numel() for t in tensors]
-            known = [self.arguments.value_of(c) if isinstance(c, SymInt) else c for c in counts]
-            wanted = torch.int64 if any(c is not None and c > 2**31 - 1 for c in known) else torch.int32
+            wanted = torch.int64 if any([self.arguments.large(t) for t in tensors]) else torch.int32
         self.index_dtype, self.index_element = wanted, i64 if wanted == torch.int64 else i32
         self.index_type = tile_type((), self.index_element)
 

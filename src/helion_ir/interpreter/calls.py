@@ -165,8 +165,6 @@ _PLAIN: dict[str, Call] = {
     "f2i_sat64": _saturated(torch.int64),
     "floordiv_i": _floordiv,
     "fmax_nan": _max_nan,
-    "fmod": fmod,
-    "gcd": torch.gcd,
     "fmin_nan": _min_nan,
     "from_bf16": lambda x: x.to(torch.float32),
     "from_e4m3": lambda x: x.to(torch.float32),
@@ -191,6 +189,7 @@ _PLAIN: dict[str, Call] = {
     "to_e5m2": lambda x: x.to(torch.float8_e5m2),
     "unsortkey32": _unsortkey,
     "xor2": torch.bitwise_xor,
+    "random_word": lambda seed, offset, word: random_words(seed, offset, word).to(torch.int32),
     "rand": lambda seed, offset: uniform(random_words(seed, offset)),
     "randint": lambda seed, offset: random_words(seed, offset).to(torch.int32),
 }

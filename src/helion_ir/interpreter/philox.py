@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from helion_ir.dialects.tile.compute import RandomOp
+from helion_ir.dialects.tile.random import RandomWordOp
 from helion_ir.dialects.types import TileType
 from helion_ir.interpreter.errors import InterpreterError
 from helion_ir.interpreter.registry import Function, implements
@@ -40,9 +41,15 @@ def uniform(word: torch.Tensor) -> torch.Tensor:
     return magnitude.to(torch.float32) * 4.6566127342e-10
 
 
-def random_words(seed: Any, offset: Any) -> torch.Tensor:
-    """Word 0 at each offset."""
-    return philox(as_tensor(seed, torch.int64), as_tensor(offset, torch.int64))[0]
+def random_words(seed: Any, offset: Any, word: int = 0) -> torch.Tensor:
+    """One of the words at each offset."""
+    return philox(as_tensor(seed, torch.int64), as_tensor(offset, torch.int64))[word]
+
+
+@implements(RandomWordOp)
+def random_word(op: RandomWordOp, scope: Scope) -> Function:
+    word = op.word.value.data
+    return lambda seed, offset: random_words(seed, offset, word).to(torch.int32)
 
 
 @implements(RandomOp)

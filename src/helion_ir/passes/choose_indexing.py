@@ -58,7 +58,7 @@ class ChooseIndexing(Pass):
                         f"{_kind(op)}.{op.site.data}.indexing", one_of(*legal), POINTER, owner=self.name,
                         field="indexing", doc=f"how the {_kind(op)} of {op.site.data} is addressed",
                     )  # fmt: skip
-            if isinstance(op, memory.LoadOp) and target.eviction_policies:
+            if isinstance(op, memory.LoadOp) and target.eviction_policies and op.eviction is None:
                 yield DeclareOp(
                     f"load.{op.site.data}.eviction", one_of("", "evict_first", "evict_last"), "", owner=self.name,
                     field="load_eviction_policies", doc=f"what the caches do with the elements of {op.site.data} once read",
@@ -131,7 +131,10 @@ def _within(subscript: SSAValue, extent: Expr, wide: frozenset[str]) -> bool:
 
 
 def describable(op: memory.AccessOp) -> bool:
-    """Whether a descriptor may have the tensor's address and strides: the last 1, the others multiples of 16 bytes."""
+    """Whether a descriptor may have the tensor's address and strides: the last 1, the others multiples of 16 bytes.
+
+    And whether the block can have rows of 16 bytes.
+    """
     ref = op.ref.type
     assert isinstance(ref, RefType)
     *outer, inner = [s.data for s in ref.strides]
@@ -140,6 +143,9 @@ def describable(op: memory.AccessOp) -> bool:
     if parameter_of(op) in unaligned(op) or any(scalars_of(b) for b in block_extents(op)):
         return False
     bits, known = bit_width(ref.element_type), [fact_of(s, {}) for s in outer]
+    row = block_extents(op)[-1] * bits
+    if row.is_Integer and int(row) < 8 * DESCRIPTOR_ALIGNMENT:
+        return False
     return all(f.constant != 0 and f.divisor * bits % (8 * DESCRIPTOR_ALIGNMENT) == 0 for f in known)
 
 

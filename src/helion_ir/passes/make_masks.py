@@ -14,7 +14,6 @@ from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
 from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, i32, is_float, tile_type
-from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass
@@ -97,7 +96,9 @@ class _Masks:
                 for i in op.flipped.data:
                     found = range_for(_type(op.operand).dims[i], op)
                     if found is not None and not bounds_of(found).whole:
-                        self.require(partial(found, self.domains), "a tile is flipped, which must have no inactive lanes")
+                        self.require(
+                            partial(found, self.domains), "a tile is flipped, which must have no inactive lanes"
+                        )
             case compute.SortOp():
                 last = (_type(op.operand).rank - 1,)
                 element = _element(op.operand)
@@ -216,6 +217,8 @@ class _Masks:
         """Rule out the configurations in which there are inactive lanes. Raises BackendUnsupported if there are always."""
         if inactive == 0:
             return
+        from helion_ir.exc import BackendUnsupported
+
         if inactive == 1:
             raise BackendUnsupported(reason)
         first = self.module.body.block.first_op

@@ -1,26 +1,48 @@
-"""map-grid: a root loop becomes programs of a one-dimensional grid."""
+"""map-grid: a root loop becomes programs of a launch."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sympy import Expr, Integer
+from sympy import Add, Expr, Integer
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.knob import ChooseOp, DeclareOp, KnobValue, YieldOp, declarations, one_of, permutations, pow2
+from helion_ir.dialects.index import ApplyOp, ExprAttr, expr_attr
+from helion_ir.dialects.knob import DeclareOp, Domain, RequireOp, ValueAttr, declarations, one_of, permutations, pow2
 from helion_ir.dialects.tile import control
+from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp
-from helion_ir.dialects.types import SCALAR_I32, RangeType
-from helion_ir.index.expr import CeilDiv, FloorDiv, Lt, Min, Mod, Ne, knob, operand, string
-from helion_ir.passes.base import Pass, target_of
+from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType
+from helion_ir.index.expr import (
+    CeilDiv,
+    Le,
+    Max,
+    Ne,
+    Or,
+    all_of,
+    free_names,
+    knob,
+    knobs_of,
+    operand,
+    scalars_of,
+    string,
+    substitute,
+)
+from helion_ir.index.facts import decide
+from helion_ir.passes.base import Pass
+from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions
+from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
+from helion_ir.passes.scope import domains_of
 
-PERSISTENT = ("persistent_blocked", "persistent_interleaved")
+RESERVED = "helion_ir.reserved_multiprocessors"
+"""The module attribute that says how many multiprocessors persistent programs leave free."""
+
+MOST_ON_LATER_AXES = 65535
+"""Programs along the second and third axis of a grid, a limit of CUDA and HIP."""
 
 
 @dataclass(frozen=True)
@@ -34,149 +56,185 @@ class MapGrid(Pass):
       %m = tile.block %pid of 0 to 1000 : !tile.range<@m.block_size> … }
     ```
 
-    Does not handle: several root loops, root bounds read on the device, and grids of two or three axes.
+    The loops of several roots share one launch. Where a bound is read on the device, the number of blocks is computed
+    before the loop, and programs must persist. Does not handle: barriers, at which split-phases makes new kernels.
     Runs after the passes that change a root loop's ranges, and before make-masks, which reads `tile.block`s.
     """
 
     name = "map-grid"
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
-        for loop in _root_loops(module):
+        loops = _root_loops(module)
+        kinds = ["flat", *PERSISTENT]
+        if any(loop.symbols for loop in loops):
+            kinds = list(PERSISTENT)
+        elif len(loops) == 1 and len(loops[0].body.block.args) in (2, 3):
+            kinds.insert(1, "xyz")
+        for loop in loops:
             n, label = len(loop.body.block.args), loop.label.data
             if n >= 2:
-                orders = permutations(n) if n <= 3 else one_of(tuple(range(n)), tuple(reversed(range(n))))
+                linear = expr_attr(Ne(knob("pid_type"), string("xyz"))) if "xyz" in kinds else None
                 yield DeclareOp(
-                    f"{label}.loop_order", orders, tuple(range(n)), owner=self.name, field="loop_orders",
-                    doc="order of the dimensions of the grid, the fastest first",
+                    f"{label}.loop_order", _orders(n), tuple(range(n)), owner=self.name, field="loop_orders",
+                    doc="order of the dimensions of the grid, the fastest first", when=linear,
                 )  # fmt: skip
                 yield DeclareOp(
                     f"{label}.l2_grouping", pow2(1, 64), 1, owner=self.name, field="l2_groupings",
-                    doc="rows of blocks whose programs run together, so that they share what is in L2",
+                    doc="rows of blocks whose programs run together, so that they share what is in L2", when=linear,
                 )  # fmt: skip
+            if n > MOST_IN_TEMPLATE:
+                loop.properties["schedule"] = expr_attr(knob(f"{label}.loop_order"))
         yield DeclareOp(
-            "pid_type", one_of("flat", *PERSISTENT), "flat", owner=self.name,
+            "pid_type", one_of(*kinds), kinds[0], owner=self.name,
             doc="one program a block, or one a multiprocessor that loops over blocks",
         )  # fmt: skip
         yield DeclareOp(
-            "num_sm_multiplier", pow2(1, 8), 1, owner=self.name, doc="persistent programs a multiprocessor",
-            when=expr_attr(Ne(knob("pid_type"), string("flat"))),
+            "num_sm_multiplier", pow2(1, 128), 1, owner=self.name, doc="persistent programs a multiprocessor",
+            when=persistent(),
         )  # fmt: skip
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        from helion_ir.exc import BackendUnsupported
+        declared = {d.sym_name.data: d.domain.data.values for d in declarations(op)}
+        for loop in _root_loops(op):
+            _Root(self, op, loop, declared).map()
 
-        declared = {d.sym_name.data for d in declarations(op)}
-        loops = _root_loops(op)
-        for kernel in (k for k in op.walk() if isinstance(k, control.KernelOp)):
-            if sum(loop.parent_op() is kernel for loop in loops) > 1:
-                raise BackendUnsupported("several root loops in one kernel")
-        for loop in loops:
-            self._map(loop, declared, target_of(op).compute_units)
 
-    def _map(self, loop: control.ParallelOp, declared: set[str], units: int) -> None:
-        from helion_ir.exc import BackendUnsupported
+class _Root:
+    """One root loop while it is mapped."""
 
-        if loop.symbols:
-            raise BackendUnsupported("bounds of a root loop that are read on the device")
-        source = loop.body.block
-        lower = [e.data for e in loop.lower]
-        counts = [CeilDiv(u.data - lo, _block(a)) for u, lo, a in zip(loop.upper, lower, source.args)]
-        body = Block(arg_types=[SCALAR_I32])
-        pid = body.args[0]
+    def __init__(
+        self, owner: MapGrid, module: ModuleOp, loop: control.ParallelOp, declared: dict[str, tuple[object, ...]]
+    ):
+        self.owner, self.module, self.loop, self.declared = owner, module, loop, declared
+        self.label = loop.label.data
+        self.before: list[Operation] = []
+        """What the kernel computes ahead of the program loop."""
+        self.symbols: list[SSAValue] = []
+        """Numbers of blocks known on the device, the operands of the program loop."""
+
+    def map(self) -> None:
+        loop, source = self.loop, self.loop.body.block
+        counts = [self._count(u.data - lo.data, a) for u, lo, a in zip(loop.upper, loop.lower, source.args)]
+        grid = len(counts) > 1 and "xyz" in self.declared.get("pid_type", ())
+        body = Block(arg_types=[SCALAR_I32] * (1 + (len(counts) if grid else 0)))
+        pid, *axes = body.args
         pid.name_hint = "pid"
-        positions = self._positions(body, pid, counts, loop.label.data, declared)
-        for argument, position, lo, hi in zip(source.args, positions, lower, loop.upper):
+        for axis, argument in zip(axes, source.args):
+            axis.name_hint = f"{argument.name_hint or 'pid'}.axis"
+        moved = {operand(i): operand(i + 1) for i in range(len(self.symbols))}
+        inner = [substitute(c, moved) for c in counts]
+        places = positions(body, [pid, *self.symbols], inner, self._orders(), self._group(), axes)
+        self._indices(body, places)
+        for op in list(source.ops):
+            op.detach()
+            body.add_op(op)
+        self._replace(body, counts, grid)
+
+    def _count(self, extent: Expr, argument: SSAValue) -> Expr:
+        """The number of blocks along a dimension; one that is computed on the device becomes an operand."""
+        count = CeilDiv(extent, argument.type.block.data if isinstance(argument.type, RangeType) else 1)
+        names = free_names(extent)
+        symbols = list(self.loop.symbols)
+        # A bare size is never negative; a difference may be, and negative counts would multiply to positive ones.
+        if not any(f"d{i}" in names for i in range(len(symbols))):
+            return Max(count, Integer(0)) if scalars_of(extent) and isinstance(extent, Add) else count
+        wide = any(s.type == SCALAR_I64 for s in symbols)
+        made = ApplyOp(Max(count, Integer(0)), symbols, SCALAR_I64 if wide else SCALAR_I32)
+        self.before.append(made)
+        value = made.result
+        if wide:
+            value = CastOp(made.result, SCALAR_I32).result
+            self.before.append(value.owner)  # pyright: ignore[reportArgumentType] - the op just made
+        value.name_hint = f"{argument.name_hint or self.label}.blocks"
+        self.symbols.append(value)
+        return operand(len(self.symbols) - 1)
+
+    def _orders(self) -> list[tuple[int, ...]] | tuple[Expr, list[tuple[int, ...]]]:
+        """The order of the dimensions, as a list of one, or a knob and its values."""
+        n = len(self.loop.body.block.args)
+        name = f"{self.label}.loop_order"
+        schedule = self.loop.schedule
+        if isinstance(schedule, ExprAttr):
+            raise ValueError(f"bind-structure must run before map-grid: the order of {self.label} is open")
+        if isinstance(schedule, ValueAttr):
+            return [schedule.data]
+        if n == 1 or name not in self.declared:
+            return [tuple(range(n))]
+        return knob(name), list(self.declared[name])  # pyright: ignore[reportReturnType] - a permutation's values
+
+    def _group(self) -> Expr | None:
+        name = f"{self.label}.l2_grouping"
+        return knob(name) if name in self.declared else None
+
+    def _indices(self, body: Block, places: Sequence[SSAValue]) -> None:
+        """Ranges, or scalars, from the block numbers along the dimensions."""
+        loop, symbols = self.loop, list(self.loop.symbols)
+        moved = {operand(i): operand(i + 1) for i in range(len(symbols))}
+        for argument, place, lo, hi in zip(loop.body.block.args, places, loop.lower, loop.upper):
+            hint = argument.name_hint
             if isinstance(argument.type, RangeType):
-                made = control.BlockOp(position, lo, hi.data, argument.type)
+                made: Operation = control.BlockOp(place, lo.data, hi.data, argument.type, symbols)
+                body.add_op(made)
             else:
-                made = ApplyOp(operand(0) + lo, [position], argument.type)
-            made.result.name_hint = argument.name_hint
+                made = self._scalar(body, place, substitute(lo.data, moved), argument.type)
+            made.results[0].name_hint = hint
+            argument.replace_all_uses_with(made.results[0])
+
+    def _scalar(self, body: Block, place: SSAValue, lower: Expr, type_: Attribute) -> Operation:
+        """The index `place + lower`, computed in 64 bits where an operand has as many or the result must."""
+        used = [s for i, s in enumerate(self.loop.symbols, 1) if f"d{i}" in free_names(lower)]
+        wide = type_ == SCALAR_I64 or any(s.type == SCALAR_I64 for s in used)
+        if wide:
+            cast = CastOp(place, SCALAR_I64)
+            body.add_op(cast)
+            place = cast.result
+        operands = [place, *self.loop.symbols] if used else [place]
+        made: Operation = ApplyOp(operand(0) + lower, operands, SCALAR_I64 if wide else SCALAR_I32)
+        body.add_op(made)
+        if made.results[0].type != type_:
+            made = CastOp(made.results[0], type_)
             body.add_op(made)
-            argument.replace_all_uses_with(made.result)
-        for inner in list(source.ops):
-            inner.detach()
-            body.add_op(inner)
+        return made
+
+    def _replace(self, body: Block, counts: Sequence[Expr], grid: bool) -> None:
+        loop, declared = self.loop, self.declared
         kind = expr_attr(knob("pid_type")) if "pid_type" in declared else expr_attr(string("flat"))
+        reserved = self.module.attributes.get(RESERVED)
+        assert reserved is None or isinstance(reserved, IntegerAttr)
+        options = loop_options(declared, self.label)
         program = ProgramLoopOp(
             math.prod(counts, start=Integer(1)), kind, Region(body),
-            expr_attr(knob("num_sm_multiplier")) if "num_sm_multiplier" in declared else expr_attr(1),
+            expr_attr(knob("num_sm_multiplier")) if "num_sm_multiplier" in declared else expr_attr(1), options or None,
+            symbols=self.symbols, axes=counts if grid else (), reserved=reserved,
         )  # fmt: skip
         block = loop.parent_block()
         assert block is not None
-        block.insert_op_before(program, loop)
-        self.located(loop, [program])
+        for op in (*self.before, program):
+            block.insert_op_before(op, loop)
+        self.owner.located(loop, [*self.before, program])
         loop.detach()
         loop.erase()
+        if grid:
+            self._require_axes(counts)
 
-    def _positions(
-        self, body: Block, pid: SSAValue, counts: Sequence[Expr], label: str, declared: set[str]
-    ) -> list[SSAValue]:
-        """The block number along each dimension, from the program id."""
-        n = len(counts)
-        if n == 1:
-            return [pid]
-        if f"{label}.loop_order" not in declared:
-            return _apply_all(body, pid, _plain_order(counts, tuple(range(n))))
-        orders: list[KnobValue] = list(
-            itertools.permutations(range(n)) if n <= 3 else (tuple(range(n)), tuple(reversed(range(n))))
+    def _require_axes(self, counts: Sequence[Expr]) -> None:
+        fits = all_of(
+            [Le(c, Integer(MOST_ON_LATER_AXES)) for c in counts[1:] if len(free_names(c)) == len(knobs_of(c))]
         )
-        group = knob(f"{label}.l2_grouping")
-
-        def grouped(order: tuple[int, ...]) -> Region:
-            plain, together = Block(), Block()
-            plain.add_op(YieldOp(*_apply_all(plain, pid, _plain_order(counts, order))))
-            together.add_op(YieldOp(*_apply_all(together, pid, _grouped_order(counts, order, group))))
-            choice = ChooseOp(
-                expr_attr(Lt(Integer(1), group)), [0, 1], [Region(plain), Region(together)], [SCALAR_I32] * n
-            )
-            return Region(Block([choice, YieldOp(*choice.results)]))
-
-        regions = [grouped(o) for o in orders]  # pyright: ignore
-        choice = ChooseOp(expr_attr(knob(f"{label}.loop_order")), orders, regions, [SCALAR_I32] * n)
-        body.add_op(choice)
-        for i, r in enumerate(choice.results):
-            r.name_hint = f"pid{i}"
-        return list(choice.results)
+        condition = decide(Or(Ne(knob("pid_type"), string("xyz")), fits), domains_of(self.module))
+        if condition != 1:
+            reason = f"the second and third axis of a grid hold {MOST_ON_LATER_AXES} programs"
+            made = RequireOp(expr_attr(condition), reason, owner=self.owner.name)
+            first = self.module.body.block.first_op
+            assert first is not None
+            self.module.body.block.insert_op_before(made, first)
 
 
 def _root_loops(module: ModuleOp) -> list[control.ParallelOp]:
     return [op for op in module.walk() if isinstance(op, control.ParallelOp)]
 
 
-def _block(argument: SSAValue) -> Expr:
-    return argument.type.block.data if isinstance(argument.type, RangeType) else Integer(1)
-
-
-def _plain_order(counts: Sequence[Expr], order: tuple[int, ...]) -> list[Expr]:
-    out: list[Expr] = [Integer(0)] * len(counts)
-    stride: Expr = Integer(1)
-    for place, dim in enumerate(order):
-        position = FloorDiv(operand(0), stride)
-        out[dim] = position if place == len(order) - 1 else Mod(position, counts[dim])
-        stride = stride * counts[dim]
-    return out
-
-
-def _grouped_order(counts: Sequence[Expr], order: tuple[int, ...], group: Expr) -> list[Expr]:
-    """Groups of `group` rows of the first dimension, walked column by column (Triton's matmul tutorial)."""
-    first, second = order[:2]
-    plane = counts[first] * counts[second]
-    inner = Mod(operand(0), plane) if len(order) > 2 else operand(0)
-    out: list[Expr] = [Integer(0)] * len(counts)
-    size = group * counts[second]
-    start = FloorDiv(inner, size) * group
-    rows = Min(counts[first] - start, group)
-    out[first] = start + Mod(Mod(inner, size), rows)
-    out[second] = FloorDiv(Mod(inner, size), rows)
-    stride = plane
-    for place, dim in enumerate(order[2:], 2):
-        position = FloorDiv(operand(0), stride)
-        out[dim] = position if place == len(order) - 1 else Mod(position, counts[dim])
-        stride = stride * counts[dim]
-    return out
-
-
-def _apply_all(block: Block, pid: SSAValue, exprs: Sequence[Expr]) -> list[SSAValue]:
-    made = [ApplyOp(e, [pid], SCALAR_I32) for e in exprs]
-    block.add_ops(made)
-    return [m.result for m in made]
+def _orders(n: int) -> Domain:
+    """Every order of a few dimensions; of more than a search could try, two."""
+    identity = tuple(range(n))
+    return permutations(n) if n <= ORDERED_AT_MOST else one_of(identity, identity[::-1])

@@ -23,6 +23,7 @@ from helion_ir.passes.map_grid import MapGrid
 from helion_ir.passes.plan_memory import PlanMemory
 from helion_ir.passes.roll_reductions import RollReductions
 from helion_ir.passes.simplify_index import SimplifyIndex
+from helion_ir.passes.split_phases import SplitPhases
 from helion_ir.targets import Target
 
 __all__ = ["FRONT", "LOWER", "StageCallback", "lower", "pipeline", "prepare", "structure_key"]
@@ -33,6 +34,7 @@ FRONT: tuple[Pass, ...] = (
     Dce(),
     DropUnitDims(),  # after dce, which may remove what keeps it from doing so
     Canonicalize(),  # the reshapes that this made trivial
+    SplitPhases(),  # before knobs are declared, since those are of loops and launches
     DeclareSchedules(),  # after dce: a dead loop has no knobs
 )
 """Once a kernel, on the tile module; no decision is made."""

@@ -29,6 +29,7 @@ PASS_NAMES = (
     "cse",
     "dce",
     "drop-unit-dims",
+    "split-phases",
     "declare-schedules",
     "bind-structure",
     "roll-reductions",
@@ -44,7 +45,7 @@ PASS_NAMES = (
 )
 
 
-BEFORE_STRUCTURE = ("canonicalize", "declare-schedules", "bind-structure")
+BEFORE_STRUCTURE = ("canonicalize", "split-phases", "declare-schedules", "bind-structure")
 """Passes that no other package's pass can follow in the pipeline: knobs are asked for, and decided, while they run."""
 
 

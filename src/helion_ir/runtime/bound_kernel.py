@@ -79,10 +79,15 @@ class BoundKernel:
             )
 
     @functools.cached_property
+    def guard_texts(self) -> tuple[str, ...]:
+        """The expressions over the parameters whose values tracing depended on, beyond the key."""
+        found = self._tile.attributes.get(SPECIALIZED)
+        return tuple([t.data for t in found if isinstance(t, StringAttr)]) if isinstance(found, ArrayAttr) else ()
+
+    @functools.cached_property
     def guards(self) -> Callable[[Sequence[Any]], Hashable] | None:
         """From arguments to the values that tracing specialized on, beyond the key; None where there are none."""
-        found = self._tile.attributes.get(SPECIALIZED)
-        texts = [t.data for t in found if isinstance(t, StringAttr)] if isinstance(found, ArrayAttr) else []
+        texts = self.guard_texts
         if not texts:
             return None
         # Expressions of the author's own, over the parameters, as the host code has them.

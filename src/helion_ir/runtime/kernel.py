@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, overload
 
+import torch
+
 from helion_ir.autotuner.config import Config
 from helion_ir.language.active import current
 from helion_ir.runtime.bound_kernel import BoundKernel
@@ -14,6 +16,7 @@ from helion_ir.runtime.settings import Settings
 from helion_ir.runtime.specialization import Specializer, aliases, capability, device_of, is_constexpr
 
 ConfigLike = Config | Mapping[str, Any]
+Guards = Callable[[Sequence[Any]], Hashable]
 _CONTAINERS: frozenset[type] = frozenset({list, tuple, dict})
 
 
@@ -43,7 +46,7 @@ class Kernel:
             i for i, p in enumerate(self.signature.parameters.values()) if _says_constexpr(p.annotation)
         )
         self._specializer = Specializer(
-            static_shapes=self.settings.static_shapes, any_index_dtype=self.settings.index_dtype is None
+            static_shapes=self.settings.static_shapes, any_index_dtype=self.settings.index_dtype is not torch.int64
         )
         self._bound: dict[Hashable, BoundKernel | Guarded] = {}
         for attr in (
@@ -98,7 +101,7 @@ class Kernel:
         full = self.normalize_args(*args)
         base = self._base_key(full)
         found = self._bound.get(base)
-        return (*base, found.values(full)) if isinstance(found, Guarded) else base
+        return (*base, *found.values(full)) if isinstance(found, Guarded) else base
 
     def _base_key(self, args: tuple[Any, ...]) -> tuple[Hashable, ...]:
         keys = self._specializer.keys(args)
@@ -121,7 +124,7 @@ class Kernel:
         """The bound kernel of a key: the one there, the one whose guards hold, or a new one."""
         if isinstance(found, BoundKernel):
             return found
-        if found is not None and (bound := found.kernels.get(found.values(args))) is not None:
+        if found is not None and (bound := found.serving(args)) is not None:
             return bound
         if not self._bound:
             self._check_definition()
@@ -131,9 +134,8 @@ class Kernel:
             self._bound[base] = bound
         else:
             if found is None:
-                assert bound.guards is not None
-                found = self._bound[base] = Guarded(bound.guards)
-            found.kernels[found.values(args)] = bound
+                found = self._bound[base] = Guarded()
+            found.add(bound, args)
         return bound
 
     # Not when the function is decorated, so that a module with a kernel that is never called can be imported.
@@ -160,12 +162,34 @@ class Kernel:
 
 
 class Guarded:
-    """Bound kernels of one key that differ in values found while tracing, such as those of `hl.specialize`."""
+    """Bound kernels of one key that differ in values found while tracing, such as those of `hl.specialize`.
 
-    def __init__(self, values: Callable[[Sequence[Any]], Hashable]):
-        self.values = values
-        """From the arguments to the values that were specialized on."""
-        self.kernels: dict[Hashable, BoundKernel] = {}
+    Kernels traced differently look at different values, and each serves only calls for which its own are as they were.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, ...], tuple[Guards, dict[Hashable, BoundKernel]]] = {}
+        """By the expressions that are looked at: how to compute them, and the kernels by their values."""
+
+    def add(self, bound: BoundKernel, args: Sequence[Any]) -> None:
+        """Let a kernel traced for these arguments serve all alike."""
+        values = bound.guards or _no_values
+        self._groups.setdefault(bound.guard_texts, (values, {}))[1][values(args)] = bound
+
+    def serving(self, args: Sequence[Any]) -> BoundKernel | None:
+        """A kernel that serves these arguments."""
+        for values, kernels in self._groups.values():
+            if (bound := kernels.get(values(args))) is not None:
+                return bound
+        return None
+
+    def values(self, args: Sequence[Any]) -> tuple[Hashable, ...]:
+        """What of these arguments separates the kernels."""
+        return tuple([values(args) for values, _ in self._groups.values()])
+
+
+def _no_values(args: Sequence[Any]) -> Hashable:
+    return ()
 
 
 @overload

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch._subclasses import FakeTensor
 
 from helion_ir.language.tunables import constexpr
 
@@ -16,6 +17,9 @@ Key = Callable[[Any], Hashable]
 
 INT32_ELEMENTS = 2**31 - 1
 """Tensors of more elements need 64-bit offsets."""
+
+ALIGNMENT = 16
+"""Bytes of which a tensor's address must be a multiple for it to have a descriptor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Specializer:
 
     static_shapes: bool
     any_index_dtype: bool
-    """Whether the index type follows from the tensors, so that large ones need a kernel of their own."""
+    """Whether large tensors need a kernel of their own, or an error: not where all offsets have 64 bits anyway."""
     by_type: dict[type, Key] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def key(self, value: Any) -> Hashable:
@@ -50,7 +54,9 @@ class Specializer:
     def _of_type(self, value: Any) -> Key:
         kind = type(value)
         if isinstance(value, torch.Tensor):
-            return _static_tensor if self.static_shapes else self._dynamic_tensor
+            if not self.static_shapes:
+                return self._dynamic_tensor
+            return _static_fake_tensor if isinstance(value, FakeTensor) else _static_tensor
         if isinstance(value, bool):
             return lambda v: bool
         if isinstance(value, (int, float)):
@@ -83,19 +89,32 @@ class Specializer:
         return (fn.__code__, cells, fn.__defaults__)
 
     def _dynamic_tensor(self, t: torch.Tensor) -> Hashable:
-        # A size of one broadcasts and a stride of one is contiguous: code is made for each pattern of the two.
-        return (
-            t.dtype,
-            tuple([s == 1 for s in t.shape]),
-            tuple([s == 1 for s in t.stride()]),
-            self.any_index_dtype and t.numel() > INT32_ELEMENTS,
-            frozenset(getattr(t, "_dynamo_static_indices", ())),
-            tuple([t.shape[i] for i in sorted(getattr(t, "_dynamo_static_indices", ()))]),
-        )
+        stride = t.stride()
+        # Sizes and strides are arguments of the kernel but for one: where elements are next to each other in memory.
+        unit = stride[::-1].index(1) if 1 in stride else -1
+        key = (t.dtype, len(stride), unit, self.any_index_dtype and _is_large(t), _aligned(t))
+        marked = getattr(t, "_dynamo_static_indices", None)
+        return key if not marked else (*key, tuple([(i, t.shape[i]) for i in sorted(marked)]))
+
+
+def _is_large(t: torch.Tensor) -> bool:
+    """Whether 32 bits cannot count a tensor's elements, or say the offset of its last one."""
+    last = 0
+    for n, stride in zip(t.shape, t.stride()):
+        last += (n - 1) * stride
+    return last > INT32_ELEMENTS or t.numel() > INT32_ELEMENTS
+
+
+def _aligned(t: torch.Tensor) -> bool:
+    return isinstance(t, FakeTensor) or t.data_ptr() % ALIGNMENT == 0
 
 
 def _static_tensor(t: torch.Tensor) -> Hashable:
-    return (t.dtype, t.shape, t.stride())
+    return (t.dtype, t.shape, t.stride(), t.data_ptr() % ALIGNMENT == 0)
+
+
+def _static_fake_tensor(t: torch.Tensor) -> Hashable:
+    return (t.dtype, t.shape, t.stride(), True)  # its data will be allocated, hence aligned
 
 
 def _is_torch_op(value: object) -> bool:

@@ -34,6 +34,10 @@ class Target:
     tensor_descriptors: bool = False
     """Whether descriptors are done by hardware, so that their knob exists."""
     warp_specialization: bool = False
+    specialized_warps: tuple[int, int] = (4, 8)
+    """Least and most warps of a launch whose warps take roles (Triton 3.7 fails beyond them)."""
+    specialized_rows: int = 64
+    """Least rows of the products in a specialized loop: what tcgen05 takes."""
     acc_multi_buffer: bool = False
     """Whether tl.range's disallow_acc_multi_buffer and flatten mean anything."""
     eviction_policies: bool = False

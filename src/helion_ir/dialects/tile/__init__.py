@@ -6,8 +6,9 @@ from helion_ir.dialects.tile.compute import COMPUTE
 from helion_ir.dialects.tile.control import CONTROL
 from helion_ir.dialects.tile.elementwise import ELEMENTWISE
 from helion_ir.dialects.tile.memory import MEMORY
+from helion_ir.dialects.tile.random import RANDOM
 from helion_ir.dialects.types import IntsAttr, NumberAttr, RangeType, RefType, TileType
 
 Tile = Dialect(
-    "tile", [*CONTROL, *MEMORY, *COMPUTE, *ELEMENTWISE], [TileType, RefType, RangeType, IntsAttr, NumberAttr]
+    "tile", [*CONTROL, *MEMORY, *COMPUTE, *ELEMENTWISE, *RANDOM], [TileType, RefType, RangeType, IntsAttr, NumberAttr]
 )

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sympy import Integer
+from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import BOOLEAN, DeclareOp, RequireOp, declarations, integers, one_of, pow2
+from helion_ir.dialects.knob import DeclareOp, RequireOp, declarations, integers, pow2
 from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
-from helion_ir.index.expr import Le, Not, Or, knob
+from helion_ir.index.expr import And, Le, Not, Or, knob
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, shapes, sorting, views
+from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, random, shapes, sorting, views
 from helion_ir.passes.convert_tile_to_triton.lowering import LOWER, Lowering
+from helion_ir.passes.loop_knobs import loop_knobs, persistent
+from helion_ir.passes.scope import physical
 
 LAUNCH = ("num_warps", "num_stages")
 
@@ -57,36 +59,15 @@ class ConvertTileToTriton(Pass):
         yield DeclareOp(
             "num_stages", integers(1, 6), 2 if dots else 1, owner=self.name, doc="depth of software pipelines"
         )
-        for loop in [op for op in module.walk() if isinstance(op, tile.ForOp)]:
-            yield from self._loop_knobs(loop.label.data, target.acc_multi_buffer, target.warp_specialization, None)
+        # In the order of a config's lists: each root, which is a loop if its programs persist, before the loops in it.
+        for loop in [op for op in module.walk() if isinstance(op, tile.ParallelOp | tile.ForOp)]:
+            when = persistent() if isinstance(loop, tile.ParallelOp) else None
+            # Only loads and products take roles.
+            dots = any(isinstance(o, compute.DotOp) for o in loop.walk())
+            yield from loop_knobs(loop.label.data, target, self.name, when, specialize=dots)
         # The loops that roll-reductions may make; named by role there.
         for label, when in rolled_loops(module):
-            yield from self._loop_knobs(label, target.acc_multi_buffer, False, when)
-
-    def _loop_knobs(self, label: str, nvidia: bool, specialize: bool, when: ExprAttr | None) -> Iterator[DeclareOp]:
-        prefix, o = f"loop.{label}.", self.name
-        yield DeclareOp(
-            prefix + "num_stages", one_of(None, 1, 2, 3, 4, 5), None, owner=o, field="range_num_stages", when=when,
-            doc=f"stages of the pipeline of loop {label}; none for the launch's",
-        )  # fmt: skip
-        yield DeclareOp(
-            prefix + "loop_unroll_factor", one_of(None, 2, 4), None, owner=o, field="range_unroll_factors", when=when,
-            doc=f"copies of the body of loop {label}",
-        )  # fmt: skip
-        if nvidia:
-            yield DeclareOp(
-                prefix + "disallow_acc_multi_buffer", one_of(None, False, True), None, owner=o,
-                field="range_multi_buffers", when=when, doc=f"whether the accumulator of loop {label} has one buffer only",
-            )  # fmt: skip
-            yield DeclareOp(
-                prefix + "flatten", one_of(None, False, True), None, owner=o, field="range_flattens", when=when,
-                doc=f"whether loop {label} is flattened with the loop around it",
-            )  # fmt: skip
-        if specialize:
-            yield DeclareOp(
-                prefix + "warp_specialize", BOOLEAN, False, owner=o, field="range_warp_specializes", when=when,
-                doc=f"whether the warps of loop {label} take roles",
-            )  # fmt: skip
+            yield from loop_knobs(label, target, self.name, when, specialize=False)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = {d.sym_name.data for d in declarations(op)}
@@ -95,10 +76,27 @@ class ConvertTileToTriton(Pass):
             self._kernel(kernel, op, declared)
 
     def _require_warps(self, module: ModuleOp, declared: set[str]) -> None:
-        """Roles are given to whole groups of four warps."""
-        for name in sorted(n for n in declared if n.endswith(".warp_specialize")):
-            condition = expr_attr(Or(Not(knob(name)), Le(Integer(4), knob("num_warps"))))
-            made = RequireOp(condition, "warp specialization needs at least 4 warps", owner=self.name)
+        """What Triton's pass for it takes: one or two groups of four warps, one loop, and products of tensor memory."""
+        names = sorted(n for n in declared if n.endswith(".warp_specialize"))
+        least, most = target_of(module).specialized_warps
+        warps = knob("num_warps")
+        rules: list[tuple[Expr, str]] = []
+        for name in names:
+            off = Not(knob(name))
+            enough = And(Le(Integer(least), warps), Le(warps, Integer(most)))
+            rules.append((Or(off, enough), f"warp specialization needs {least} to {most} warps"))
+            for rows in {o.lhs.type.dims[-2] for o in module.walk() if isinstance(o, compute.DotOp)}:  # pyright: ignore
+                tall = Le(Integer(target_of(module).specialized_rows), physical(rows))
+                if tall != 1:
+                    reason = f"warp specialization needs products of at least {target_of(module).specialized_rows} rows"
+                    rules.append((Or(off, tall), reason))
+        if len(names) > 1:
+            together: Expr = Integer(0)
+            for name in names:
+                together = together + knob(name)
+            rules.append((Le(together, Integer(1)), "the warps of one loop only take roles"))
+        for condition, reason in rules:
+            made = RequireOp(expr_attr(condition), reason, owner=self.name)
             first = module.body.block.first_op
             assert first is not None
             module.body.block.insert_op_before(made, first)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import DictionaryAttr
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 
 from helion_ir.dialects import knob
 from helion_ir.dialects.index import ApplyOp, expr_attr
@@ -14,19 +13,17 @@ from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i64
 from helion_ir.index.expr import FloorDiv, Min, operand, substitute
-from helion_ir.index.expr import knob as knob_symbol
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, Range, lowers
+from helion_ir.passes.loop_knobs import loop_options
 from helion_ir.passes.scope import exceeds_int32, wide_scalars
-
-LOOP_OPTIONS = ("num_stages", "loop_unroll_factor", "disallow_acc_multi_buffer", "flatten", "warp_specialize")
 
 
 @lowers(triton.ProgramLoopOp)
 def program_loop(lower: Lowering, op: triton.ProgramLoopOp) -> Sequence[SSAValue]:
-    body = lower.region(op.body.block, [SCALAR_I32])
-    made = triton.ProgramLoopOp(op.total.data, op.kind, body, op.multiplier)
-    if isinstance(op.options, DictionaryAttr):
-        made.properties["options"] = op.options
+    symbols = [lower.get(s) for s in op.symbols]
+    body = lower.region(op.body.block, [SCALAR_I32] * len(op.body.block.args))
+    made = triton.ProgramLoopOp(op.total.data, op.kind, body, symbols=symbols)
+    made.properties.update(op.properties)
     lower.add(made)
     return ()
 
@@ -112,18 +109,11 @@ def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
 
     inits = [lower.get(a) for a in op.iter_args]
     body = lower.region(source, [iv_type, *[i.type for i in inits]], ranges)
-    made = triton.ForOp(
-        op.lower.data, op.upper.data, step.data, inits, body, symbols, loop_options(lower, op.label.data)
-    )  # fmt: skip
+    declared = {d.sym_name.data for d in declarations(lower.module)}
+    options = loop_options(declared, op.label.data)
+    made = triton.ForOp(op.lower.data, op.upper.data, step.data, inits, body, symbols, options)
     lower.add(made)
     return list(made.results)
-
-
-def loop_options(lower: Lowering, label: str) -> dict[str, Attribute]:
-    """The options of tl.range that have a knob for this loop."""
-    declared = {d.sym_name.data for d in declarations(lower.module)}
-    names = [(o, f"loop.{label}.{o}") for o in LOOP_OPTIONS]
-    return {option: expr_attr(knob_symbol(name)) for option, name in names if name in declared}
 
 
 @lowers(tile.IfOp)

@@ -13,7 +13,7 @@ from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.triton import compute
-from helion_ir.dialects.types import TileType, i1, i32, i64, number, tile_type
+from helion_ir.dialects.types import NumberAttr, TileType, bf16, f8e4m3, f8e5m2, f32, i1, i32, i64, number, tile_type
 from helion_ir.index.expr import And, Lt, Ne, NextPow2, Not, operand, substitute
 from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass
@@ -88,7 +88,15 @@ class Lowering:
     def full(self, value: float | int, like: SSAValue) -> SSAValue:
         """A tile of one value with the type of another."""
         assert isinstance(like.type, TileType)
-        return self.add(compute.FullOp(number(value, like.type.element_type), like.type))
+        return self.full_of(number(value, like.type.element_type), like.type)
+
+    def full_of(self, value: NumberAttr, type_: TileType) -> SSAValue:
+        """A tile of one value; the interpreter can make none of bf16 or of 8-bit floats."""
+        from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
+
+        if type_.element_type not in (bf16, f8e4m3, f8e5m2):
+            return self.add(compute.FullOp(value, type_))
+        return to_element(self, self.add(compute.FullOp(value, tile_type(type_.dims, f32))), type_.element_type)
 
     def expand(self, value: SSAValue, place: int, rank: int) -> SSAValue:
         """A 1-D tile as dimension `place` of `rank`."""

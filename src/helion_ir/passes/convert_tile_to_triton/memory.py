@@ -20,6 +20,7 @@ from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.scope import needs_int64, physical
 
+
 def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     """The addresses of an access, one a lane."""
     ref = op.ref.type

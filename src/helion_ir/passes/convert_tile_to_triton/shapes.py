@@ -23,12 +23,9 @@ def _type(value: SSAValue) -> TileType:
 
 @lowers(tile.FullOp)
 def full(lower: Lowering, op: tile.FullOp) -> Sequence[SSAValue]:
-    type_ = _type(op.result)
-    made = lower.type(type_)
-    if type_.element_type in (bf16, f8e4m3, f8e5m2):
-        wide = lower.add(triton.FullOp(op.value, tile_type(lower.dims(type_), f32)))
-        return (to_element(lower, wide, type_.element_type),)
-    return (lower.add(triton.FullOp(op.value, made)),)
+    made = lower.type(op.result.type)
+    assert isinstance(made, TileType)
+    return (lower.full_of(op.value, made),)
 
 
 @lowers(tile.IotaOp)

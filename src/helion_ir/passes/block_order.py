@@ -1,0 +1,128 @@
+"""Which block of each dimension a program computes: loop orders, L2 grouping and axes of the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sympy import Expr, Integer
+from xdsl.ir import Block, Region, SSAValue
+
+from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.knob import ChooseOp, KnobValue, YieldOp
+from helion_ir.dialects.types import SCALAR_I32
+from helion_ir.index.expr import Eq, FloorDiv, Lt, Min, Mod, knob, operand, string
+
+Order = tuple[int, ...]
+"""The dimensions, the fastest first."""
+
+MOST_IN_TEMPLATE = 3
+"""Dimensions of which every order is an alternative in the template; with more, the order is bound before."""
+ORDERED_AT_MOST = 6
+"""Dimensions of which every order is in the knob's domain, 720 of them."""
+
+
+def positions(
+    body: Block,
+    arguments: Sequence[SSAValue],
+    counts: Sequence[Expr],
+    orders: list[Order] | tuple[Expr, list[Order]],
+    group: Expr | None,
+    axes: Sequence[SSAValue] = (),
+) -> list[SSAValue]:
+    """The block number along each dimension.
+
+    Args:
+        body: where the ops are added.
+        arguments: the program id, then the operands `d1, d2, …` of `counts`.
+        counts: blocks along each dimension.
+        orders: one order, or the knob that chooses and its values.
+        group: how many blocks of the fastest dimension run together, where that is open.
+        axes: the positions on the grid, one a dimension, where the kind of loop that has them is open.
+    """
+    n = len(counts)
+    if n == 1:
+        return [arguments[0]]
+    if not axes:
+        results = _ordered(body, arguments, counts, orders, group)
+    else:
+        linear, grid = Block(), Block()
+        linear.add_op(YieldOp(*_ordered(linear, arguments, counts, orders, group)))
+        grid.add_op(YieldOp(*axes))
+        selector = expr_attr(Eq(knob("pid_type"), string("xyz")))
+        choice = ChooseOp(selector, [0, 1], [Region(linear), Region(grid)], [SCALAR_I32] * n)
+        body.add_op(choice)
+        results = list(choice.results)
+    for i, r in enumerate(results):
+        r.name_hint = f"pid{i}"
+    return results
+
+
+def _ordered(
+    body: Block,
+    arguments: Sequence[SSAValue],
+    counts: Sequence[Expr],
+    orders: list[Order] | tuple[Expr, list[Order]],
+    group: Expr | None,
+) -> list[SSAValue]:
+    if isinstance(orders, list):
+        (order,) = orders
+        return _grouped(body, arguments, counts, order, group)
+    selector, values = orders
+    regions: list[Region] = []
+    for order in values:
+        block = Block()
+        block.add_op(YieldOp(*_grouped(block, arguments, counts, order, group)))
+        regions.append(Region(block))
+    cases: list[KnobValue] = list(values)
+    choice = ChooseOp(expr_attr(selector), cases, regions, [SCALAR_I32] * len(counts))
+    body.add_op(choice)
+    return list(choice.results)
+
+
+def _grouped(
+    body: Block, arguments: Sequence[SSAValue], counts: Sequence[Expr], order: Order, group: Expr | None
+) -> list[SSAValue]:
+    if group is None:
+        return _apply_all(body, arguments, plain_order(counts, order))
+    plain, together = Block(), Block()
+    plain.add_op(YieldOp(*_apply_all(plain, arguments, plain_order(counts, order))))
+    together.add_op(YieldOp(*_apply_all(together, arguments, grouped_order(counts, order, group))))
+    choice = ChooseOp(
+        expr_attr(Lt(Integer(1), group)), [0, 1], [Region(plain), Region(together)], [SCALAR_I32] * len(counts)
+    )
+    body.add_op(choice)
+    return list(choice.results)
+
+
+def plain_order(counts: Sequence[Expr], order: Order) -> list[Expr]:
+    """The block numbers of program `d0`, dimension by dimension in this order."""
+    return _digits([Integer(0)] * len(counts), counts, order, Integer(1))
+
+
+def grouped_order(counts: Sequence[Expr], order: Order, group: Expr) -> list[Expr]:
+    """Groups of `group` rows of the first dimension, walked column by column (Triton's matmul tutorial)."""
+    first, second = order[:2]
+    plane = counts[first] * counts[second]
+    inner = Mod(operand(0), plane) if len(order) > 2 else operand(0)
+    size = group * counts[second]
+    start = FloorDiv(inner, size) * group
+    rows = Min(counts[first] - start, group)
+    out: list[Expr] = [Integer(0)] * len(counts)
+    out[first] = start + Mod(Mod(inner, size), rows)
+    out[second] = FloorDiv(Mod(inner, size), rows)
+    return _digits(out, counts, order[2:], plane)
+
+
+def _digits(out: list[Expr], counts: Sequence[Expr], order: Order, stride: Expr) -> list[Expr]:
+    """Fill in the digits of `d0 // stride`, whose last needs no modulus."""
+    for dim in order:
+        position = FloorDiv(operand(0), stride)
+        out[dim] = position if dim == order[-1] else Mod(position, counts[dim])
+        stride = stride * counts[dim]
+    return out
+
+
+def _apply_all(block: Block, arguments: Sequence[SSAValue], exprs: Sequence[Expr]) -> list[SSAValue]:
+    made = [ApplyOp(e, arguments, SCALAR_I32) for e in exprs]
+    block.add_ops(made)
+    return [m.result for m in made]

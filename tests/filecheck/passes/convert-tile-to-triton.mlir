@@ -1,0 +1,72 @@
+// RUN: helion-ir-opt %s -p convert-tile-to-triton --split-input-file | filecheck %s
+
+// A range is its first index and lanes, an access an offset, an address and the mask, which only some blocks need.
+// CHECK-LABEL: triton.kernel @copy (%x: !tile.tile<[], !triton.ptr<f32>>, %n: !tile.tile<[], i32>) names ["x", "n"] constexprs {} launch {num_warps = #index.expr<@num_warps>} {
+// CHECK-NEXT:  triton.program_loop %pid of <1000 ceildiv @bm> kind #index.expr<"flat"> {
+// CHECK-NEXT:    %m.begin = index.apply <@bm * d0>(%pid)
+// CHECK-NEXT:    %m.lane = triton.arange <@bm> : !tile.tile<[@bm], i32>
+// CHECK-NEXT:    %m.index = index.apply <d0 + d1>(%m.begin, %m.lane)
+// CHECK:         %v = knob.choose <1000 mod @bm ne 0> -> (!tile.tile<[@bm], f32>) case 1 {
+// CHECK-NEXT:      %mask = index.apply <d0 lt 1000>(%m.index) {{.*}} loc("convert-tile-to-triton"("k.py":4:8))
+// CHECK-NEXT:      %0 = index.apply <d0 * 2>(%m.index)
+// CHECK-NEXT:      %1 = triton.addptr %x, %0
+// CHECK-NEXT:      %v_1 = triton.load %1 mask %mask
+// CHECK-NEXT:      knob.yield %v_1
+// CHECK-NEXT:    } case 0 {
+// CHECK-NEXT:      %2 = index.apply <d0 * 2>(%m.index)
+// CHECK-NEXT:      %3 = triton.addptr %x, %2
+// CHECK-NEXT:      %v_2 = triton.load %3 :
+// CHECK-NEXT:      knob.yield %v_2
+// CHECK-NEXT:    }
+// CHECK-NEXT:    %e = triton.call "tl.exp"(%v) {}
+// CHECK-NEXT:    knob.choose <1000 mod @bm ne 0> case 1 {
+// CHECK:           triton.store %{{.*}}, %e mask %mask_1
+// CHECK:         } case 0 {
+// CHECK:           triton.store %{{.*}}, %e :
+builtin.module {
+  knob.declare @bm : pow2 1 to 64 = 4 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  tile.kernel @copy (%x: !tile.ref<[1000], f32, strides = [2]>, %n: !tile.tile<[], i32>) names ["x", "n"] attributes {explicit_masks} {
+    triton.program_loop %pid of <1000 ceildiv @bm> kind #index.expr<"flat"> {
+      %m = tile.block %pid of 0 to 1000 : !tile.range<@bm>
+      %mask = tile.mask(%m) partial <1000 mod @bm ne 0> : (!tile.range<@bm>) -> !tile.tile<[@bm], i1>
+      %v = tile.load "x" %x[%m] mask %mask attributes {indexing = #knob.value<"pointer">} : !tile.ref<[1000], f32, strides = [2]>[!tile.range<@bm>] mask !tile.tile<[@bm], i1> -> !tile.tile<[@bm], f32> loc("k.py":4:8)
+      %e = tile.exp %v : !tile.tile<[@bm], f32>
+      tile.store "x" %e, %x[%m] mask %mask attributes {indexing = #knob.value<"pointer">} : !tile.tile<[@bm], f32> : !tile.ref<[1000], f32, strides = [2]>[!tile.range<@bm>] mask !tile.tile<[@bm], i1>
+    }
+  }
+}
+
+// -----
+
+// Ways to address are alternatives; a loop steps by its block; sums of 16 bits are made in 32.
+// CHECK-LABEL: triton.kernel @sums
+// CHECK:         %r = triton.for %k.begin = <0> to <64> step <16> iter_args (%acc = %z : !tile.tile<[64], f16>) options {num_stages = #index.expr<@loop.k.num_stages>} {
+// CHECK:           %v = knob.choose <@load.x.indexing> -> (!tile.tile<[64, 16], f16>) case "pointer" {
+// CHECK:             triton.load %{{.*}} eviction #index.expr<@load.x.eviction> :
+// CHECK:           } case "block_ptr" {
+// CHECK-NEXT:        %x.block = triton.make_block_ptr %x[%0, %k.begin] shape [#index.expr<64>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<64>, #index.expr<16>] order <1, 0>
+// CHECK-NEXT:        %v_2 = triton.block_load %x.block boundary <> eviction #index.expr<@load.x.eviction> :
+// CHECK:           }
+// CHECK-NEXT:      [[WIDE:%[0-9]+]] = triton.cast %v : !tile.tile<[64, 16], f16> -> !tile.tile<[64, 16], f32>
+// CHECK-NEXT:      [[SUM:%[0-9]+]] = triton.reduce "tl.sum" 1 : i64 [[WIDE]]
+// CHECK-NEXT:      %s = triton.cast [[SUM]] : !tile.tile<[64], f32> -> !tile.tile<[64], f16>
+// CHECK:           %a = triton.cast %{{[0-9]+}} : !tile.tile<[64], f32> -> !tile.tile<[64], f16>
+// CHECK-NEXT:      triton.yield %a
+// CHECK-NOT:   tile.kernel
+builtin.module {
+  knob.declare @load.x.indexing : one_of "pointer", "block_ptr" = "pointer" in "indexing" by "choose-indexing" doc "x"
+  knob.declare @load.x.eviction : one_of "", "evict_first" = "" in "load_eviction_policies" by "choose-indexing" doc "x"
+  knob.declare @loop.k.num_stages : one_of none, 2 = none in "range_num_stages" by "convert-tile-to-triton" doc "stages"
+  tile.kernel @sums (%x: !tile.ref<[64, 64], f16, strides = [64, 1]>, %out: !tile.ref<[64], f16, strides = [1]>) names ["x", "out"] attributes {explicit_masks} {
+    %m = tile.axis "m" 0 to 64 : !tile.range<64>
+    %z = tile.full <0.0> -> !tile.tile<[64], f16>
+    %r = tile.for "k" (%k = 0 to 64 : !tile.range<16>) iter_args (%acc = %z : !tile.tile<[64], f16>) {
+      %v = tile.load "x" %x[%m, %k] attributes {indexing = #index.expr<@load.x.indexing>, eviction = #index.expr<@load.x.eviction>} : !tile.ref<[64, 64], f16, strides = [64, 1]>[!tile.range<64>, !tile.range<16>] -> !tile.tile<[64, 16], f16>
+      %s = tile.reduce "sum" <1> %v : !tile.tile<[64, 16], f16> -> !tile.tile<[64], f16>
+      %a = tile.add %acc, %s : !tile.tile<[64], f16>
+      tile.yield %a : !tile.tile<[64], f16>
+    }
+    tile.store "out" %r, %out[%m] attributes {indexing = #knob.value<"pointer">} : !tile.tile<[64], f16> : !tile.ref<[64], f16, strides = [1]>[!tile.range<64>]
+  }
+}

@@ -1,0 +1,43 @@
+// RUN: helion-ir-opt %s -p simplify-index | filecheck %s
+
+// The program id is from 0 to 7, a loop's index a multiple of what all steps are multiples of, a lane below its tile's
+// extent; of a parameter nothing is known. Constants move into what uses them. Where an operand gives a tile its shape
+// the expression keeps it, even if its value does not matter.
+// CHECK:      triton.program_loop %pid of <8>
+// CHECK-NEXT:   %zero = index.apply <0>() : () -> !tile.tile<[], i32>
+// CHECK-NEXT:   %half = index.apply <d0 mod 4>(%pid)
+// CHECK-NEXT:   %far = index.apply <d0 mod 8>(%x)
+// CHECK-NEXT:   %const = index.apply <3>()
+// CHECK-NEXT:   %sum = index.apply <d0 + 3>(%pid)
+// CHECK-NEXT:   "test.op"(%pid, %zero, %half, %far, %sum)
+// CHECK-NEXT:   triton.for %k = <0> to <128> step <@bm> options {} {
+// CHECK-NEXT:     %aligned = index.apply <0>()
+// CHECK-NEXT:     %block = index.apply <(d0 floordiv @bm) * @bm>(%k)
+// CHECK-NEXT:     %a = triton.arange <@bm>
+// CHECK-NEXT:     %inside = index.apply <d0 + d1 lt 256>(%k, %a) : {{.*}} -> !tile.tile<[@bm], i1>
+// CHECK-NEXT:     %some = index.apply <d0 + d1 lt 100>(%k, %a)
+// CHECK-NEXT:     %rows = index.apply <(d0 + d1) floordiv 16>(%k, %a)
+builtin.module {
+  knob.declare @bm : pow2 16 to 64 = 32 in "block_sizes" by "frontend" doc "rows"
+  triton.kernel @k (%x: !tile.tile<[], i32>) names ["x"] constexprs {} launch {} {
+    triton.program_loop %pid of <8> kind #index.expr<"flat"> {
+      %same = index.apply <d0 mod 8>(%pid) : (!tile.tile<[], i32>) -> !tile.tile<[], i32>
+      %zero = index.apply <d0 floordiv 8>(%pid) : (!tile.tile<[], i32>) -> !tile.tile<[], i32>
+      %half = index.apply <d0 mod 4>(%pid) : (!tile.tile<[], i32>) -> !tile.tile<[], i32>
+      %far = index.apply <d0 mod 8>(%x) : (!tile.tile<[], i32>) -> !tile.tile<[], i32>
+      %const = index.apply <3>() : () -> !tile.tile<[], i32>
+      %sum = index.apply <d0 + d1>(%pid, %const) : (!tile.tile<[], i32>, !tile.tile<[], i32>) -> !tile.tile<[], i32>
+      "test.op"(%same, %zero, %half, %far, %sum) : (!tile.tile<[], i32>, !tile.tile<[], i32>, !tile.tile<[], i32>, !tile.tile<[], i32>, !tile.tile<[], i32>) -> ()
+      triton.for %k = <0> to <128> step <@bm> options {} {
+        %aligned = index.apply <d0 mod 16>(%k) : (!tile.tile<[], i32>) -> !tile.tile<[], i32>
+        %block = index.apply <d0 floordiv @bm * @bm>(%k) : (!tile.tile<[], i32>) -> !tile.tile<[], i32>
+        %a = triton.arange <@bm> : !tile.tile<[@bm], i32>
+        %inside = index.apply <d0 + d1 lt 256>(%k, %a) : (!tile.tile<[], i32>, !tile.tile<[@bm], i32>) -> !tile.tile<[@bm], i1>
+        %some = index.apply <d0 + d1 lt 100>(%k, %a) : (!tile.tile<[], i32>, !tile.tile<[@bm], i32>) -> !tile.tile<[@bm], i1>
+        %rows = index.apply <(d0 + d1) floordiv 16>(%k, %a) : (!tile.tile<[], i32>, !tile.tile<[@bm], i32>) -> !tile.tile<[@bm], i32>
+        "test.op"(%aligned, %block, %inside, %some, %rows) : (!tile.tile<[], i32>, !tile.tile<[], i32>, !tile.tile<[@bm], i1>, !tile.tile<[@bm], i1>, !tile.tile<[@bm], i32>) -> ()
+        triton.yield
+      }
+    }
+  }
+}
