@@ -70,6 +70,7 @@ def table(names: list[str], targets: list[str], rows: list[Row]) -> str:
     for name in names:
         for target in targets:
             mine = [row for row in rows if (row["example"], row["target"]) == (name, target) and row["index"] >= 0]
+            mine = [row for row in mine if row["status"] != "skipped"]
             counts = Counter(row["status"] for row in mine)
             known = [counts[status] for status in ("ok", "rejected", "failed", "timeout")]
             default = next((row for row in mine if row["index"] == 0), {})

@@ -48,6 +48,7 @@ class Case:
         args, reference = self.arguments(), self.arguments()
         torch.manual_seed(5)
         actual = run(*args)
+        torch.manual_seed(5)
         expected = self.expected(*reference)
         for name, a, e in [("result", actual, expected), *[(f"argument {i}", *p) for i, p in enumerate(zip(args, reference))]]:
             for x, y in zip(a if isinstance(a, tuple) else (a,), e if isinstance(e, tuple) else (e,), strict=True):

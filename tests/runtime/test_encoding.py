@@ -158,7 +158,10 @@ def test_the_authors_config_is_not_changed(space: ConfigSpace) -> None:
 
 LOOPS = """
 builtin.module {
+  knob.declare @pid_type : one_of "flat", "persistent_blocked" = "flat" by "map-grid" doc "grid"
+  knob.declare @loop.m.num_stages : one_of none, 1, 2 = none in "range_num_stages" by "t" doc "d" when <@pid_type eq "persistent_blocked">
   knob.declare @loop.k.num_stages : one_of none, 1, 2 = none in "range_num_stages" by "t" doc "d"
+  knob.declare @loop.m.loop_unroll_factor : one_of none, 2, 4 = none in "range_unroll_factors" by "t" doc "d" when <@pid_type eq "persistent_blocked">
   knob.declare @loop.k.loop_unroll_factor : one_of none, 2, 4 = none in "range_unroll_factors" by "t" doc "d"
   knob.declare @loop.k.disallow_acc_multi_buffer : one_of none, false, true = none in "range_multi_buffers" by "t" doc "d"
   knob.declare @load.x.eviction : one_of "", "evict_first" = "" in "load_eviction_policies" by "c" doc "d"
@@ -171,13 +174,18 @@ builtin.module {
     ("entries", "expected", "decoded"),
     [
         ({"range_num_stages": [0]}, {}, {}),
-        ({"range_num_stages": [2]}, {"loop.k.num_stages": 2}, {"range_num_stages": [2]}),
-        ({"range_num_stages": [0, 2]}, {"loop.k.num_stages": 2}, {"range_num_stages": [2]}),
-        ({"range_unroll_factors": [3, 1]}, {}, {}),
-        ({"range_unroll_factors": [4]}, {"loop.k.loop_unroll_factor": 4}, {"range_unroll_factors": [4]}),
+        ({"range_num_stages": [2]}, {}, {}),  # of the root, which is no loop under "flat"
+        ({"range_num_stages": [1, 2]}, {"loop.k.num_stages": 2}, {"range_num_stages": [0, 2]}),
+        (
+            {"range_num_stages": [1, 2], "pid_type": "persistent_blocked"},
+            {"pid_type": "persistent_blocked", "loop.m.num_stages": 1, "loop.k.num_stages": 2},
+            {"pid_type": "persistent_blocked", "range_num_stages": [1, 2]},
+        ),
+        ({"range_unroll_factors": [2, 1]}, {}, {}),
+        ({"range_unroll_factors": [0, 4]}, {"loop.k.loop_unroll_factor": 4}, {"range_unroll_factors": [0, 4]}),
         ({"range_multi_buffers": [True]}, {"loop.k.disallow_acc_multi_buffer": False}, {"range_multi_buffers": [True]}),
         (
-            {"range_multi_buffers": [None, False]},
+            {"range_multi_buffers": [False, None]},
             {"loop.k.disallow_acc_multi_buffer": True},
             {"range_multi_buffers": [False]},
         ),
@@ -202,8 +210,9 @@ def test_lists_of_helion_and_knobs_that_say_it_otherwise(
     if decoded is not None:
         assert space.decode(full) == Config(
             **{
-                "range_num_stages": [0],
-                "range_unroll_factors": [0],
+                "pid_type": "flat",
+                "range_num_stages": [0, 0],
+                "range_unroll_factors": [0, 0],
                 "range_multi_buffers": [None],
                 "load_eviction_policies": [""],
                 "num_stages": 1,
@@ -218,8 +227,11 @@ def test_lists_of_helion_and_knobs_that_say_it_otherwise(
     [
         ({"reduction_loops": [32]}, "config['reduction_loops']: expected 0 entries, got 1"),
         ({"loop_orders": [[1, 0]]}, "config['loop_orders']: expected 0 entries, got 1"),
-        ({"range_num_stages": [0, 1, 2]}, "config['range_num_stages']: expected 1 entries (@loop.k.num_stages), got 3"),
-        ({"range_num_stages": [5]}, "config['range_num_stages'][0] = 5 (@loop.k.num_stages): must be none, 1 or 2"),
+        (
+            {"range_num_stages": [0, 1, 2]},
+            "config['range_num_stages']: expected 2 entries (@loop.m.num_stages, @loop.k.num_stages), got 3",
+        ),
+        ({"range_num_stages": [0, 5]}, "config['range_num_stages'][1] = 5 (@loop.k.num_stages): must be none, 1 or 2"),
         ({"num_stages": 0}, "config['num_stages'] = 0: must be an integer from 1 to 6"),
     ],
 )

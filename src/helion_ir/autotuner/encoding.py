@@ -79,8 +79,6 @@ def _list_entries(space: ConfigSpace, key: str, value: Any) -> Assignment:
     if not isinstance(value, (list, tuple)):
         raise _invalid(f"config[{key!r}]: expected a list{_entries_text(knobs)}, got {value!r}")
     entries = _flattened(knobs, value, field)
-    if field.root_entry and len(entries) == len(knobs) + 1:
-        entries = entries[1:]
     surplus = [] if field.hint else [e for e in entries[len(knobs) :] if not _is_one_of(e, field.neutral)]
     if surplus or key == "block_sizes" and len(entries) < len(knobs):
         raise _invalid(f"config[{key!r}]: expected {len(knobs)} entries{_entries_text(knobs)}, got {len(entries)}")

@@ -23,8 +23,6 @@ class ListField:
     """Whether entries past the last knob are dropped whatever they say: hints that a target or kernel may not have.
     Of loads and stores configs written for Helion count the copies that a rolled reduction makes, which share one
     knob here."""
-    root_entry: bool = False
-    """Whether Helion counts the root loop, as the first entry, where there is no knob for it here."""
     clamp: bool = False
     """Whether a power of two outside the domain becomes the nearest value in it."""
     foreign: tuple[Any, ...] = ()
@@ -59,19 +57,17 @@ LIST_FIELDS: dict[str, ListField] = {
             "range_unroll_factors",
             "range_unroll_factor",
             neutral=(0, 1),
-            root_entry=True,
             spelling=((0, None), (1, None)),
         ),
-        ListField("range_num_stages", "range_num_stage", neutral=(0,), root_entry=True, spelling=((0, None),)),
+        ListField("range_num_stages", "range_num_stage", neutral=(0,), spelling=((0, None),)),
         ListField(
             "range_multi_buffers",
             "range_multi_buffer",
             hint=True,
-            root_entry=True,
             opposite="disallow_acc_multi_buffer",
         ),
-        ListField("range_flattens", "range_flatten", hint=True, root_entry=True),
-        ListField("range_warp_specializes", "range_warp_specialize", hint=True, root_entry=True),
+        ListField("range_flattens", "range_flatten", hint=True),
+        ListField("range_warp_specializes", "range_warp_specialize", hint=True),
         ListField("static_ranges", "static_range", hint=True),
         ListField(
             "load_eviction_policies",

@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 from xdsl.dialects.builtin import DictionaryAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from helion_ir.backend_triton.emitting import Grid, KernelPrinter, emitter
+from helion_ir.backend_triton.emit_programs import range_head, range_options
+from helion_ir.backend_triton.emitting import KernelPrinter, emitter
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Kernel
 from helion_ir.backend_triton.spelling import call_text, signature_text
 from helion_ir.dialects import knob
-from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, ProgramLoopOp, WhileOp, YieldOp
-
-TOTAL = "total_programs"
-"""The parameter of a persistent kernel that says how many virtual programs there are."""
-
+from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, WhileOp, YieldOp
 
 _NOTHING = DictionaryAttr({})
 
@@ -46,47 +43,6 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
     p.kernels[name] = Kernel(name, parameters, known, p.uses_descriptors)
 
 
-@emitter(ProgramLoopOp)
-def emit_program_loop(p: KernelPrinter, op: ProgramLoopOp) -> None:
-    properties = op.properties
-    if p.kernel in p.grids:
-        raise TritonPrintError(f"{p.kernel} has two program loops; a kernel is launched over one grid")
-    kind = p.value(properties["kind"])
-    grid = p.grids[p.kernel] = Grid(properties["total"], kind, properties.get("multiplier"))  # pyright: ignore
-    block = op.regions[0].block
-    pid = p.define(block.args[0])
-    options = keywords(p, properties.get("options"))
-    if kind == "flat":
-        p.line(f"{pid} = tl.program_id(0)")
-        p.block(block)
-        return
-    kernel = op.parent_op()
-    named = isinstance(kernel, KernelOp) and (TOTAL in kernel.constexprs.data or TOTAL in scalars(kernel))
-    total = TOTAL if named else p.expr(grid.total)
-    if kind == "persistent_blocked":
-        p.line(f"{pid}_share = tl.cdiv({total}, tl.num_programs(0))")
-        p.line(f"{pid}_first = tl.program_id(0) * {pid}_share")
-        bounds = [f"{pid}_first", f"tl.minimum({pid}_first + {pid}_share, {total})", "1"]
-    elif kind == "persistent_interleaved":
-        bounds = ["tl.program_id(0)", total, "tl.num_programs(0)"]
-    else:
-        raise TritonPrintError(f"{p.kernel}: no such kind of program loop: {kind!r}")
-    loop_head(p, pid, bounds, options)
-    p.nested(block)
-
-
-def keywords(p: KernelPrinter, options: Attribute | None) -> list[str]:
-    """The keyword arguments of a tl.range."""
-    if options is None:
-        return []
-    return [f"{k}={p.literal(v)}" for k, v in options.data.items()]  # pyright: ignore
-
-
-def loop_head(p: KernelPrinter, iv: str, bounds: list[str], options: list[str]) -> None:
-    """`for iv in tl.range(…):`"""
-    p.line(call_text(f"for {iv} in tl.range", bounds + options, p.indent) + ":")
-
-
 @emitter(ForOp)
 def emit_for(p: KernelPrinter, op: ForOp) -> None:
     properties = op.properties
@@ -95,7 +51,7 @@ def emit_for(p: KernelPrinter, op: ForOp) -> None:
     targets = start_carried(p, carried, inits)
     operands = [p.names[s] for s in symbols]
     bounds = [p.expr(properties[k], operands) for k in ("lower", "upper", "step")]  # pyright: ignore
-    loop_head(p, p.define(iv), bounds, keywords(p, properties["options"]))
+    range_head(p, p.define(iv), bounds, range_options(p, properties["options"]))
     p.nested(op.regions[0].block, targets)
     for target, result in zip(targets, op.results):
         p.names[result] = target

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Expr
+from sympy import Expr, Integer
 from xdsl.dialects.builtin import IntegerAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Kernel
 from helion_ir.backend_triton.spelling import dtype_text, identifier, kernel_format, literal_text
-from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import KnobValue, ValueAttr
 from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import as_expr, compiled, free_names, knob, knobs_of, substitute
@@ -44,9 +44,21 @@ def emitter(kind: type[Operation]) -> Callable[[Emitter], Emitter]:
 class Grid:
     """What a kernel's `triton.program_loop` says about its launch; the host's printer evaluates it."""
 
-    total: ExprAttr
+    totals: tuple[ExprAttr, ...]
+    """Virtual programs of each of the kernel's loops."""
     kind: KnobValue
     multiplier: Attribute | None
+    reserved: Attribute | None = None
+    """Multiprocessors to leave free."""
+    axes: tuple[ExprAttr, ...] = ()
+    """Programs along each axis, for the kind "xyz"."""
+    on_device: bool = False
+    """Whether the totals are known on the device alone."""
+
+    @functools.cached_property
+    def total(self) -> ExprAttr:
+        """Virtual programs of all loops."""
+        return expr_attr(sum((t.data for t in self.totals), start=Integer(0)))
 
 
 @dataclass

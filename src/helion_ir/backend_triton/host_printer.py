@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
-from helion_ir.backend_triton.emit_control import TOTAL, scalars
+from helion_ir.backend_triton.emit_control import scalars
 from helion_ir.backend_triton.emit_memory import eviction_policy
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, KernelText
 from helion_ir.backend_triton.errors import TritonPrintError
@@ -18,7 +18,7 @@ from helion_ir.backend_triton.spelling import call_text, host_text, literal_text
 from helion_ir.dialects.host import BindOp, FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
-from helion_ir.dialects.triton.control import KernelOp
+from helion_ir.dialects.triton.control import TOTAL, KernelOp
 from helion_ir.index.expr import compiled, free_names, scalars_of
 
 _LAUNCHER = """\
@@ -139,14 +139,21 @@ class HostPrinter:
         self.launches.append(Launch(name, value, arguments, constexprs, options))
         if value == 0 or not indent:
             return
-        total = self.number(grid.total, values)[0] if grid else "1"
-        if grid and scalars_of(grid.total.data):
+        if grid and not grid.on_device and scalars_of(grid.total.data):
+            total = self.number(grid.total, values)[0]
             self.lines.append(f"{indent}_total = {total}")
             self.lines.append(f"{indent}if _total > 0:")
             indent += "    "
             programs = programs.replace(total, "_total", 1)
             keywords = [f"{TOTAL}=_total" if k == f"{TOTAL}={total}" else k for k in keywords]
-        self.lines.append(indent + call_text("_launcher", [name, f"({programs},)", *arguments, *keywords], indent))
+        self.lines.append(
+            indent
+            + call_text(
+                "_launcher",
+                [name, f"({programs})" if isinstance(value, tuple) else f"({programs},)", *arguments, *keywords],
+                indent,
+            )
+        )
 
     def hinted(self, attr: ExprAttr, value: KnobValue, op: KernelOp) -> KnobValue:
         """The value of a constexpr in the call that was traced, where it differs from call to call."""
@@ -160,10 +167,13 @@ class HostPrinter:
 
     def grid(
         self, grid: Grid, scalars: Mapping[str, str], arguments: tuple[str, ...], parameters: Mapping[str, str]
-    ) -> tuple[str, int | str]:
-        """The number of programs launched, as Python and where possible as a number."""
-        text, total = self.number(grid.total, scalars)
-        if grid.kind == "flat" or total == 0:
+    ) -> tuple[str, int | str | tuple[int | str, ...]]:
+        """The number of programs launched, or numbers along axes, as Python and where possible as numbers."""
+        text, total = ("", None) if grid.on_device else self.number(grid.total, scalars)
+        if grid.kind == "xyz" and total != 0:
+            axes = [self.number(n, scalars) for n in grid.axes]
+            return ", ".join(t for t, _ in axes), tuple(v if isinstance(v, int) else t for t, v in axes)
+        if grid.kind in ("flat", "xyz") or total == 0:
             return text, total if isinstance(total, int) else text
         self.uses_multiprocessors = True
         tensor = next((a for a, t in zip(arguments, parameters.values()) if t.startswith("*")), None)
@@ -171,10 +181,13 @@ class HostPrinter:
             raise TritonPrintError("a persistent kernel needs a tensor among its arguments, which says the device")
         device = f"{tensor if tensor.isidentifier() else f'({tensor})'}.device"
         programs = f"_multiprocessors({device})"
+        reserved = 0 if grid.reserved is None else self.values.value(grid.reserved)
+        if reserved:
+            programs = f"max({programs} - {literal_text(reserved)}, 1)"
         multiplier = 1 if grid.multiplier is None else self.values.value(grid.multiplier)
         if multiplier != 1:
             programs += f" * {literal_text(multiplier)}"
-        text = f"min({text}, {programs})"
+        text = programs if grid.on_device else f"min({text}, {programs})"
         return text, text
 
 

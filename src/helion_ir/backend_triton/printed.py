@@ -24,8 +24,9 @@ class Launch:
     """One launch, as data: what `kernel[grid](*arguments, **constexprs, **options)` is called with."""
 
     kernel: str
-    grid: int | str
-    """Programs launched: a number, or a Python expression where it depends on run-time values or the device."""
+    grid: int | str | tuple[int | str, ...]
+    """Programs launched: a number, or a Python expression where it depends on run-time values or the device; of a grid
+    of several axes, one of these an axis."""
     arguments: tuple[str, ...]
     """Python expressions of the host's function, one a run-time parameter."""
     constexprs: Mapping[str, KnobValue]

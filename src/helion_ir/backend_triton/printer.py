@@ -9,20 +9,22 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
 # Importing the emitters registers them.
-from helion_ir.backend_triton import emit_control, emit_memory, emit_values, library  # noqa: F401
-from helion_ir.backend_triton.emit_control import TOTAL, scalars
+from helion_ir.backend_triton import emit_control, emit_inline, emit_memory, emit_programs, emit_values, library  # noqa: F401
+from helion_ir.backend_triton.emit_control import scalars
 from helion_ir.backend_triton.emitting import KernelPrinter, KernelText, emitter
 from helion_ir.backend_triton.host_printer import HostPrinter
 from helion_ir.backend_triton.printed import PrintedModule
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
-from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp
+from helion_ir.dialects.triton.control import TOTAL, KernelOp, ProgramLoopOp
 from helion_ir.index.expr import compiled, free_names, knob, knobs_of
 from helion_ir.passes.bind_structure import check_structure
 
 __all__ = ["TemplatePrinter", "emitter", "print_module"]
 
 _NO_KNOBS: Mapping[str, KnobValue] = {}
+_ON_HOST = ("multiplier", "reserved", "axes")
+"""Properties of a program loop that only the host reads."""
 
 
 def print_module(module: ModuleOp, assignment: Mapping[str, KnobValue] | None = None) -> PrintedModule:
@@ -104,7 +106,8 @@ def _decisions(module: ModuleOp) -> Iterator[Callable[[Mapping[str, Any]], Any]]
         if type(kernel) is not KernelOp:
             continue
         for op in kernel.body.walk():
-            for e in _open_expressions(op, named_total=TOTAL in kernel.constexprs.data or TOTAL in scalars(kernel)):
+            named = TOTAL in kernel.constexprs.data or TOTAL in scalars(kernel)
+            for e in _open_expressions(op, named):
                 # Beside names that are no knobs an expression has no value; the text then has that of its knobs.
                 whole = all(n[0] == "@" for n in free_names(e))
                 for part in (e,) if whole else [knob(n) for n in sorted(knobs_of(e))]:
@@ -115,7 +118,7 @@ def _decisions(module: ModuleOp) -> Iterator[Callable[[Mapping[str, Any]], Any]]
 
 def _open_expressions(op: Operation, named_total: bool) -> Iterator[Any]:
     for key, attr in op.properties.items():
-        if isinstance(op, ProgramLoopOp) and (key == "multiplier" or key == "total" and named_total):
+        if isinstance(op, ProgramLoopOp) and (key in _ON_HOST or key == "total" and named_total):
             continue
         yield from _open_in(attr)
 

@@ -1,4 +1,4 @@
-"""Which tensors begin at a multiple of 16 bytes, which tensor descriptors need."""
+"""What is known of the memory of host tensors: which begin at a multiple of 16 bytes, which are contiguous."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch._subclasses import FakeTensor
 
+from helion_ir.frontend.host_text import without_empty
+
 if TYPE_CHECKING:
-    from helion_ir.frontend.sizes import BlockSizes
+    from helion_ir.frontend.sizes import BlockSizes, Size
 
 ALIGNMENT = 16
 """Bytes."""
@@ -31,27 +33,44 @@ class Alignment:
         self.arguments: set[int] = set()
         """Ids of tensors that stand for arguments."""
         self._bases: dict[int, bool] = {}
+        self._contiguous: dict[int, tuple[str, bool]] = {}
         self._kept: list[torch.Tensor] = []  # keys above are ids
+        self.metas: list[torch.Tensor] = []
+        """The tensors that stand for arguments."""
 
-    def argument(self, meta: torch.Tensor, is_aligned: bool) -> None:
-        """Remember the tensor that stands for an argument."""
+    def argument(self, meta: torch.Tensor, is_aligned: bool, text: str, contiguous: bool) -> None:
+        """Remember the tensor that stands for an argument, and whether that is contiguous in this call."""
+        self._contiguous[id(meta)] = text, contiguous
         self.arguments.add(id(meta))
         self._bases[_storage(meta)] = is_aligned
-        self._kept.append(meta)
+        self.metas.append(meta)
 
     def replaced(self, old: torch.Tensor, new: torch.Tensor) -> None:
         """Remember that a new tensor without data stands for what an old one did."""
         if _storage(old) in self._bases:
             self._bases[_storage(new)] = self.holds(old)
+            self._kept.append(new)
         if id(old) in self.arguments:
-            self.arguments.add(id(new))
-        self._kept.append(new)
+            self.argument(new, self.holds(old), *self._contiguous[id(old)])
+
+    def contiguous(self, tensor: torch.Tensor, specialized: dict[str, None]) -> bool:
+        """Whether a tensor of symbolic strides is contiguous; for an argument the kernel then depends on it."""
+        if id(tensor) in self._contiguous:
+            text, known = self._contiguous[id(tensor)]
+            specialized[f"{text}.is_contiguous()"] = None
+            return known
+        expected: Size = 1
+        for n, stride in reversed(list(zip(tensor.shape, tensor.stride()))):
+            if without_empty(self.sizes.expr(stride)) != without_empty(self.sizes.expr(expected)):
+                return False
+            expected = expected * n
+        return True
 
     def holds(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor begins at a multiple of 16 bytes for certain."""
         from helion_ir.index.facts import fact_of
 
-        if tensor.device.type != "meta":
+        if not tensor.is_meta:
             return aligned(tensor)
         if not self._bases.get(_storage(tensor), True):
             return False

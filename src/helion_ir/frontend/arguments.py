@@ -15,6 +15,7 @@ from torch import SymInt
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
+from helion_ir import exc
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.types import RangeType, RefType, TileType, f32, i1, i32, i64, ref_type, tile_type
 from helion_ir.frontend.dtypes import element_of
@@ -159,14 +160,14 @@ class Arguments:
             value = self._parameter(name, text, type_)
             known = self._tensors[id(like)] = HostTensor(self.trace, name, like, value)
             self._kept.append(like)
-            if like.device.type != "meta":  # a global, or part of an object: nothing else says what it is
-                self.specialized[f"(tuple({text}.shape), {text}.stride(), {text}.data_ptr() % {ALIGNMENT})"] = None
+            if not like.is_meta:  # a global, or part of an object: nothing else says what it is
+                self.specialized[f"(tuple({text}.shape), {text}.stride(), {text}.data_ptr() % {ALIGNMENT} == 0)"] = None
         return known
 
     def _stride(self, like: torch.Tensor, i: int, name: str, text: str) -> Expr:
         """A stride; of a tensor made by host code, what the tensor says when it is there."""
         expr = self.trace.sizes.expr(like.stride(i))
-        if expr.is_Symbol or not scalars_of(expr):
+        if id(like) in self.trace.alignment.arguments or not scalars_of(expr):
             return expr
         size = self.integer(f"{name}_stride_{i}", f"{text}.stride({i})", self.value_of(like.stride(i)))  # pyright: ignore
         return self.trace.sizes.expr(size)
@@ -270,11 +271,26 @@ class Arguments:
     def _wide(self, tensor: HostTensor) -> bool:
         """Whether offsets into a tensor need 64 bits, beyond what its type says."""
         wanted, like = self.trace.wanted_index_dtype, tensor.like
-        if wanted is not None:
-            return wanted == torch.int64
+        if wanted == torch.int64:
+            return True
+        if wanted == torch.int32:
+            if self.large(like):
+                raise exc.IndexOffsetOutOfRangeForInt32(
+                    f"offsets into '{tensor.name}' exceed 32 bits, but index_dtype=torch.int32"
+                )
+            return False
         if not any(isinstance(n, SymInt) for n in (*like.shape, *like.stride())):
             return False
         return self.large(like) is not False
+
+    def _counted(self, bound: Expr) -> bool:
+        """Whether a number is that of the elements of an argument that is not large, as its key says."""
+        expr = self.trace.sizes.expr
+        hints = {n: s.hint for n, s in self.scalars.items()}
+        return any(
+            bound == math.prod([expr(d) for d in meta.shape], start=Integer(1)) and compiled(bound)(hints) <= INT32_MAX
+            for meta in self.trace.alignment.metas
+        )
 
     def large(self, like: torch.Tensor) -> bool | None:
         """Whether 32 bits cannot count a tensor's elements, or the offset of its last one; None if only data says.
@@ -286,6 +302,8 @@ class Arguments:
         bounds = [math.prod(dims, start=Integer(1)), last_offset(dims, tuple(expr(s) for s in like.stride()))]
         if id(like) not in self.trace.alignment.arguments:
             bounds = list(dict.fromkeys(upper_bound(b) for b in bounds))
+            if all(self._counted(b) for b in bounds):
+                return False
             texts = {n: s.origin for n, s in self.scalars.items() if s.hint is not None}
             for bound in bounds:
                 text = host_text(bound, texts)

@@ -15,6 +15,7 @@ from helion_ir.dialects.tile.compute import IotaOp, ScanOp
 from helion_ir.dialects.tile.ranges import BeginOp, EndOp, IdOp, IndexOp, ShiftOp
 from helion_ir.frontend import subscripts
 from helion_ir.frontend.combine import Combine
+from helion_ir.frontend.inline import Inline
 from helion_ir.frontend.loops import LoopCall, loop_call
 from helion_ir.frontend.products import dot
 from helion_ir.frontend.sizes import Size
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 _HOST_ONLY = {"register_block_size", "register_tunable"}
 _NOT_DONE = {
     "dot_scaled": "products of microscaled operands",
-    "inline_triton": "inline Triton",
-    "triton_kernel": "calls of Triton kernels",
-    "inline_asm_elementwise": "inline assembly",
-    "device_print": "printing from device code",
     "stacktensor_like": "stack tensors",
 }
 
@@ -44,6 +41,7 @@ class DeviceLanguage:
         self.trace = trace
         self._loops = 0
         self._combine = Combine(trace)
+        self._inline = Inline(trace)
 
     def function(self, name: str) -> Callable[..., Any]:
         if name in _NOT_DONE:
@@ -250,6 +248,25 @@ class DeviceLanguage:
 
     def subscript(self, x: Any, index: Any) -> Any:
         return self.trace.evaluator.getitem(x, tuple(index))
+
+    # ---- source of lower levels, debugging ----
+
+    def inline_triton(self, source: Any, args: Any, output_like: Any) -> Any:
+        return self._inline.triton(source, args, output_like)
+
+    def triton_kernel(self, function: Any, args: Any, output_like: Any) -> Any:
+        return self._inline.function(function, args, output_like)
+
+    def inline_asm_elementwise(
+        self, asm: Any, constraints: Any, args: Any, dtype: Any, is_pure: Any, pack: Any
+    ) -> Any:
+        return self._inline.assembly(asm, constraints, args, dtype, is_pure, pack)
+
+    def device_print(self, prefix: Any = "", *values: Any) -> None:
+        self._inline.print(prefix, values)
+
+    def breakpoint(self) -> None:
+        self._inline.breakpoint()
 
     # ---- numbers ----
 

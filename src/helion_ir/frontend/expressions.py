@@ -239,9 +239,7 @@ class Evaluator:
         if function is print:
             return self.trace.device.function("device_print")
         if function is builtins.breakpoint:
-            raise exc.BreakpointInDeviceLoopRequiresInterpret(
-                "breakpoint() in device code works in an interpret mode only"
-            )
+            return self.trace.device.function("breakpoint")
         if (own := number_function(function)) is not None:
             return own
         if function in (min, max) and len(args) > 1:

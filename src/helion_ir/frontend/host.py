@@ -126,7 +126,7 @@ class Host:
                 elif between and not self._is_barrier(node):
                     raise exc.TopLevelStatementBetweenLoops()
                 elif self._is_barrier(node):
-                    self._barrier(node, bool(roots) and roots[0] < i)
+                    self._barrier(node, roots, i)
                 elif self._host(node, after):
                     return
             except exc.Base as error:
@@ -175,10 +175,11 @@ class Host:
     def _is_barrier(self, node: ast.stmt) -> bool:
         return isinstance(node, ast.Expr) and self._callee(node.value) is loops.barrier
 
-    def _barrier(self, node: ast.stmt, placed: bool) -> None:
-        if not placed:
+    def _barrier(self, node: ast.stmt, roots: Sequence[int], place: int) -> None:
+        if not roots or place < roots[0]:
             raise exc.BarrierOnlyAllowedAtTopLevel()
-        raise exc.BackendUnsupported("hl.barrier() is not supported yet; use two kernels")
+        if place < roots[-1]:  # after the last loop there is nothing to wait for
+            self.trace.barrier(node)
 
     def _location(self, node: ast.stmt) -> FileLineColLoc:
         return FileLineColLoc(StringAttr(self.file), IntAttr(node.lineno), IntAttr(node.col_offset + 1))

@@ -23,6 +23,8 @@ class HostLanguage:
     def function(self, name: str) -> Any:
         if name in ("tile", "grid", "static_range", "jagged_tile"):
             raise exc.LoopFunctionNotInFor()
+        if name == "barrier":
+            raise exc.BarrierOnlyAllowedAtTopLevel()
         if not hasattr(HostLanguage, name) or name == "function":
             raise exc.DeviceAPIOnHost(f"hl.{name} works inside a device loop only")
         return getattr(self, name)

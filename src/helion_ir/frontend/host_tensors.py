@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import SymInt
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
 from helion_ir import exc
+from helion_ir.frontend.values import is_size
 
 if TYPE_CHECKING:
     from helion_ir.frontend.host import Host
@@ -39,10 +42,39 @@ class WithoutData(TorchFunctionMode):
             args = tuple(a for a in args if not _names_device(a))
             if len(args) == 1 and not set(kwargs) - {"device", "non_blocking"}:
                 return args[0]
+        if func in _RESHAPES and args[0].is_meta and any(isinstance(n, SymInt) for n in args[0].shape):
+            return self._reshaped(func, args[0], args[1:], kwargs)
         if kwargs.get("device") is not None or func in self.constructors:
             kwargs["device"] = "meta"
         kwargs.pop("pin_memory", None)
         return func(*args, **kwargs)
+
+
+    def _reshaped(self, func: Any, tensor: torch.Tensor, shape: tuple, kwargs: dict[str, Any]) -> torch.Tensor:
+        """A view of another shape, which PyTorch computes without data for constant sizes only."""
+        if len(shape) == 1 and isinstance(shape[0], tuple | list):
+            shape = tuple(shape[0])
+        trace = self.host.trace
+        if kwargs or not all(is_size(n) for n in shape) or not trace.alignment.contiguous(
+            tensor, trace.arguments.specialized
+        ):
+            return func(tensor, *shape, **kwargs)
+        known = math.prod([n for n in shape if not _inferred(n)])
+        total = math.prod(tensor.shape)
+        if any(_inferred(n) for n in shape):
+            rest = trace.sizes.quotient(total, known)
+            if rest is None:
+                raise exc.ShapeSpecializingCall(f"whether {known} divides the {total} elements of a tensor is not known")
+            shape = tuple(rest if _inferred(n) else n for n in shape)
+        strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+        return torch.as_strided(tensor, shape, strides, tensor.storage_offset())
+
+
+_RESHAPES = (torch.Tensor.view, torch.Tensor.reshape, torch.reshape)
+
+
+def _inferred(n: Any) -> bool:
+    return isinstance(n, int) and n == -1
 
 
 def _names_device(value: Any) -> bool:

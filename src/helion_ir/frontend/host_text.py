@@ -61,11 +61,11 @@ def upper_bound(e: Expr) -> Expr:
 
 def last_offset(dims: tuple[Expr, ...], strides: tuple[Expr, ...]) -> Expr:
     """The offset of a tensor's last element; meaningless where it has none."""
-    return sympy.expand(sum(((d - 1) * _contiguous(s) for d, s in zip(dims, strides)), Integer(0)))
+    return sympy.expand(sum(((d - 1) * without_empty(s) for d, s in zip(dims, strides)), Integer(0)))
 
 
-def _contiguous(stride: Expr) -> Expr:
+def without_empty(stride: Expr) -> Expr:
     """A stride without the `max(1, n)` that PyTorch has for tensors without elements."""
     if isinstance(stride, Max) and stride.args[0] == 1:
         return stride.args[1]  # pyright: ignore
-    return stride.func(*[_contiguous(a) for a in stride.args]) if stride.args else stride  # pyright: ignore
+    return stride.func(*[without_empty(a) for a in stride.args]) if stride.args else stride  # pyright: ignore

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import SymInt
-from xdsl.dialects.builtin import BoolAttr
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir import exc
@@ -166,7 +165,6 @@ class Jagged:
 
     def _refuse_scan(self, op: CustomScanOp) -> None:
         """A scan by a function has no value that leaves it unchanged; forward along the tile itself it needs none."""
-        assert isinstance(op.reverse, BoolAttr)
         for operand in op.arguments:
             dims, axis = self._dims(operand), op.dim.value.data
             for tile, lengths in self.active:

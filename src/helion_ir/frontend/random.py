@@ -148,7 +148,7 @@ class Random:
         """The seed of this call, loaded from the host's buffer."""
         trace = self.trace
         if self._buffer is None:
-            self._buffer = trace.arguments.lift(torch.empty(1, dtype=torch.int64), "seeds", SEEDS)
+            self._buffer = trace.arguments.lift(torch.empty(1, dtype=torch.int64, device="meta"), "seeds", SEEDS)
         buffer, slot = self._buffer, self._slots
         assert buffer is not None
         self._slots += 1

@@ -17,7 +17,7 @@ from helion_ir import exc
 from helion_ir.dialects.host import FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
-from helion_ir.dialects.tile.control import KernelOp
+from helion_ir.dialects.tile.control import BarrierOp, KernelOp
 from helion_ir.dialects.tile.memory import AtomicOp, LoadOp, StoreOp
 from helion_ir.dialects.tile.ranges import AxisOp, IndexOp
 from helion_ir.dialects.types import i32, i64, tile_type
@@ -40,7 +40,7 @@ from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import HostBool, HostFloat
 from helion_ir.frontend.walker import Walker
-from helion_ir.index.expr import free_names, knobs_of
+from helion_ir.index.expr import free_names, knobs_of, scalars_of
 from helion_ir.language import active
 from helion_ir.language.tunables import constexpr
 
@@ -70,9 +70,9 @@ def trace(
     Args:
         function: A plain Python function whose body has device loops.
         args: Its positional arguments; tensors are asked for shape, strides, dtype and device only.
-        static_shapes: Make sizes and strides constants; else they become arguments of the kernel. Where that cannot
-            be, since host code needs them or only equal sizes give a kernel, they are constants nevertheless and the
-            module says that it depends on them. `assert x.size(0) == y.size(0)` makes two sizes one.
+        static_shapes: Make sizes and strides constants; else they become arguments of the kernel, and
+            `assert x.size(0) == y.size(0)` makes two sizes one. Where only equal sizes give a kernel, the module says
+            which must be; where host code needs numbers, they are constants nevertheless and the module says so.
         dot_precision: Of products of float32 operands: "tf32", "tf32x3" or "ieee".
         index_dtype: torch.int32 or torch.int64; by default int64 if a tensor has more than 2**31 - 1 elements.
 
@@ -87,12 +87,12 @@ def trace(
     options: dict[str, Any] = {"dot_precision": dot_precision, "index_dtype": index_dtype}
     if static_shapes:
         return _traced(Trace(function, args, **options))
-    for shapes in ("symbolic", "ones"):
+    for shapes in ("symbolic", "alike"):
         try:
             return _traced(Trace(function, args, shapes=shapes, **options))
         except exc.Base:
-            # Tiles that broadcast a size of 1 against another, host code that PyTorch cannot run on symbolic sizes,
-            # or sizes that only happen to be equal.
+            # Sizes that nobody says are equal, or of which one is 1 and broadcasts; then host code that PyTorch cannot
+            # run on symbolic sizes.
             continue
     return _traced(Trace(function, args, shapes="guarded", **options))
 
@@ -116,7 +116,7 @@ class Trace:
         function: Callable[..., Any],
         args: Sequence[Any],
         *,
-        shapes: Literal["static", "symbolic", "ones", "guarded"] = "static",
+        shapes: Literal["static", "symbolic", "alike", "guarded"] = "static",
         dot_precision: str,
         index_dtype: torch.dtype | None,
     ):
@@ -134,6 +134,8 @@ class Trace:
         self.required: list[tuple[Expr, str]] = []
         self.moved_ranges: dict[SSAValue, SSAValue] = {}
         self.blocks_in_use: list[Size | None] = []
+        self.has_effects = False
+        """Whether device code does something besides stores, such as printing."""
         self.loops_in_use: list[tuple[Any, Any, Any]] = []
         """Variable, lower and upper bound of each dimension of the loops around the statement being traced."""
         self.root_scope: Scope | None = None
@@ -149,6 +151,7 @@ class Trace:
         self._globals: dict[Any, Callable[[str], Any]] = {}
         self._lifted: dict[str, Any] = {}
         self._metas: dict[int, torch.Tensor] = {}
+        self._alike: dict[int, tuple[str, Size]] = {}
 
     # ---- the whole ----
 
@@ -191,7 +194,7 @@ class Trace:
         kernel = KernelOp(self.kernel_name, [], Region(self.arguments.block))
         kernel.location = self._location(self.host.node)
         _prune(self.arguments.block)
-        if not any(isinstance(op, StoreOp | AtomicOp) for op in kernel.walk()):
+        if not self.has_effects and not any(isinstance(op, StoreOp | AtomicOp) for op in kernel.walk()):
             raise exc.EmptyDeviceLoopAfterDCE(place=place_of_node(self.host.file, self.host.node))
         self.arguments.close(kernel)
         kernel.properties["arg_names"] = ArrayAttr([StringAttr(n) for n in self.arguments.names])
@@ -291,17 +294,24 @@ class Trace:
                     for i, s in enumerate(tensor.stride())
                 ]
             known = torch.empty_strided(shape, strides, dtype=tensor.dtype, device="meta")  # pyright: ignore
-            self.alignment.argument(known, aligned(tensor))
+            self.alignment.argument(known, aligned(tensor), text, tensor.is_contiguous())
             self._metas[id(tensor)] = known
         return known
 
     def _size(self, name: str, text: str, value: int) -> Size:
-        """A size that may differ from call to call; with shapes="ones" whether it is 1, which broadcasts, may not."""
-        if self.shapes == "ones":
+        """A size that may differ from call to call; with shapes="alike" those equal in this call are equal in all."""
+        if self.shapes == "symbolic":
+            return self.arguments.integer(name, text, value)
+        if value == 1:
             self.arguments.specialized[f"{text} == 1"] = None
-            if value == 1:
-                return 1
-        return self.arguments.integer(name, text, value)
+            return 1
+        if value in self._alike:
+            first, size = self._alike[value]
+            self.arguments.specialized[f"{text} == {first}"] = None
+            return size
+        size = self.arguments.integer(name, text, value)
+        self._alike[value] = text, size
+        return size
 
     def unify(self, a: SymInt, b: SymInt) -> bool:
         """Whether two different sizes of arguments are equal in this call, so that asserting it makes them one."""
@@ -382,6 +392,13 @@ class Trace:
             self.walker.loops.root(call, node, scope)
         self.root_scope = None
 
+    def barrier(self, node: ast.stmt) -> None:
+        """Later top-level loops may use what earlier ones have stored."""
+        op = BarrierOp()
+        op.location = self._location(node)
+        self.arguments.block.add_op(op)
+        self._written.clear()
+
     def _choose_index_dtype(self) -> None:
         wanted = self.wanted_index_dtype
         if wanted is None:
@@ -434,8 +451,8 @@ class Trace:
         return f"{name}.{count}" if count else name
 
     def require(self, condition: Expr, reason: str) -> None:
-        """Rule out configurations for which `condition` is false."""
-        if (condition, reason) not in self.required and condition != 1:
+        """Rule out configurations for which `condition` is false; what a call decides rules none out."""
+        if not scalars_of(condition) and (condition, reason) not in self.required and condition != 1:
             self.required.append((condition, reason))
 
     def check_extent(self, size: SymInt) -> None:
@@ -460,7 +477,7 @@ class Trace:
         if root != self._roots:
             raise exc.LoopDependencyError(
                 f"'{name}' is written by an earlier top-level loop and used in this one, but they run at the same time; "
-                "put them into two kernels"
+                "put hl.barrier() between them"
             )
 
     @staticmethod

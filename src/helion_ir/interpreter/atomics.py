@@ -16,8 +16,15 @@ _COMBINE: dict[str, Callable[..., torch.Tensor]] = {
     "or": torch.bitwise_or,
     "xor": torch.bitwise_xor,
     "xchg": lambda old, new: new,
-    "cas": lambda old, expected, new: torch.where(old == expected, new, old),
+    "cas": lambda old, expected, new: torch.where(_bits(old) == _bits(expected), new, old),
 }
+
+_INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def _bits(x: torch.Tensor) -> torch.Tensor:
+    """What hardware compares: -0.0 is not 0.0, and a NaN is itself."""
+    return x.view(_INTEGERS[x.itemsize])
 
 
 def atomic(at: Elements, kind: str, arguments: Sequence[torch.Tensor], wanted: bool) -> torch.Tensor | None:

@@ -157,18 +157,44 @@ def choose(op: knob.ChooseOp, scope: Scope) -> Step:
     return step
 
 
+@controls(tile_control.BarrierOp)
+def barrier(op: tile_control.BarrierOp, scope: Scope) -> Step:
+    # Programs run one after another, and so do loops.
+    return lambda frame: None
+
+
 @controls(triton_control.ProgramLoopOp)
 def program_loop(op: triton_control.ProgramLoopOp, scope: Scope) -> Step:
-    total = scope.value(op.total)
     kind = scope.attribute(op.kind)
+    if kind == "xyz":
+        return _grid(op, scope)
+    total = scope.evaluator(op.total, op.symbols)
     multiplier = scope.attribute(op.multiplier) if op.multiplier is not None else 1
-    order = _programs(kind, total, scope.target.compute_units * (multiplier or 1))
+    reserved = scope.attribute(op.reserved) if op.reserved is not None else 0
+    launched = max(scope.target.compute_units - reserved, 1) * multiplier
     body = scope.block(op.body.block)
-    (slot,) = (scope.slot(a) for a in op.body.block.args)
+    slot = scope.slot(op.body.block.args[0])
 
     def step(frame: Frame) -> None:
-        for position in order:
+        for position in _programs(kind, total(frame), launched):
             frame[slot] = position
+            body(frame)
+
+    return step
+
+
+def _grid(op: triton_control.ProgramLoopOp, scope: Scope) -> Step:
+    """Programs on several axes, the first the fastest. The number of a program is left unknown, as it is there."""
+    if op.axes is None:
+        raise InterpreterError("a program loop of kind xyz says how many programs there are along each axis")
+    counts = [scope.value(n) for n in op.axes]
+    body = scope.block(op.body.block)
+    slots = [scope.slot(a) for a in op.body.block.args[1:]]
+
+    def step(frame: Frame) -> None:
+        for position in itertools.product(*[range(n) for n in reversed(counts)]):
+            for slot, at in zip(slots, reversed(position)):
+                frame[slot] = at
             body(frame)
 
     return step

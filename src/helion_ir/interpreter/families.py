@@ -8,6 +8,7 @@ FAMILIES = (
     "combine",
     "control",
     "elementwise",
+    "inline",
     "memory",
     "mixing",
     "philox",

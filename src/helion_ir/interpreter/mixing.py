@@ -80,6 +80,8 @@ def reduce(op: ReduceOp, scope: Scope) -> Reading:
     axes = [axis for axis, _ in partial]
 
     def reduced(x: torch.Tensor, *ranges: Range) -> torch.Tensor:
+        if not x.numel():  # of no elements along a dimension the result is neutral; PyTorch has none for some kinds
+            x = x.new_full([1 if i in dims and not n else n for i, n in enumerate(x.shape)], value)
         return function(with_neutral(x, axes, ranges, value), dims).to(result)
 
     return Reading(reduced, [r for _, r in partial])

@@ -16,6 +16,7 @@ from helion_ir.language.compute import (
 )
 from helion_ir.language.creation import arange, full, rand, rand4x, randint, zeros
 from helion_ir.language.inline import (
+    breakpoint,
     device_print,
     inline_asm_elementwise,
     inline_triton,
@@ -40,7 +41,7 @@ from helion_ir.language.tunables import constexpr, register_block_size, register
 
 __all__ = [
     "Tile", "arange", "associative_scan", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min",
-    "atomic_or", "atomic_xchg", "atomic_xor", "barrier", "constexpr", "cumprod", "cumsum", "device_print", "dot",
+    "atomic_or", "atomic_xchg", "atomic_xor", "barrier", "breakpoint", "constexpr", "cumprod", "cumsum", "device_print", "dot",
     "dot_scaled", "full", "grid", "inline_asm_elementwise", "inline_triton", "jagged_tile", "join", "load", "rand",
     "rand4x", "randint", "reduce", "register_block_size", "register_tunable", "specialize", "split",
     "stacktensor_like", "static_range", "store", "subscript", "tile", "tile_begin", "tile_block_size", "tile_end",

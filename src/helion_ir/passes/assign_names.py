@@ -11,8 +11,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, SSAValue
 
 from helion_ir.dialects.knob import ChooseOp
-from helion_ir.dialects.triton.control import KernelOp
+from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp
 from helion_ir.passes.base import Pass
+
+PROGRAM_PARTS = ("program", "first", "share")
+"""Endings of the variables that a program loop is printed with, after the name of its program."""
 
 RESERVED = frozenset({"tl", "triton", "libdevice", "torch", "math", "min", "max", "range", "float", "int", "bool"})
 
@@ -41,10 +44,7 @@ class AssignNames(Pass):
             names = _Names({*arguments, *kernel.constexprs.data, *scalars, *RESERVED})
             for argument, name in zip(kernel.body.block.args, arguments):
                 argument.name_hint = None if _stripped(name) else name
-            for inner in kernel.body.block.ops:
-                for region in inner.regions:
-                    for block in region.blocks:
-                        names.block(block)
+            names.ops(kernel.body.block)
 
 
 def _stripped(name: str) -> bool:
@@ -55,6 +55,8 @@ def _stripped(name: str) -> bool:
 class _Names:
     def __init__(self, taken: set[str]):
         self.taken, self.used = taken, dict[str, int]()
+        self.given: set[str] = set()
+        """Names in use, since the second `pid` and the first `pid1` would be called alike."""
 
     def give(self, value: SSAValue) -> None:
         stem = re.sub(r"\W", "_", value.name_hint or "v").strip("_") or "v"
@@ -68,13 +70,21 @@ class _Names:
             self.used[stem] = count + 1
             name = stem.rstrip("n") if stem.endswith("n") and stem[:-1][-1:].isdigit() and not count else stem
             name = name if not count else f"{stem}{count}"
-            if name not in self.taken and not keyword.iskeyword(name):
+            if name not in self.taken and name not in self.given and not keyword.iskeyword(name):
                 break
+        self.given.add(name)
         value.name_hint = name
 
     def block(self, block: Block, fixed: frozenset[SSAValue] = frozenset()) -> None:
         for argument in block.args:
             self.give(argument)
+        if isinstance(block.parent_op(), ProgramLoopOp):
+            pid = block.args[0].name_hint
+            self.taken.update(f"{pid}_{part}" for part in PROGRAM_PARTS)
+        self.ops(block, fixed)
+
+    def ops(self, block: Block, fixed: frozenset[SSAValue] = frozenset()) -> None:
+        """Name what the ops of a block make."""
         for op in block.ops:
             for result in op.results:
                 if result not in fixed:
@@ -88,6 +98,7 @@ class _Names:
 
     def alternatives(self, op: ChooseOp) -> None:
         before, after = dict(self.used), dict(self.used)
+        given, all_given = set(self.given), set(self.given)
         for region in op.alternatives:
             inner = region.block
             assert inner.last_op is not None
@@ -97,8 +108,9 @@ class _Names:
                 if value.owner is not inner and getattr(value.owner, "parent", None) is inner and value not in own:
                     value.name_hint = result.name_hint
                     own.add(value)
-            self.used = dict(before)
+            self.used, self.given = dict(before), set(given)
             self.block(inner, frozenset(own))
+            all_given |= self.given
             for stem, count in self.used.items():
                 after[stem] = max(count, after.get(stem, 0))
-        self.used = after
+        self.used, self.given = after, all_given

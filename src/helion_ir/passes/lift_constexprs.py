@@ -13,12 +13,9 @@ from xdsl.ir import Attribute
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp
-from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp
+from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp, total_parameter
 from helion_ir.index.expr import NextPow2, knob, knobs_of, scalars_of, substitute, symbol
 from helion_ir.passes.base import Pass
-
-TOTAL = "total_programs"
-"""The constexpr parameter that a persistent program loop counts to."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,20 @@ class LiftConstexprs(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
-            lift = _Lift({a.data for a in kernel.arg_names})
+            loops = [o for o in kernel.body.block.ops if isinstance(o, ProgramLoopOp)]
+            totals = {loop: total_parameter(i) for i, loop in enumerate(loops)}
+            lift = _Lift({*totals.values(), *(a.data for a in kernel.arg_names)})
             for inner in kernel.walk():
                 if inner is kernel:
                     continue
                 if isinstance(inner, ProgramLoopOp):
-                    # A total over run-time scalars differs from call to call: a constexpr would be compiled for each.
-                    (lift.scalars if scalars_of(inner.total.data) else lift.table)[TOTAL] = inner.total
-                    if inner.options is not None:
-                        inner.properties["options"] = lift.attr(inner.options)
+                    if inner.symbols:  # computed on the device
+                        inner.properties["total"] = lift.attr(inner.total)
+                    else:
+                        # Over run-time scalars it differs from call to call: a constexpr would be compiled for each.
+                        table = lift.scalars if scalars_of(inner.total.data) else lift.table
+                        table[totals[inner]] = inner.total
+                    # Its options stay, too: a kernel whose programs do not persist would have them for nothing.
                     continue
                 if isinstance(inner, ChooseOp):
                     continue
@@ -87,9 +89,7 @@ class _Lift:
     def name(self, of: Expr, name: str) -> str:
         """The parameter that stands for a knob or an extent."""
         if of not in self.names:
-            while (
-                name in self.taken or name == TOTAL or keyword.iskeyword(name) or name in ("tl", "triton", "libdevice")
-            ):
+            while name in self.taken or keyword.iskeyword(name) or name in ("tl", "triton", "libdevice"):
                 name += "_"
             self.taken.add(name)
             self.names[of] = name

@@ -16,7 +16,7 @@ from helion_ir.dialects.knob import DeclareOp, Domain, RequireOp, ValueAttr, dec
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp
-from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType
+from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, TileType, i32, i64
 from helion_ir.index.expr import (
     CeilDiv,
     Le,
@@ -26,7 +26,6 @@ from helion_ir.index.expr import (
     all_of,
     free_names,
     knob,
-    knobs_of,
     operand,
     scalars_of,
     string,
@@ -143,7 +142,7 @@ class _Root:
         self.before.append(made)
         value = made.result
         if wide:
-            value = CastOp(made.result, SCALAR_I32).result
+            value = CastOp(made.result, i32).result
             self.before.append(value.owner)  # pyright: ignore[reportArgumentType] - the op just made
         value.name_hint = f"{argument.name_hint or self.label}.blocks"
         self.symbols.append(value)
@@ -185,14 +184,15 @@ class _Root:
         used = [s for i, s in enumerate(self.loop.symbols, 1) if f"d{i}" in free_names(lower)]
         wide = type_ == SCALAR_I64 or any(s.type == SCALAR_I64 for s in used)
         if wide:
-            cast = CastOp(place, SCALAR_I64)
+            cast = CastOp(place, i64)
             body.add_op(cast)
             place = cast.result
         operands = [place, *self.loop.symbols] if used else [place]
         made: Operation = ApplyOp(operand(0) + lower, operands, SCALAR_I64 if wide else SCALAR_I32)
         body.add_op(made)
         if made.results[0].type != type_:
-            made = CastOp(made.results[0], type_)
+            assert isinstance(type_, TileType)
+            made = CastOp(made.results[0], type_.element_type)
             body.add_op(made)
         return made
 
@@ -218,10 +218,9 @@ class _Root:
             self._require_axes(counts)
 
     def _require_axes(self, counts: Sequence[Expr]) -> None:
-        fits = all_of(
-            [Le(c, Integer(MOST_ON_LATER_AXES)) for c in counts[1:] if len(free_names(c)) == len(knobs_of(c))]
-        )
-        condition = decide(Or(Ne(knob("pid_type"), string("xyz")), fits), domains_of(self.module))
+        domains, most = domains_of(self.module), Integer(MOST_ON_LATER_AXES)
+        fits = all_of([decide(Le(c, most), domains) for c in counts[1:] if not scalars_of(c)])
+        condition = Or(Ne(knob("pid_type"), string("xyz")), fits)
         if condition != 1:
             reason = f"the second and third axis of a grid hold {MOST_ON_LATER_AXES} programs"
             made = RequireOp(expr_attr(condition), reason, owner=self.owner.name)

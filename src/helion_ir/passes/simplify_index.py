@@ -48,8 +48,10 @@ class SimplifyIndex(Pass):
     def _visit(self, op: Operation, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
         match op:
             case control.ProgramLoopOp():
-                total = fact_of(op.total.data, facts)
-                known[op.body.block.args[0]] = Fact(0, max(0, total.high - 1))
+                inner = _operand_facts(op.symbols, known, facts)
+                counts = [op.total, *(op.axes or ())]
+                for argument, count in zip(op.body.block.args, counts, strict=True):
+                    known[argument] = Fact(0, max(0, fact_of(count.data, inner).high - 1))
             case control.ForOp():
                 self._loop(op, known, facts)
             case compute.ArangeOp():

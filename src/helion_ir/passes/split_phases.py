@@ -72,12 +72,11 @@ def _phases(kernel: control.KernelOp) -> list[list[Operation]]:
 def _phase(kernel: control.KernelOp, name: str, phase: Sequence[Operation]) -> tuple[control.KernelOp, tuple[int, ...]]:
     """A kernel of some of the ops, and which of the arguments it kept."""
     source = kernel.body.block
-    needed = set(phase)
+    # What has no effect goes to the phases that use it.
+    needed = {op for op in phase if not op.has_trait(Pure)}
     for op in reversed(list(source.ops)):
-        if op in needed:
-            continue
         users = {use.operation for r in op.results for use in r.uses}
-        if any(_within(user, source) in needed for user in users):
+        if op not in needed and any(_within(user, source) in needed for user in users):
             _check_movable(op)
             needed.add(op)
     ops = [op for op in source.ops if op in needed]
@@ -96,6 +95,7 @@ def _phase(kernel: control.KernelOp, name: str, phase: Sequence[Operation]) -> t
             new.location = old.location
         target.add_op(copy)
     made = control.KernelOp(name, [kernel.arg_names.data[i].data for i in kept], Region(target))
+    made.properties.update({k: v for k, v in kernel.properties.items() if k not in made.properties})
     made.location = kernel.location
     return made, kept
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from xdsl.dialects.builtin import ArrayAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr
 
 from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.config_spec import ConfigSpec
@@ -70,13 +70,18 @@ class BoundKernel:
                 f"an argument of {self.kernel.name} has more elements than index_dtype=torch.int32 can count"
             )
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            return trace(
+            module = trace(
                 self.kernel.fn,
                 self._unwrapped(args),
                 static_shapes=self.settings.static_shapes,
                 dot_precision=self.settings.dot_precision,
                 index_dtype=self.settings.index_dtype,
             )
+        if reserved := self.settings.persistent_reserved_sms:
+            from helion_ir.passes.map_grid import RESERVED
+
+            module.attributes[RESERVED] = IntegerAttr(reserved, 64)
+        return module
 
     @functools.cached_property
     def guard_texts(self) -> tuple[str, ...]:

@@ -39,6 +39,20 @@ def shr_i(a, b):
 
 
 @triton.jit
+def pow_i(a, b):
+    # By squaring, a bit of the exponent a round; what wraps, wraps. Of negative exponents only units have a power.
+    result = a * 0 + 1
+    base = a
+    left = tl.where(b < 0, b & 1, b)
+    for _ in range(a.dtype.primitive_bitwidth):
+        result = tl.where((left & 1) != 0, result * base, result)
+        base = base * base
+        left = left >> 1
+    unit = (a == 1) | (a + 1 == 0)
+    return tl.where((b < 0) & (unit == 0), a * 0, result)
+
+
+@triton.jit
 def gcd_i(a, b):
     # Euclid's algorithm takes less than 1.5 steps a bit.
     a = tl.abs(a)

@@ -5,10 +5,11 @@ from xdsl.ir import Dialect
 from helion_ir.dialects.tile.compute import COMPUTE
 from helion_ir.dialects.tile.control import CONTROL
 from helion_ir.dialects.tile.elementwise import ELEMENTWISE
+from helion_ir.dialects.tile.inline import INLINE
 from helion_ir.dialects.tile.memory import MEMORY
 from helion_ir.dialects.tile.random import RANDOM
 from helion_ir.dialects.types import IntsAttr, NumberAttr, RangeType, RefType, TileType
 
 Tile = Dialect(
-    "tile", [*CONTROL, *MEMORY, *COMPUTE, *ELEMENTWISE, *RANDOM], [TileType, RefType, RangeType, IntsAttr, NumberAttr]
+    "tile", [*CONTROL, *MEMORY, *COMPUTE, *ELEMENTWISE, *RANDOM, *INLINE], [TileType, RefType, RangeType, IntsAttr, NumberAttr]
 )

@@ -4,7 +4,8 @@ from xdsl.ir import Dialect
 
 from helion_ir.dialects.triton.compute import COMPUTE
 from helion_ir.dialects.triton.control import CONTROL
+from helion_ir.dialects.triton.inline import INLINE
 from helion_ir.dialects.triton.memory import MEMORY
 from helion_ir.dialects.triton.types import BlockPointerType, DescriptorType, PointerType
 
-Triton = Dialect("triton", [*CONTROL, *MEMORY, *COMPUTE], [PointerType, BlockPointerType, DescriptorType])
+Triton = Dialect("triton", [*CONTROL, *MEMORY, *COMPUTE, *INLINE], [PointerType, BlockPointerType, DescriptorType])

@@ -113,6 +113,19 @@ class KernelOp(IRDLOperation):
         printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
 
+TOTAL = "total_programs"
+"""The parameter that says how many blocks the program loop of a kernel has."""
+
+
+def total_parameter(position: int) -> str:
+    """The same of one of several program loops, by its position among them.
+
+    >>> total_parameter(0), total_parameter(2)
+    ('total_programs', 'total_programs_2')
+    """
+    return f"{TOTAL}_{position}" if position else TOTAL
+
+
 @irdl_op_definition
 class ProgramLoopOp(IRDLOperation):
     """Runs its body once a virtual program, of which there are `total`; it owns the launch grid.

@@ -19,7 +19,17 @@ from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import And, Le, Not, Or, knob
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.convert_tile_to_triton import arithmetic, control, memory, random, shapes, sorting, views
+from helion_ir.passes.convert_tile_to_triton import (
+    arithmetic,
+    atomics,
+    control,
+    inline,
+    memory,
+    random,
+    shapes,
+    sorting,
+    views,
+)
 from helion_ir.passes.convert_tile_to_triton.lowering import LOWER, Lowering
 from helion_ir.passes.loop_knobs import loop_knobs, persistent
 from helion_ir.passes.scope import physical
@@ -27,7 +37,8 @@ from helion_ir.passes.scope import physical
 LAUNCH = ("num_warps", "num_stages")
 
 __all__ = [
-    "LOWER", "ConvertTileToTriton", "Lowering", "arithmetic", "control", "memory", "shapes", "sorting", "views"
+    "LOWER", "ConvertTileToTriton", "Lowering", "arithmetic", "atomics", "control", "inline", "memory", "random",
+    "shapes", "sorting", "views",
 ]  # fmt: skip
 
 

@@ -117,8 +117,9 @@ def computes(*ops: type[tile.ElementwiseOp]) -> Callable[[Callable], Callable]:
 @computes(*FUNCTIONS)
 def function(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
     operands, element = _operands(lower, op), _element(op)
-    if not is_float(element):  # floor, ceil and fmod of integers
-        return (lower.call("plain.fmod_i", operands),) if isinstance(op, tile.FmodOp) else operands[:1]
+    if not is_float(element):  # those of integers; others, such as floor, leave them as they are
+        callee = {tile.FmodOp: "plain.fmod_i", tile.PowOp: "plain.pow_i"}.get(type(op))
+        return (lower.call(callee, operands),) if callee else operands[:1]
     if element == f64 and isinstance(op, tile.FmodOp) and not lower.target.libdevice:
         return (lower.binary("%", *operands),)  # exact where Triton interprets
     return (lower.call(FUNCTIONS[type(op)][0 if lower.target.libdevice else 1], operands),)
@@ -193,12 +194,18 @@ def complement(lower: Lowering, op: tile.BitwiseNotOp) -> Sequence[SSAValue]:
     x = lower.get(op.operand)
     if _element(op) == i1:
         return (lower.binary("==", x, lower.full(0, x)),)
+    element = _element(op)
+    if isinstance(element, IntegerType) and element.signedness.data.name == "UNSIGNED":
+        # ~x is x ^ -1 to Triton's interpreter, and -1 is no unsigned integer.
+        return (lower.binary("^", x, lower.full((1 << element.width.data) - 1, x)),)
     return (lower.add(triton.UnaryOp("~", x)),)
 
 
 @computes(tile.SignOp)
 def sign(lower: Lowering, op: tile.SignOp) -> Sequence[SSAValue]:
     (x,) = _operands(lower, op)
+    if _element(op) == i1:
+        return (x,)
     element, zero = _element(op), lower.full(0, x)
     above = to_element(lower, lower.binary(">", x, zero, i1), element)
     below = to_element(lower, lower.binary("<", x, zero, i1), element)

@@ -23,6 +23,12 @@ from helion_ir.passes.scope import needs_int64, physical
 
 def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     """The addresses of an access, one a lane."""
+    address = lower.add(triton.AddPtrOp(lower.get(op.ref), offsets(lower, op)))
+    return lower.broadcast(address, _physical_dims(lower, op))  # along a stride of 0 nothing varies
+
+
+def offsets(lower: Lowering, op: tile.AccessOp) -> SSAValue:
+    """Where the elements of an access lie in the tensor; of extent 1 along dimensions that they do not vary along."""
     ref = op.ref.type
     assert isinstance(ref, RefType)
     dims = tuple(_physical_dims(lower, op))
@@ -40,9 +46,7 @@ def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
         operands.append(value)
         covered.update(places)
     shape = [d if i in covered else Integer(1) for i, d in enumerate(dims)] if covered else []
-    offset = lower.apply(terms, operands, shape, i64 if wide else i32)
-    address = lower.add(triton.AddPtrOp(lower.get(op.ref), offset))
-    return lower.broadcast(address, dims)  # along a stride of 0 nothing varies
+    return lower.apply(terms, operands, shape, i64 if wide else i32)
 
 
 def _physical_dims(lower: Lowering, op: tile.AccessOp) -> list[Expr]:
@@ -204,22 +208,3 @@ def store(lower: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
         return ()
 
     return addressed(lower, op, {POINTER: by_pointer, BLOCK_POINTER: by_block, DESCRIPTOR: by_descriptor}, (), None)
-
-
-@lowers(tile.AtomicOp)
-def atomic(lower: Lowering, op: tile.AtomicOp) -> Sequence[SSAValue]:
-    from helion_ir.exc import BackendUnsupported
-
-    types = [lower.type(op.result.type)] if op.result is not None else []
-    if op.kind.data == "cas" and op.mask is not None:
-        raise BackendUnsupported("hl.atomic_cas on a tile with inactive lanes: tl.atomic_cas takes no mask")
-
-    def build(mask: SSAValue | None) -> Sequence[SSAValue]:
-        arguments = [lower.get(a) for a in op.arguments]
-        made = triton.AtomicOp(
-            op.kind.data, op.sem.data, pointer(lower, op), arguments, mask, types[0] if types else None
-        )  # fmt: skip
-        lower.add(made, "old" if types else None)
-        return list(made.results)
-
-    return masked(lower, op, build, types, "old")

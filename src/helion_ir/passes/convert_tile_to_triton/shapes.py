@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sympy import Expr, Integer
 from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, Region, SSAValue
 
 from helion_ir.dialects.tile import compute as tile
 from helion_ir.dialects.tile.control import MaskOp
 from helion_ir.dialects.triton import compute as triton
-from helion_ir.dialects.types import TileType, bf16, f8e4m3, f8e5m2, f32, f64, i1, i32, is_float, tile_type
-from helion_ir.index.expr import operand
+from helion_ir.dialects.types import TileType, bf16, bit_width, f8e4m3, f8e5m2, f32, f64, i1, i32, is_float, tile_type, u8
+from helion_ir.exc import BackendUnsupported
+from helion_ir.index.expr import Le, Lt, operand
+from helion_ir.index.facts import decide
 from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
+from helion_ir.passes.convert_tile_to_triton.views import LANE, taken
+from helion_ir.passes.scope import domains_of
 
 
 def _type(value: SSAValue) -> TileType:
@@ -139,6 +144,8 @@ def fill(lower: Lowering, op: tile.FillOp) -> Sequence[SSAValue]:
 @lowers(tile.DotOp)
 def dot(lower: Lowering, op: tile.DotOp) -> Sequence[SSAValue]:
     lhs, rhs, acc = (lower.get(v) for v in (op.lhs, op.rhs, op.acc))
+    if u8 in (_type(lhs).element_type, _type(rhs).element_type):
+        raise BackendUnsupported("a matrix product of uint8 tiles: Triton multiplies int8; convert the operands")
     precision = op.precision.data
     if precision not in lower.target.dot_precisions:
         precision = lower.target.dot_precisions[0]
@@ -146,12 +153,43 @@ def dot(lower: Lowering, op: tile.DotOp) -> Sequence[SSAValue]:
         lhs, rhs = (
             to_element(lower, v, f32) if _type(v).element_type in (bf16, f8e4m3, f8e5m2) else v for v in (lhs, rhs)
         )
+    lhs, rhs = _deep_enough(lower, lhs, rhs)
     a, b, c = (_type(v).dims for v in (lhs, rhs, acc))
     if len(a) == 3 and a[0] == 1:  # a batch of one is a plain product, which tensor cores do
         lhs, rhs, flat = lower.reshape(lhs, a[1:]), lower.reshape(rhs, b[1:]), lower.reshape(acc, c[1:])
         made = lower.add(triton.DotOp(lhs, rhs, flat, precision))
         return (lower.reshape(made, c),)
     return (lower.add(triton.DotOp(lhs, rhs, acc, precision)),)
+
+
+def _deep_enough(lower: Lowering, lhs: SSAValue, rhs: SSAValue) -> tuple[SSAValue, SSAValue]:
+    """Operands with as many terms as tensor cores add up at least: zeros are appended to a constant extent, and block
+    sizes that are too small are ruled out."""
+    rank, element = _type(lhs).rank, _type(lhs).element_type
+    least = lower.target.dot_min_k8 if bit_width(element) == 8 else lower.target.dot_min[2]
+    terms = _type(lhs).dims[-1]
+    if terms.is_Integer:
+        if terms < least:
+            lhs = _lengthened(lower, lhs, rank - 1, Integer(least))
+            rhs = _lengthened(lower, rhs, rank - 2, Integer(least))
+    elif (enough := decide(Le(Integer(least), terms), domains_of(lower.module))) != 1:
+        reason = f"a matrix product adds up {terms} terms, which must be at least {least}"
+        if enough == 0:
+            raise BackendUnsupported(reason)
+        lower.require(enough, reason)
+    return lhs, rhs
+
+
+def _lengthened(lower: Lowering, value: SSAValue, dim: int, extent: Expr) -> SSAValue:
+    """`value` with zeros behind its elements along `dim`."""
+    here = _type(value).dims[dim]
+    long = taken(lower, value, dim, extent, LANE)
+    dims = _type(long).dims
+    lanes = lower.add(triton.ArangeOp(tile_type((extent,), i32)))
+    there = lower.expand(lower.apply(Lt(LANE, here), [lanes], (extent,), i1), dim, len(dims))
+    return lower.call(
+        "tl.where", [lower.broadcast(there, dims), long, lower.full(0, long)], _type(long).element_type
+    )  # fmt: skip
 
 
 @lowers(tile.RandomOp)

@@ -5,6 +5,8 @@ builtin.module {
 // CHECK: builtin.module {
   tile.kernel @k (%x: !tile.ref<[n, 64], f32, strides = [64, 1]>, %n: !tile.tile<[], i32>) names ["x", "n"] attributes {explicit_masks} {
   // CHECK-NEXT: tile.kernel @k (%x: !tile.ref<[n, 64], f32, strides = [64, 1]>, %n: !tile.tile<[], i32>) names ["x", "n"] attributes {explicit_masks} {
+    tile.barrier loc("k.py":2:4)
+    // CHECK-NEXT: tile.barrier loc("k.py":2:4)
     tile.parallel "tile_m" (%m = 0 to n : !tile.range<@tile_m.block_size>, %g = 0 to 4 : !tile.tile<[], i32>) {
     // CHECK-NEXT: tile.parallel "tile_m" (%m = 0 to n : !tile.range<@tile_m.block_size>, %g = 0 to 4 : !tile.tile<[], i32>) {
       %c = tile.axis "c" 0 to 64 : !tile.range<64> loc("k.py":4:8)

@@ -55,6 +55,16 @@ builtin.module {
   // CHECK-NEXT: }
   triton.kernel @_flat () names [] constexprs {} launch {} {
   // CHECK-NEXT: triton.kernel @_flat () names [] constexprs {} launch {} {
+    triton.program_loop %p of <n * 4> axes (%i of <n>, %j of <4>) kind #index.expr<@pid_type> attributes {reserved = 8 : i64} {
+    // CHECK-NEXT: triton.program_loop %p of <n * 4> axes (%i of <n>, %j of <4>) kind #index.expr<@pid_type> attributes {reserved = 8 : i64} {
+    }
+    // CHECK-NEXT: }
+    %blocks = index.apply <9>() : () -> !tile.tile<[], i32>
+    // CHECK-NEXT: %blocks = index.apply <9>() : () -> !tile.tile<[], i32>
+    triton.program_loop %q of <d0> with (%blocks : !tile.tile<[], i32>) kind "persistent_blocked" {
+    // CHECK-NEXT: triton.program_loop %q of <d0> with (%blocks : !tile.tile<[], i32>) kind "persistent_blocked" {
+    }
+    // CHECK-NEXT: }
     triton.program_loop %pid of <12> kind "flat" {
     // CHECK-NEXT: triton.program_loop %pid of <12> kind "flat" {
     }

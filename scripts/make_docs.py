@@ -1,0 +1,301 @@
+"""Write docs/passes, docs/knobs.md and the list in docs/index.md from docstrings, from runs of the passes and from the knobs of the examples.
+
+`python -m scripts.make_docs` writes the pages; with `--check` it only says which of them are not what it would write,
+and ends with 1 if there are any. A pass's page shows what it makes of the first module of its file in
+tests/filecheck/passes; a knob's entry shows what another value of it changes in the Triton of an example.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import inspect
+import io
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+DOCS = ROOT / "docs"
+FILECHECK = ROOT / "tests" / "filecheck" / "passes"
+RUN = re.compile(r"^// RUN: helion-ir-opt %s (.*?)\s*\| filecheck", re.MULTILINE)
+
+TARGETS = ("h200", "b200", "mi350x")
+FIRST_EXAMPLES = ("matmul", "row_sum")
+"""Where most knobs are shown; the other examples follow for those that these have not."""
+DIFF_LINES = 45
+MARKS = ("<!-- passes -->", "<!-- end of passes -->")
+PARAMETER = re.compile(r"[+-] +\w+: tl\.constexpr,")
+
+
+# -- passes ------------------------------------------------------------------------------------------------------------
+def pass_pages() -> Iterator[tuple[str, str]]:
+    """(path below docs, text) of every pass's page."""
+    from helion_ir.passes.registry import PASSES, load_pass
+
+    for name in PASSES:
+        yield f"passes/{name}.md", pass_page(name, load_pass(name))
+
+
+def pass_page(name: str, cls: type) -> str:
+    source = Path(inspect.getsourcefile(cls) or "").relative_to(ROOT)
+    parts = [
+        f"# {name}",
+        inspect.cleandoc(cls.__doc__ or ""),
+        f"Class `{cls.__name__}` in [{source}](../../{source}); {place(name)}",
+        *options(cls),
+    ]
+    if (FILECHECK / f"{name}.mlir").exists():
+        before, after, command = example(name)
+        parts += [
+            "## An example",
+            f"`{command}` on the first module of [tests/filecheck/passes/{name}.mlir]"
+            f"(../../tests/filecheck/passes/{name}.mlir), which checks it line by line.",
+            f"Before:\n\n```mlir\n{before}\n```",
+            f"After:\n\n```mlir\n{after}\n```",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def place(name: str) -> str:
+    """Where the compiler runs a pass, in words."""
+    from helion_ir.passes.pipeline import FRONT, LOWER
+
+    order = [*(p.name for p in FRONT), "bind-structure", *(p.name for p in LOWER), "materialize-config"]
+    words = []
+    for i, other in enumerate(order):
+        if other == name:
+            before = f"after `{order[i - 1]}`" if i else "first"
+            words.append(before + (f" and before `{order[i + 1]}`" if i + 1 < len(order) else ""))
+    return "the compiler runs it " + ", and again ".join(words) + "."
+
+
+def options(cls: type) -> Iterator[str]:
+    rows = [f"| `{f.name}` | `{f.type}` | `{f.default!r}` |" for f in dataclasses.fields(cls)]
+    if rows:
+        yield "\n".join(["| option | type | default |", "|---|---|---|", *rows])
+
+
+def example(name: str) -> tuple[str, str, str]:
+    """A module before and after a pass, and the command."""
+    text = (FILECHECK / f"{name}.mlir").read_text()
+    found = RUN.search(text)
+    if found is None:
+        raise ValueError(f"tests/filecheck/passes/{name}.mlir has no `// RUN: helion-ir-opt %s …` line")
+    arguments = [a for a in shlex.split(found[1]) if a not in ("--split-input-file", "--no-locations")]
+    first = "\n".join(line for line in text.split("// -----\n")[0].splitlines() if not line.strip().startswith("//"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.mlir"
+        path.write_text(first)
+        # As it is read, so that the two texts differ by the pass alone.
+        before, after = opt(str(path)), opt(str(path), *arguments)
+    return before.strip(), after.strip(), f"helion-ir-opt {shlex.join(arguments)}"
+
+
+def opt(*arguments: str) -> str:
+    from helion_ir.tools.opt import run
+
+    out = io.StringIO()
+    with redirect_stdout(out):
+        code = run([*arguments, "--no-locations"])
+    if code:
+        raise ValueError(f"helion-ir-opt {' '.join(arguments)} ended with {code}")
+    return out.getvalue()
+
+
+# -- knobs -------------------------------------------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A kind of knob with where it was found first."""
+
+    pattern: str
+    declaration: Any
+    example: str
+    target: str
+    stages: Any
+
+
+def pattern_of(declaration: Any) -> str:
+    """A knob's name with what differs from kernel to kernel left open.
+
+    `tile_m.block_size` becomes `<tile>.block_size`, `loop.tile_k.num_stages` becomes `loop.<loop>.num_stages`.
+    """
+    name, owner = declaration.sym_name.data, declaration.owner.data
+    head, _, last = name.rpartition(".")
+    if not head:
+        return name if owner != "frontend" else "<tunable>" if declaration.field is None else "<variable>"
+    kind = name.split(".")[0]
+    if kind == "reduction":
+        return "reduction.<axis>"
+    if kind in ("load", "store", "atomic"):
+        return f"{kind}.<site>.{last}"
+    if kind == "loop":
+        return f"loop.<loop>.{last}"
+    return f"<{'tile' if owner == 'frontend' else 'root'}>.{last}"
+
+
+def shown_knobs() -> list[Shown]:
+    """Every kind of knob that an example declares for one of the targets, in the order of declaration."""
+    from examples import registry
+
+    from helion_ir.dialects.knob import declarations
+
+    found: dict[str, Shown] = {}
+    names = [*FIRST_EXAMPLES, *(n for n in registry.names() if n not in FIRST_EXAMPLES)]
+    bound = {n: (e := registry.load(n)).kernel.bind(e.cases[0].blank()) for n in names}
+    for target in TARGETS:
+        for name in names:
+            stages = bound[name].stages_for(target)
+            for d in declarations(stages.declared):
+                pattern = pattern_of(d)
+                if len(d.domain.data.values) < 2:  # shows nothing
+                    continue
+                # One that is always used shows more.
+                if pattern not in found or (found[pattern].declaration.when is not None and d.when is None):
+                    found[pattern] = Shown(pattern, d, name, target, stages)
+    return list(found.values())
+
+
+def changed(shown: Shown) -> tuple[str, str, list[str]]:
+    """(value, other value, changed lines of the Triton module), for the first other value that changes any."""
+    from helion_ir.dialects.knob import declarations, value_text
+    from helion_ir.index.expr import compiled, knobs_of
+
+    d, space = shown.declaration, shown.stages.space
+    name, base = d.sym_name.data, dict(space.legal_default())
+    if d.when is not None and not compiled(d.when.data)(base):
+        known = {o.sym_name.data: o for o in declarations(shown.stages.declared)}
+        for other in sorted(knobs_of(d.when.data)):
+            values = [v for v in known[other].domain.data.values if compiled(d.when.data)(base | {other: v})]
+            base[other] = values[len(values) // 2]
+    old = shown.stages.printed(base).text.splitlines()
+    values = d.domain.data.values
+    place = [repr(v) for v in values].index(repr(base[name]))
+    for value in (*values[place + 1 :], *values[:place]):
+        other = base | {name: value}
+        if space.is_legal(other) is not None:
+            continue
+        lines = list(difflib.unified_diff(old, shown.stages.printed(other).text.splitlines(), n=0))
+        lines = [line for line in lines[2:] if not line.startswith("@@")]
+        # That the kernel takes what is set is seen where it is launched.
+        lines = [line for line in lines if not PARAMETER.fullmatch(line)] or lines
+        if lines:
+            return value_text(base[name]), value_text(value), lines
+    return value_text(base[name]), "", []
+
+
+def knobs_page() -> str:
+    shown = shown_knobs()
+    rows = []
+    for s in shown:
+        d = s.declaration
+        field = (
+            f"`{d.field.data}`"
+            if d.field is not None
+            else f"`{d.sym_name.data}`"
+            if "<" not in s.pattern
+            else "by name"
+        )
+        cells = (f"[`@{s.pattern}`](#{anchor(s.pattern)})", field, f"`{d.domain.data}`", f"`{d.owner.data}`")
+        rows.append("| " + " | ".join(c.replace("\n", " ") for c in cells) + " |")
+    parts = [
+        "# Knobs",
+        "What the tuner may decide, as the examples declare it. A knob is written in the IR by the pass that owns it; "
+        "`Config` takes its name, or the next entry of the list it belongs to, in the order of declaration. Domains are "
+        "those of the kernel that an entry is shown with; they depend on shapes and on the target.",
+        "\n".join(["| knob | field of `Config` | domain | owner |", "|---|---|---|---|", *rows]),
+    ]
+    parts += [knob_entry(s) for s in shown]
+    return "\n\n".join(parts) + "\n"
+
+
+def knob_entry(shown: Shown) -> str:
+    d = shown.declaration
+    old, new, lines = changed(shown)
+    what = f"`@{d.sym_name.data}` of `{shown.example}` for {shown.target}"
+    when = f" Used when `{_when(d)}`." if d.when is not None else ""
+    head = (
+        f"## `@{shown.pattern}`\n\n{d.doc.data[:1].upper()}{d.doc.data[1:]}.{when} Owner: {owner_link(d.owner.data)}."
+    )
+    if not lines:
+        return f"{head}\n\n{what} changes nothing in this kernel."
+    rest = len(lines) - DIFF_LINES
+    if rest > 0:
+        lines = [*lines[:DIFF_LINES], f"… {rest} more lines"]
+    return f"{head}\n\n{what}, from `{old}` to `{new}`:\n\n```diff\n" + "\n".join(lines) + "\n```"
+
+
+def _when(declaration: Any) -> str:
+    from helion_ir.index.text import expr_text
+
+    return expr_text(declaration.when.data)
+
+
+def owner_link(owner: str) -> str:
+    return f"[{owner}](passes/{owner}.md)" if (FILECHECK / f"{owner}.mlir").exists() else owner
+
+
+def anchor(pattern: str) -> str:
+    """The anchor that Markdown gives a heading with this pattern.
+
+    >>> anchor("loop.<loop>.num_stages")
+    'looploopnum_stages'
+    """
+    return re.sub(r"[^\w-]", "", pattern).lower()
+
+
+# -- all ---------------------------------------------------------------------------------------------------------------
+def pages() -> dict[str, str]:
+    """Path below docs → text, of every page that is made."""
+    return {**dict(pass_pages()), "knobs.md": knobs_page(), "index.md": index_page()}
+
+
+def index_page() -> str:
+    """The index as it stands, with the list of passes between its marks made anew."""
+    from helion_ir.passes.registry import PASSES, load_pass
+
+    rows = []
+    for name in PASSES:
+        first = inspect.cleandoc(load_pass(name).__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        rows.append(f"| [{name}](passes/{name}.md) | {first} |")
+    before, rest = (DOCS / "index.md").read_text().split(MARKS[0])
+    table = "\n".join(["| pass | what it does |", "|---|---|", *rows])
+    return f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
+
+
+def stale(made: Mapping[str, str]) -> list[str]:
+    """The pages that are not there, are not up to date, or should not be there."""
+    wrong = [p for p, text in made.items() if not (DOCS / p).exists() or (DOCS / p).read_text() != text]
+    extra = [f"passes/{f.name}" for f in sorted((DOCS / "passes").glob("*")) if f"passes/{f.name}" not in made]
+    return wrong + extra
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 if a page is not up to date")
+    check = parser.parse_args().check
+    made = pages()
+    wrong = stale(made)
+    for path in wrong:
+        print(f"{'not up to date' if check else 'written' if path in made else 'removed'}: docs/{path}")
+        if check:
+            continue
+        if path not in made:
+            (DOCS / path).unlink()
+            continue
+        (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / path).write_text(made[path])
+    return 1 if check and wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

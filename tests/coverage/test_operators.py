@@ -1,0 +1,140 @@
+"""Every call of the closed set on partial tiles and on padded axes, at each stage and in Triton's interpreter.
+
+`HELION_IR_FULL=1` runs the printed Triton of every case; otherwise of one layout and dtype a call.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.coverage.cases import DTYPES, EDGED, LOOSE, NAMES
+from tests.coverage.runner import Refused, built, check_stages, lowered
+from tests.frontend.test_closed_set import REFUSED as REFUSED_BY_FRONTEND
+
+ROOT = Path(__file__).parents[2]
+FULL = os.environ.get("HELION_IR_FULL") == "1"
+
+COUNTS_THE_BLOCK = """mean(dim);mean(dim, keepdim);var(dim);var(dim, keepdim);std(dim);std(dim, keepdim);var_mean(dim)
+;var_mean(dim, keepdim);std_mean(dim);std_mean(dim, keepdim);rms_norm;layer_norm;mse_loss;sdpa""".replace("\n", "")
+"""Calls that divide by a number of elements, which of a tile is its block size: of a partial tile eager PyTorch says
+otherwise."""
+MOVES_PADDING = "reshape;cat;chunk;split;repeat_interleave;repeat;diff;narrow;flip;F.glu"
+"""Calls whose results say where the inactive lanes of a partial tile stand."""
+WHOLE_TILES = {*COUNTS_THE_BLOCK.split(";"), *MOVES_PADDING.split(";")}
+"""Calls that are compared on full tiles in place of partial ones."""
+ONLY_ON_TILES = {"mse_loss": "counts the rows of a partial block", "F.glu": "halves an odd axis"}
+"""Calls that are not made on the padded axis, and why."""
+REFUSED = {
+    ("axis", "reshape"): r"a tile of 21\*@tile_m.block_size elements along a dimension: Triton's are powers of two",
+    ("full", "diff"): r"a tile of Max\(0, @tile_n.block_size - 1\) elements along a dimension",
+    ("partial", "flip"): "a tile is flipped, which must have no inactive lanes",
+}
+"""What lowering says of the calls it refuses, by layout."""
+
+
+def cases() -> list[tuple[str, str, str]]:
+    """(name, dtype, layout) of every call that the frontend captures, twice a dtype."""
+    out: list[tuple[str, str, str]] = []
+    for name in NAMES:
+        if name in REFUSED_BY_FRONTEND and name != "roll":
+            continue
+        layouts = ["full" if name in WHOLE_TILES else "partial"] if name != "roll" else []
+        layouts += ["axis"] if name not in ONLY_ON_TILES else []
+        out += [(name, dtype, layout) for layout in layouts for dtype in DTYPES if (layout, name) not in REFUSED]
+    return out
+
+
+CASES = cases()
+EDGES = [
+    (name, dtype, "axis")
+    for name in EDGED
+    for dtype in DTYPES
+    if name not in REFUSED_BY_FRONTEND and name not in LOOSE
+]
+
+
+def test_most_calls_are_compared() -> None:
+    assert len({name for name, _, _ in CASES}) == len(NAMES) - len(REFUSED_BY_FRONTEND) + 1 - 1  # roll; diff
+
+
+@pytest.mark.parametrize("name,dtype,layout", CASES)
+def test_every_stage(name: str, dtype: str, layout: str) -> None:
+    assert not (found := check_stages(name, dtype, layout)), found
+
+
+@pytest.mark.parametrize("name,dtype,layout", EDGES)
+def test_every_stage_on_special_numbers(name: str, dtype: str, layout: str) -> None:
+    assert not (found := check_stages(name, dtype, layout, special=True)), found
+
+
+@pytest.mark.parametrize("name,dtype,layout", CASES[::7])
+def test_every_stage_for_a_device(name: str, dtype: str, layout: str) -> None:
+    """Devices have functions and casts of their own, which our interpreter knows too."""
+    assert not (found := check_stages(name, dtype, layout, target="h200")), found
+
+
+@pytest.mark.parametrize("layout,name", REFUSED)
+def test_refused(layout: str, name: str) -> None:
+    with pytest.raises(Refused, match=REFUSED[layout, name]):
+        kernel, _ = built(name, "float32", layout, False)
+        lowered(kernel)
+
+
+@functools.cache
+def in_triton() -> dict[str, str]:
+    """What is wrong with the printed Triton, by case; run by two processes."""
+    plain = [(*case, False) for i, case in enumerate(CASES) if FULL or i % 4 == (i // 4) % 4]
+    special = [(*case, True) for i, case in enumerate(EDGES) if FULL or i % 4 == 0]
+    lines = [json.dumps(case) for case in plain + special]
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.coverage.runner"],
+            env=environment, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for i, process in enumerate(running):
+        assert process.stdin is not None
+        process.stdin.write("\n".join(lines[i::2]) + "\n")
+        process.stdin.close()
+    found: dict[str, str] = {}
+    for process in running:
+        assert process.stdout is not None
+        for line in process.stdout:
+            result = json.loads(line)
+            found[json.dumps(result["case"])] = result["found"]
+        assert process.wait() == 0
+    assert set(found) == set(lines)
+    return found
+
+
+def test_triton_in_its_interpreter() -> None:
+    wrong = {case: text for case, text in in_triton().items() if text}
+    assert not wrong, "\n".join(f"{case}: {text}" for case, text in wrong.items())
+
+
+def test_a_wrong_result_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison that all of this rests on: an operator with another's lowering must fail."""
+    from helion_ir.dialects.tile import elementwise
+    from helion_ir.passes.convert_tile_to_triton.arithmetic import FUNCTIONS
+
+    monkeypatch.setitem(FUNCTIONS, elementwise.SinOp, FUNCTIONS[elementwise.CosOp])
+    found = check_stages("sin", "float32", "partial")
+    assert re.match(r"assign-names: result 0 at \(0, 0\) is .* not .*; 273 differ", found)
+
+
+def test_a_missing_mask_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    from helion_ir.passes import make_masks
+
+    monkeypatch.setattr(make_masks, "neutral", lambda kind, element: 7)
+    assert check_stages("amin(dim)", "float32", "axis") == ""  # 7 is above everything there is
+    assert check_stages("amax(dim)", "float32", "axis").startswith("make-masks: result 0 at (0,) is 7.0")

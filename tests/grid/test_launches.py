@@ -1,0 +1,223 @@
+"""What kernels with several roots, barriers and other grids are launched by, which knobs they have, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from tests.grid import kernels
+from tests.grid.kernels import BLOCKED, CASES, FLAT, INTERLEAVED, numbers
+
+import helion_ir as helion
+import helion_ir.language as hl
+from helion_ir import exc
+from helion_ir.dialects.context import parse_module
+from helion_ir.dialects.host import LaunchOp
+from helion_ir.dialects.tile.control import KernelOp
+from helion_ir.interpreter import run_module
+
+
+def bound(function: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+    return helion.kernel(function, autotune_effort="none", **settings).bind(args)
+
+
+def domain(kernel: Any, name: str) -> tuple[Any, ...]:
+    return kernel.config_space[name].values
+
+
+def printed(kernel: Any, **config: Any) -> Any:
+    stages = kernel.stages_for("h200")
+    return stages.printed(stages.space.encode({**stages.space.decode(stages.space.legal_default()), **config}))
+
+
+def test_pid_types_offered() -> None:
+    linear = ("flat", "persistent_blocked", "persistent_interleaved")
+    three, phases = bound(kernels.three_roots, *kernels.three_arguments()), CASES["phases"].bound({})
+    assert domain(three, "pid_type") == domain(phases, "pid_type") == linear
+    assert domain(bound(kernels.plane, numbers(8, 8)), "pid_type") == ("flat", "xyz", *linear[1:])
+    assert domain(CASES["points"].bound({}), "pid_type") == ("flat", "xyz", *linear[1:])
+    assert domain(CASES["four"].bound({}), "pid_type") == linear
+    assert domain(CASES["ragged"].bound({}), "pid_type") == linear[1:]
+    assert domain(three, "num_sm_multiplier") == (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+def test_a_launch_of_several_roots() -> None:
+    kernel = bound(kernels.three_roots, *kernels.three_arguments())
+    (flat,) = printed(kernel, **FLAT, block_sizes=[16, 4, 8]).launches
+    assert flat.grid == 4 + 4 * 5 + 12
+    assert [flat.constexprs[f"total_programs{n}"] for n in ("", "_1", "_2")] == [4, 20, 12]
+    (blocked,) = printed(kernel, **BLOCKED, block_sizes=[16, 4, 8], num_sm_multiplier=128).launches
+    assert blocked.grid == "min(36, _multiprocessors(x.device) * 128)"
+
+
+def test_text_of_several_roots() -> None:
+    kernel = bound(kernels.three_roots, *kernels.three_arguments())
+    flat = printed(kernel, **FLAT).kernel_text
+    for line in (
+        "    pid_program = tl.program_id(0)\n    if pid_program < total_programs:\n        pid = pid_program\n",
+        "    if (pid_program >= total_programs) & (pid_program < total_programs + total_programs_1):\n",
+        "    if pid_program >= total_programs + total_programs_1:\n",
+        " = pid_program - (total_programs + total_programs_1)\n",
+    ):
+        assert line in flat
+    blocked = printed(kernel, **BLOCKED, range_num_stages=[2, 3, 0], range_unroll_factors=[0, 4, 0]).kernel_text
+    assert "pid_share = tl.cdiv(total_programs + total_programs_1 + total_programs_2, tl.num_programs(0))" in blocked
+    assert "tl.minimum(pid_first + pid_share, total_programs), 1, num_stages=2):" in blocked
+    assert blocked.count("num_stages=3") == blocked.count("loop_unroll_factor=4") == 1
+    interleaved = printed(kernel, **INTERLEAVED).kernel_text
+    start = "(tl.program_id(0) + tl.num_programs(0) - total_programs % tl.num_programs(0)) % tl.num_programs(0)"
+    assert start in interleaved
+
+
+def test_a_phase_takes_what_it_uses() -> None:
+    module = parse_module(CASES["phases"].bound({}).ir("declared"))
+    names = {k.sym_name.data: [n.data for n in k.arg_names] for k in module.walk() if isinstance(k, KernelOp)}
+    assert names == {
+        "_phases": ["x", "doubled", "y", "moved"],
+        "_phases_1": ["doubled", "backward"],
+        "_phases_2": ["moved", "backward", "sums"],
+    }
+    launches = [op for op in module.walk() if isinstance(op, LaunchOp)]
+    assert [(o.kernel.data, [a.data for a in o.arguments]) for o in launches] == list(names.items())
+    grids = [launch.grid for launch in printed(CASES["phases"].bound({}), block_sizes=[8, 4, 16, 8]).launches]
+    assert grids == [10 + 6, 5, 3]
+
+
+def test_a_root_is_the_first_entry_of_its_lists() -> None:
+    kernel = CASES["row_sums"].bound({})
+    given = {"block_sizes": [2, 8], "range_num_stages": [3, 2], "range_unroll_factors": [2, 0]}
+    encode = kernel.config_space.encode
+    persistent = encode({**given, **BLOCKED})
+    assert (persistent["loop.t.num_stages"], persistent["loop.j.num_stages"]) == (3, 2)
+    assert (persistent["loop.t.loop_unroll_factor"], persistent["loop.j.loop_unroll_factor"]) == (2, None)
+    flat = encode({**given, **FLAT})
+    assert (flat["loop.t.num_stages"], flat["loop.j.num_stages"]) == (None, 2)
+    assert kernel.config_space.decode(persistent)["range_num_stages"] == [3, 2]
+    order = [
+        k.name for k in bound(kernels.three_roots, *kernels.three_arguments()).config_space.fields["range_num_stages"]
+    ]
+    assert order == ["loop.t.num_stages", "loop.i_j.num_stages", "loop.p_q.num_stages"]
+
+
+def test_a_grid_of_several_axes() -> None:
+    printed_ = printed(CASES["space"].bound({}), pid_type="xyz", block_sizes=[2, 4, 8])
+    assert printed_.launches[0].grid == (3, 3, 3) and "(3, 3, 3)," in printed_.host_text
+    for axis in "ijk":
+        assert f"{axis}_axis = tl.program_id({'ijk'.index(axis)})" in printed_.kernel_text
+    # Orders mean nothing there, and say so by standing at their defaults.
+    space = CASES["plane"].bound({}).config_space
+    assert space.encode({"block_sizes": [1, 1], "pid_type": "xyz", "loop_orders": [[1, 0]]})["i_j.loop_order"] == (0, 1)
+
+
+def test_a_second_axis_that_is_too_long_is_ruled_out() -> None:
+    space = bound(kernels.plane, torch.empty(2, 70000)).config_space
+    assert space.encode({"block_sizes": [1, 2], "pid_type": "xyz"})["pid_type"] == "xyz"
+    with pytest.raises(exc.InvalidConfig, match="the second and third axis of a grid hold 65535 programs"):
+        space.encode({"block_sizes": [1, 1], "pid_type": "xyz"})
+    assert bound(kernels.plane, torch.empty(70000, 2)).config_space.encode({"block_sizes": [1, 1], "pid_type": "xyz"})
+
+
+def test_reserved_multiprocessors() -> None:
+    kernel = bound(kernels.plane, numbers(19, 33), persistent_reserved_sms=2)
+    host = printed(kernel, **BLOCKED, block_sizes=[4, 8], num_sm_multiplier=2).host_text
+    assert "min(25, max(_multiprocessors(x.device) - 2, 1) * 2)" in host
+    assert "- 2" not in printed(kernel, **FLAT).host_text
+    assert "reserved = 2" in kernel.stages({**kernel.config_spec.default_config(), **BLOCKED})[-1][1]
+
+
+@pytest.mark.parametrize("config", [FLAT, BLOCKED, INTERLEAVED], ids=str)
+@pytest.mark.parametrize("name", ["three_roots", "phases", "plane", "row_sums"])
+def test_sizes_that_differ_from_call_to_call(name: str, config: dict[str, Any]) -> None:
+    case = CASES[name]
+    kernel = bound(case.kernel, *case.arguments(), static_shapes=False)
+    assignment = kernel.config_space.encode({**kernel.config_spec.default_config(), **config})
+    for stage, text in kernel.stages({**kernel.config_spec.default_config(), **config}):
+        module = parse_module(text, stage)
+        case.check(lambda *args, m=module: run_module(m, args, assignment), stage)
+
+
+def test_an_axis_known_at_run_time_alone() -> None:
+    case = CASES["plane"]
+    kernel = bound(case.kernel, *case.arguments(), static_shapes=False)
+    text = printed(kernel, pid_type="xyz", block_sizes=[4, 8]).host_text
+    assert "(triton.cdiv(x.size(0), 4), triton.cdiv(x.size(1), 8))," in text
+    assignment = kernel.config_space.encode({"pid_type": "xyz", "block_sizes": [4, 8]})
+    case.check(
+        lambda *args: run_module(kernel.materialize({"pid_type": "xyz", "block_sizes": [4, 8]}), args, assignment), ""
+    )
+
+
+def wide(x: torch.Tensor) -> torch.Tensor:
+    out = torch.full_like(x, -77.0)
+    for i, j in hl.grid([x.size(0), x.size(1)]):
+        out[i, j] = x[i, j] + 1.0
+    return out
+
+
+def test_a_grid_with_wide_indices() -> None:
+    kernel = bound(wide, numbers(3, 5), index_dtype=torch.int64)
+    text = printed(kernel).kernel_text
+    assert text.count(".to(tl.int64)") + text.count("tl.cast(") >= 2, text
+    x = numbers(3, 5)
+    assert torch.equal(run_module(kernel.materialize({}), (x,)), x + 1.0)
+
+
+def first_uses_second(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t]
+    hl.barrier()
+    for t in hl.tile(x.size(0)):
+        out[t] = out[t] + 1.0
+    for t in hl.tile(x.size(0)):
+        out[t] = out[t] + 1.0
+    return out
+
+
+def barrier_inside(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        hl.barrier()
+        out[t] = x[t]
+    return out
+
+
+def barrier_in_a_branch(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    if x.size(0) > 1:
+        hl.barrier()
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t]
+    return out
+
+
+def value_of_another_phase(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        kept = x[t]
+        out[t] = kept
+    hl.barrier()
+    for t in hl.tile(x.size(0)):
+        out[t] = kept
+    return out
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "text"),
+    [
+        (first_uses_second, exc.LoopDependencyError, "put hl.barrier\\(\\) between them"),
+        (barrier_inside, exc.BarrierOnlyAllowedAtTopLevel, "between two top-level"),
+        (barrier_in_a_branch, exc.BarrierOnlyAllowedAtTopLevel, "between two top-level"),
+        (value_of_another_phase, exc.CrossRootDeviceValue, "'kept'"),
+    ],
+)
+def test_refused(function: Callable[..., Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        bound(function, numbers(9))
+
+
+def test_flat_is_refused_where_the_device_counts() -> None:
+    with pytest.raises(exc.InvalidConfig, match='must be "persistent_blocked" or "persistent_interleaved"'):
+        CASES["ragged"].bound({}).config_space.encode({"block_sizes": [4, 8], "pid_type": "flat"})

@@ -1,0 +1,85 @@
+"""Grids of every kind: each stage computes what PyTorch does, reads back, resumes, and runs and compiles as Triton."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from tests.grid.kernels import CASES
+from tests.language.harness import check_stages, triton_failures
+
+from helion_ir.backend_triton.compile import compile_kernels
+from helion_ir.backend_triton.printer import print_module
+from helion_ir.dialects.context import module_text, new_context, parse_module
+from helion_ir.dialects.knob import ChooseOp, declarations, knobs_read
+from helion_ir.passes.pipeline import pipeline
+from helion_ir.targets import get_target
+
+EVERY = pytest.mark.parametrize("name", list(CASES))
+ONCE = pytest.mark.parametrize("name", ["three_roots", "phases", "ragged", "space", "four", "row_sums"])
+
+
+@EVERY
+def test_every_stage(name: str) -> None:
+    check_stages(CASES[name])
+
+
+def test_in_triton() -> None:
+    assert triton_failures("tests.grid.kernels") == {}
+
+
+@ONCE
+def test_template_and_materialized_module_print_the_same(name: str) -> None:
+    stages = CASES[name].bound({}).stages_for("h200")
+    rng = random.Random(7)
+    for _ in range(12):
+        assignment = stages.space.sample(rng)
+        concrete = stages.concrete(assignment)
+        concrete.verify()
+        assert not knobs_read(concrete) and not any(isinstance(op, ChooseOp) for op in concrete.walk())
+        text = stages.printed(assignment).text
+        assert print_module(concrete).text == text
+        assert print_module(parse_module(module_text(stages.template(assignment))), assignment).text == text
+
+
+@ONCE
+def test_any_dump_resumes_to_the_same_triton(name: str) -> None:
+    bound = CASES[name].bound({})
+    stages = bound.stages_for("h200")
+    assignment = stages.space.sample(random.Random(5))
+    texts = dict(stages.texts(assignment))
+    want = stages.printed(assignment).text
+    passes = pipeline()
+    names = ["bind-structure", *(p.name for p in passes)]
+    for number, stage in enumerate(names):
+        if names.count(stage) > 1:
+            continue  # of a pass that runs twice the dump that is kept is the last
+        again = parse_module(texts[stage], stage)
+        for p in passes[number:]:
+            p.apply(new_context(), again)
+        assert print_module(again, assignment).text == want, stage
+
+
+@ONCE
+def test_the_structure_reads_the_declared_knobs(name: str) -> None:
+    stages = CASES[name].bound({}).stages_for("h200")
+    known = {d.sym_name.data for d in declarations(stages.declared)}
+    used: set[str] = set()
+    rng = random.Random(2)
+    for _ in range(3):
+        used |= knobs_read(stages.template(stages.space.sample(rng)))
+    orders = {n for n in known if n.endswith(".loop_order")} if name == "four" else set()
+    assert used == known - orders  # which are bound with the structure
+
+
+@pytest.mark.parametrize("target", ["h200", "mi350x"])
+@ONCE
+def test_compiles(name: str, target: str) -> None:
+    bound = CASES[name].bound({})
+    stages = bound.stages_for(target)
+    for config in CASES[name].configs[:2]:
+        printed = stages.printed(stages.space.encode({**stages.space.decode(stages.space.legal_default()), **config}))
+        made = compile_kernels(printed, get_target(target))
+        assert len(made) == (3 if name == "phases" else 1)
+        binary = "cubin" if target == "h200" else "hsaco"
+        assert all(len(m.asm[binary]) > 0 for m in made)
