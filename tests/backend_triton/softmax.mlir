@@ -10,8 +10,8 @@ builtin.module attributes {helion_ir.target = "cpu"} {
     host.python "return out"
   }
   triton.kernel @_softmax (%x: !tile.tile<[], !triton.ptr<f32>>, %out: !tile.tile<[], !triton.ptr<f32>>, %m: !tile.tile<[], i32>) names ["x", "out", "m"]
-      constexprs {block_m = #index.expr<@tile_m.block_size>, chunk = #index.expr<@reduction.n>, total_programs = #index.expr<m ceildiv @tile_m.block_size>}
-      launch {num_warps = 4 : i64} {
+      constexprs {block_m = #index.expr<@tile_m.block_size>, chunk = #index.expr<@reduction.n>}
+      launch {num_warps = 4 : i64} attributes {scalars = {total_programs = #index.expr<m ceildiv @tile_m.block_size>}} {
     triton.program_loop %pid of <m ceildiv @tile_m.block_size> kind #index.expr<@pid_type> {
       %lane = triton.arange <block_m> : !tile.tile<[@tile_m.block_size], i32>
       %column = triton.arange <chunk> : !tile.tile<[@reduction.n], i32>

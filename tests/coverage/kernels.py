@@ -53,7 +53,7 @@ PARTIAL = Layout("partial", 13, 21, (8, 16))
 """Tiles of which the last ones are partial, in both dimensions."""
 AXIS = Layout("axis", 13, 21, (8,))
 """Whole rows, of a length that is no power of two."""
-FULL = Layout("full", 16, 32, (8, 16))
+FULL = Layout("full", 32, 32, (16, 16))
 """No lane is inactive."""
 
 

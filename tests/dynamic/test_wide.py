@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from tests.dynamic.kernels import CASES
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import helion_ir as helion
 import helion_ir.language as hl

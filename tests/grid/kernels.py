@@ -36,6 +36,45 @@ def three_expected(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> tuple[t
     return x * 2.0, y + 1.0, z - 3.0
 
 
+def visits(a: torch.Tensor, b: torch.Tensor, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Adds to every element it visits, so that a block that is run twice shows."""
+    once = torch.full_like(a, 5)
+    also = torch.full_like(b, 5)
+    for t in hl.tile(a.size(0)):
+        hl.atomic_add(once, [t], a[t])
+    for i, j in hl.tile([b.size(0), b.size(1)]):
+        hl.atomic_add(also, [i, j], b[i, j])
+    return once, also
+
+
+def visits_in_phases(a: torch.Tensor, b: torch.Tensor, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    once = torch.full_like(a, 5)
+    also = torch.full_like(b, 5)
+    for t in hl.tile(n[0]):
+        hl.atomic_add(once, [t], a[t])
+    for i, j in hl.tile([n[1], b.size(1)]):
+        hl.atomic_add(also, [i, j], b[i, j])
+    hl.barrier()
+    for s in hl.tile(n[0]):
+        hl.atomic_add(once, [s], a[s])
+    return once, also
+
+
+def visits_expected(a: torch.Tensor, b: torch.Tensor, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return a + 5, b + 5
+
+
+def visits_in_phases_expected(a: torch.Tensor, b: torch.Tensor, n: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    once, also = torch.full_like(a, 5), torch.full_like(b, 5)
+    once[: n[0]] += 2 * a[: n[0]]
+    also[: n[1]] += b[: n[1]]
+    return once, also
+
+
+def visit_arguments() -> tuple[torch.Tensor, ...]:
+    return numbers(61).int() + 60, numbers(13, 22).int() + 60, torch.tensor([47, 11])
+
+
 def phases(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     n, m = x.size(0), y.size(0)
     doubled = torch.full_like(x, -77.0)
@@ -187,6 +226,23 @@ CASES: dict[str, Case] = {
             *_kinds(block_sizes=[16, 4, 8]),
             {**INTERLEAVED, "block_sizes": [2, 16, 4], "num_sm_multiplier": 2, "l2_groupings": [2, 4]},
             {**BLOCKED, "block_sizes": [64, 4, 8], "range_num_stages": [2, 3, 1], "loop_orders": [[1, 0], [1, 0]]},
+        ),
+    ),
+    "visits": Case(
+        visits, visit_arguments, visits_expected,
+        (
+            *_kinds(block_sizes=[16, 4, 8]),
+            *_kinds(block_sizes=[2, 2, 4], l2_groupings=[4]),
+            {**BLOCKED, "block_sizes": [1, 4, 32], "num_sm_multiplier": 4},
+            {**INTERLEAVED, "block_sizes": [4, 4, 32], "num_sm_multiplier": 4},
+        ),
+    ),
+    "visits_in_phases": Case(
+        visits_in_phases, visit_arguments, visits_in_phases_expected,
+        (
+            {**BLOCKED, "block_sizes": [16, 4, 8, 4]},
+            {**INTERLEAVED, "block_sizes": [2, 4, 4, 8], "num_sm_multiplier": 2},
+            {**BLOCKED, "block_sizes": [4, 1, 32, 2], "num_sm_multiplier": 4},
         ),
     ),
     "phases": Case(

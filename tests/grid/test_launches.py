@@ -164,6 +164,29 @@ def test_a_grid_with_wide_indices() -> None:
     assert torch.equal(run_module(kernel.materialize({}), (x,)), x + 1.0)
 
 
+def up_to(x: torch.Tensor, n: int, m: int) -> tuple[torch.Tensor, torch.Tensor]:
+    points = torch.full_like(x, -77.0)
+    rows = torch.full_like(x, -77.0)
+    for i, j in hl.grid([n, m]):
+        points[i, j] = x[i, j] + 1.0
+    for t in hl.tile(x.size(0)):
+        rows[t, :] = x[t, :] + 2.0
+    return points, rows
+
+
+@pytest.mark.parametrize("config", [FLAT, BLOCKED, INTERLEAVED], ids=str)
+def test_integers_below_zero_run_nothing(config: dict[str, Any]) -> None:
+    x = numbers(9, 7)
+    kernel = bound(up_to, x, 4, 3, static_shapes=False)
+    module = kernel.materialize({**kernel.config_spec.default_config(), **config})
+    for n, m in ((4, 3), (-2, 3), (-2, -3), (0, 7)):
+        points, rows = run_module(module, (x, n, m))
+        want = torch.full_like(x, -77.0)
+        if n > 0 and m > 0:
+            want[:n, :m] = x[:n, :m] + 1.0
+        assert torch.equal(points, want) and torch.equal(rows, x + 2.0), (n, m)
+
+
 def first_uses_second(x: torch.Tensor) -> torch.Tensor:
     out = torch.empty_like(x)
     for t in hl.tile(x.size(0)):
@@ -200,7 +223,7 @@ def value_of_another_phase(x: torch.Tensor) -> torch.Tensor:
         out[t] = kept
     hl.barrier()
     for t in hl.tile(x.size(0)):
-        out[t] = kept
+        out[t] = kept  # pyright: ignore[reportPossiblyUnboundVariable]
     return out
 
 

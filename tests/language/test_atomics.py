@@ -141,10 +141,11 @@ for _dtype in (torch.int32, torch.int64, torch.uint32, torch.uint64):
     if _dtype.is_signed:  # eager PyTorch has few operations on the others
         CASES[f"bits {_name}"] = Case(of_integers, lambda d=_dtype: values(d, 7), expected_integers, BLOCKS)
         CASES[f"add {_name}"] = Case(added, lambda d=_dtype: values(d, 2), expected_added, BLOCKS)
-for _dtype in (torch.float32, torch.float64):
-    _name = str(_dtype).removeprefix("torch.")
-    CASES[f"floats {_name}"] = Case(of_floats, lambda d=_dtype: values(d, 4), expected_floats, BLOCKS)
-for _dtype in (torch.float16, torch.bfloat16):
+CASES["floats float32"] = Case(of_floats, lambda: values(torch.float32, 4), expected_floats, BLOCKS)
+CASES["floats float64"] = Case(
+    of_floats, lambda: values(torch.float64, 4), expected_floats, BLOCKS[:1], in_triton=False
+)
+for _dtype in (torch.float16, torch.bfloat16, torch.float64):
     _name = str(_dtype).removeprefix("torch.")
     CASES[f"add {_name}"] = Case(
         added, lambda d=_dtype: values(d, 2), expected_added, BLOCKS[:1], in_triton=_dtype != torch.bfloat16
@@ -175,11 +176,11 @@ def test_in_tritons_interpreter() -> None:
 
 @pytest.mark.parametrize("target", ["h200", "mi350x"])
 def test_compiled(target: str) -> None:
-    for name in ("bits int64", "floats float32", "exchange float32", "add bfloat16", "cas of the first element", "meeting"):
+    for name in ("bits int64", "floats float32", "floats float64", "exchange float32", "add bfloat16", "cas of the first element", "meeting"):
         assert compiled(CASES[name], target).asm, name
 
 
-@pytest.mark.parametrize(("name", "why"), [("add bfloat16", "adds the bits"), ("exchange float32", "integers only")])
+@pytest.mark.parametrize(("name", "why"), [("add bfloat16", "adds the bits"), ("exchange float32", "integers only"), ("floats float64", "its bits as a number")])
 def test_what_runs_as_tiles_and_is_refused_for_tritons_interpreter(name: str, why: str) -> None:
     case = CASES[name]
     case.check(helion.kernel(case.kernel), "called")

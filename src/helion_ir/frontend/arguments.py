@@ -18,11 +18,11 @@ from xdsl.ir import Block, Operation, SSAValue
 from helion_ir import exc
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.types import RangeType, RefType, TileType, f32, i1, i32, i64, ref_type, tile_type
+from helion_ir.frontend.alignment import ALIGNMENT
 from helion_ir.frontend.dtypes import element_of
+from helion_ir.frontend.host_text import host_text, last_offset, upper_bound
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.values import HostBool, HostFloat
-from helion_ir.frontend.alignment import ALIGNMENT
-from helion_ir.frontend.host_text import host_text, last_offset, upper_bound
 from helion_ir.index.expr import compiled, free_names, scalars_of, symbol
 
 if TYPE_CHECKING:

@@ -114,3 +114,15 @@ def one_hot(index: TileTensor, num_classes: int = -1) -> Any:
     if num_classes < 0:
         raise BackendUnsupported("F.one_hot in a kernel needs num_classes")
     return (index.unsqueeze(-1) == torch.arange(num_classes)).to(torch.int64)
+
+
+@decomposes(aten.__lshift__.Scalar, aten.__lshift__.Tensor)
+def left_shift(x: Any, by: Any) -> Any:
+    """`x << by`, which PyTorch has under a name of its own."""
+    return torch.bitwise_left_shift(x, by)
+
+
+@decomposes(aten.__rshift__.Scalar, aten.__rshift__.Tensor)
+def right_shift(x: Any, by: Any) -> Any:
+    """`x >> by`, keeping the sign."""
+    return torch.bitwise_right_shift(x, by)

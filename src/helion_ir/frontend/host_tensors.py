@@ -49,14 +49,15 @@ class WithoutData(TorchFunctionMode):
         kwargs.pop("pin_memory", None)
         return func(*args, **kwargs)
 
-
     def _reshaped(self, func: Any, tensor: torch.Tensor, shape: tuple, kwargs: dict[str, Any]) -> torch.Tensor:
         """A view of another shape, which PyTorch computes without data for constant sizes only."""
         if len(shape) == 1 and isinstance(shape[0], tuple | list):
             shape = tuple(shape[0])
         trace = self.host.trace
-        if kwargs or not all(is_size(n) for n in shape) or not trace.alignment.contiguous(
-            tensor, trace.arguments.specialized
+        if (
+            kwargs
+            or not all(is_size(n) for n in shape)
+            or not trace.alignment.contiguous(tensor, trace.arguments.specialized)
         ):
             return func(tensor, *shape, **kwargs)
         known = math.prod([n for n in shape if not _inferred(n)])
@@ -64,7 +65,9 @@ class WithoutData(TorchFunctionMode):
         if any(_inferred(n) for n in shape):
             rest = trace.sizes.quotient(total, known)
             if rest is None:
-                raise exc.ShapeSpecializingCall(f"whether {known} divides the {total} elements of a tensor is not known")
+                raise exc.ShapeSpecializingCall(
+                    f"whether {known} divides the {total} elements of a tensor is not known"
+                )
             shape = tuple(rest if _inferred(n) else n for n in shape)
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         return torch.as_strided(tensor, shape, strides, tensor.storage_offset())

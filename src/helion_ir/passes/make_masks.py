@@ -16,6 +16,7 @@ from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, i32, is_float, tile_type
 from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
+from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass
 from helion_ir.passes.scope import bounds_of, domains_of, partial, physical, range_for, ranges_in_scope
 
@@ -210,7 +211,7 @@ class _Masks:
             block = r.type.block.data
             if block == dim or not knobs_of(block) & knobs_of(dim):
                 continue
-            reason = f"a reshaped tile is reduced along {dim}, which must have no inactive lanes"
+            reason = f"a reshaped tile is reduced along {expr_text(dim)}, which must have no inactive lanes"
             self.require(partial(r, self.domains), reason)
 
     def require(self, inactive: Expr, reason: str) -> None:

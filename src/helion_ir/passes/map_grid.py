@@ -134,9 +134,8 @@ class _Root:
         count = CeilDiv(extent, argument.type.block.data if isinstance(argument.type, RangeType) else 1)
         names = free_names(extent)
         symbols = list(self.loop.symbols)
-        # A bare size is never negative; a difference may be, and negative counts would multiply to positive ones.
         if not any(f"d{i}" in names for i in range(len(symbols))):
-            return Max(count, Integer(0)) if scalars_of(extent) and isinstance(extent, Add) else count
+            return Max(count, Integer(0)) if self._may_harm_below_zero(extent, argument) else count
         wide = any(s.type == SCALAR_I64 for s in symbols)
         made = ApplyOp(Max(count, Integer(0)), symbols, SCALAR_I64 if wide else SCALAR_I32)
         self.before.append(made)
@@ -147,6 +146,20 @@ class _Root:
         value.name_hint = f"{argument.name_hint or self.label}.blocks"
         self.symbols.append(value)
         return operand(len(self.symbols) - 1)
+
+    def _may_harm_below_zero(self, extent: Expr, argument: SSAValue) -> bool:
+        """Whether a count may be negative, and that would be more than a launch without programs.
+
+        Two negative counts multiply to a positive one, which masks make harmless for tiles; and a negative total would
+        shift the loops after it. A bare size is not negative, a bare integer of the author's may be.
+        """
+        if not scalars_of(extent):
+            return False
+        block = self.loop.parent_block()
+        assert block is not None
+        alone = sum(isinstance(op, control.ParallelOp | ProgramLoopOp) for op in block.ops) == 1
+        single = len(self.loop.body.block.args) == 1
+        return not alone or not single and (isinstance(extent, Add) or not isinstance(argument.type, RangeType))
 
     def _orders(self) -> list[tuple[int, ...]] | tuple[Expr, list[tuple[int, ...]]]:
         """The order of the dimensions, as a list of one, or a knob and its values."""

@@ -13,8 +13,8 @@ from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.tile import control as tile
-from helion_ir.dialects.triton import compute, control
-from helion_ir.dialects.types import SCALAR_I32, TileType, i1
+from helion_ir.dialects.triton import compute, control, memory
+from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number
 from helion_ir.index.expr import free_names, operand, substitute
 from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, fact_of
 from helion_ir.index.fold import fold
@@ -63,6 +63,8 @@ class SimplifyIndex(Pass):
             case compute.ExpandDimsOp() | compute.BroadcastToOp() | compute.ReshapeOp() | compute.CastOp():
                 if op.operand in known:
                     known[op.result] = known[op.operand]
+            case memory.LoadOp() | memory.StoreOp():
+                self._unmask(op)
             case _:
                 pass
 
@@ -89,12 +91,30 @@ class SimplifyIndex(Pass):
             return
         result = op.result.type
         assert isinstance(result, TileType)
+        if expr.is_Integer and result.dims:
+            self._replace(op, compute.FullOp(number(int(expr), result.element_type), result))
         # An operand that gave the result its shape must stay, even if its value does not matter.
-        if _broadcast_dims(arguments) == result.dims:
-            self._replace(op, expr, arguments)
+        elif _broadcast_dims(arguments) == result.dims:
+            self._replace(op, ApplyOp(expr, arguments, result))
 
-    def _replace(self, op: ApplyOp, expr: Expr, arguments: Sequence[SSAValue]) -> None:
-        made = ApplyOp(expr, arguments, op.result.type)
+    def _unmask(self, op: memory.LoadOp | memory.StoreOp) -> None:
+        """Drop a mask that is true in every lane."""
+        owner = op.mask.owner if op.mask is not None else None
+        if not isinstance(owner, compute.FullOp) or owner.value.data != 1:
+            return
+        made = memory.StoreOp(op.pointer, op.value) if isinstance(op, memory.StoreOp) else memory.LoadOp(op.pointer)
+        made.properties.update({k: v for k, v in op.properties.items() if k != "operandSegmentSizes"})
+        made.location = op.location
+        block = op.parent_block()
+        assert block is not None
+        block.insert_op_before(made, op)
+        for old, new in zip(op.results, made.results):
+            new.name_hint = old.name_hint
+            old.replace_all_uses_with(new)
+        op.detach()
+        op.erase()
+
+    def _replace(self, op: ApplyOp, made: ApplyOp | compute.FullOp) -> None:
         made.location = op.location
         block = op.parent_block()
         assert block is not None

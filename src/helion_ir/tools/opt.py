@@ -282,7 +282,7 @@ def _pass_failure(name: str, error: Exception) -> Failure:
     if isinstance(error, BaseError) and place is not None:
         where = f"{place.file}:{place.line}:{place.column}"
         return Failure(error.message, where, place.text, place.column, place.end_column - place.column, (f"in pass '{name}'",))  # fmt: skip
-    expected = isinstance(error, DiagnosticException | BaseError)
+    expected = isinstance(error, DiagnosticException | BaseError | ValueError)  # a bad config is a ValueError
     message = f"pass '{name}' failed: {describe(error)}"
     return Failure(message, notes=() if expected else (_COMPILER_ERROR,))
 

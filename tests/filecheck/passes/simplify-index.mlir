@@ -14,7 +14,7 @@
 // CHECK-NEXT:     %aligned = index.apply <0>()
 // CHECK-NEXT:     %block = index.apply <(d0 floordiv @bm) * @bm>(%k)
 // CHECK-NEXT:     %a = triton.arange <@bm>
-// CHECK-NEXT:     %inside = index.apply <d0 + d1 lt 256>(%k, %a) : {{.*}} -> !tile.tile<[@bm], i1>
+// CHECK-NEXT:     %inside = triton.full <1> shape {{.*}} -> !tile.tile<[@bm], i1>
 // CHECK-NEXT:     %some = index.apply <d0 + d1 lt 100>(%k, %a)
 // CHECK-NEXT:     %rows = index.apply <(d0 + d1) floordiv 16>(%k, %a)
 builtin.module {

@@ -8,7 +8,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from helion_ir.dialects.tile import memory as tile
 from helion_ir.dialects.triton import memory as triton
-from helion_ir.dialects.types import DTYPE_NAMES, RefType, TileType, bf16, bit_width, f16, i1, is_float
+from helion_ir.dialects.types import DTYPE_NAMES, RefType, TileType, bf16, bit_width, f16, f64, i1, is_float
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.convert_tile_to_triton.memory import masked, offsets, pointer
 
@@ -16,7 +16,7 @@ from helion_ir.passes.convert_tile_to_triton.memory import masked, offsets, poin
 @lowers(tile.AtomicOp)
 def atomic(lower: Lowering, op: tile.AtomicOp) -> Sequence[SSAValue]:
     assert isinstance(op.ref.type, RefType)
-    _check(lower, op.kind.data, op.ref.type.element_type)
+    _check(lower, op.kind.data, op.ref.type.element_type, op.result is not None)
     types = [lower.type(op.result.type)] if op.result is not None else []
 
     def build(mask: SSAValue | None) -> Sequence[SSAValue]:
@@ -47,19 +47,26 @@ def _masked_cas(
     return address, [expected, value], None
 
 
-def _check(lower: Lowering, kind: str, element: Attribute) -> None:
-    """Raise BackendUnsupported where Triton has no such atomic."""
+def _check(lower: Lowering, kind: str, element: Attribute, wanted: bool) -> None:
+    """Raise BackendUnsupported where Triton has no such atomic, or its interpreter gets it wrong."""
     from helion_ir.exc import BackendUnsupported
 
     name = DTYPE_NAMES[element]
     least = 16 if kind == "cas" or element in (f16, bf16) else 32
     if bit_width(element) < least or element == i1:
-        raise BackendUnsupported(f"hl.atomic_{kind} on {name}: Triton has it for elements of {least} bits and more only")
+        raise BackendUnsupported(
+            f"hl.atomic_{kind} on {name}: Triton has it for elements of {least} bits and more only"
+        )
     if element in (f16, bf16) and kind not in ("add", "cas"):
         raise BackendUnsupported(f"hl.atomic_{kind} on {name}: Triton adds elements of this type only; use float32")
     if element == bf16 and kind == "add" and not lower.target.rounds_bf16:
         raise BackendUnsupported(
             "hl.atomic_add on bfloat16 in Triton's interpreter, which adds the bits; use float32, or tensors of a GPU"
+        )
+    if kind == "min" and element == f64 and wanted and not lower.target.backend:
+        raise BackendUnsupported(
+            "the result of hl.atomic_min on float64 in Triton's interpreter, which gives its bits as a number; "
+            "use tensors of a GPU"
         )
     if kind == "xchg" and is_float(element) and not lower.target.backend:
         raise BackendUnsupported(

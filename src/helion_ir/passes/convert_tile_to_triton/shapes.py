@@ -11,7 +11,20 @@ from xdsl.ir import Attribute, Region, SSAValue
 from helion_ir.dialects.tile import compute as tile
 from helion_ir.dialects.tile.control import MaskOp
 from helion_ir.dialects.triton import compute as triton
-from helion_ir.dialects.types import TileType, bf16, bit_width, f8e4m3, f8e5m2, f32, f64, i1, i32, is_float, tile_type, u8
+from helion_ir.dialects.types import (
+    TileType,
+    bf16,
+    bit_width,
+    f8e4m3,
+    f8e5m2,
+    f32,
+    f64,
+    i1,
+    i32,
+    is_float,
+    tile_type,
+    u8,
+)
 from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Le, Lt, operand
 from helion_ir.index.facts import decide
