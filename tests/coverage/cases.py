@@ -21,9 +21,12 @@ SPECIAL_INTS = [0, 1, -1, 7, -7, 2**31 - 1, -(2**31) + 1, 31, 32, 33, 64, -32, 1
 
 _EXAMPLE = {"x": torch.ones(8, 16), "y": torch.ones(8, 16)} | dict.fromkeys("ijb", torch.ones(8, 16, dtype=torch.int32))
 NAMES = [name for name, _ in calls(_EXAMPLE)]
-EDGED = [n for n in NAMES if n in {*UNARY, *BINARY, *[f"{i} int" for i in INT]}] + """
+EDGED = (
+    [n for n in NAMES if n in {*UNARY, *BINARY, *[f"{i} int" for i in INT]}]
+    + """
 div floor;div trunc;pow 2;pow 3;pow .5;pow -1;2**x;clamp;clamp tensor;where;masked_fill;sort;argsort;topk;amax(dim)
 ;amin(dim);argmax(dim);argmin(dim);max(dim);min(dim);aminmax(dim);cummax;flip;cat""".replace("\n", "").split(";")
+)
 """Calls that are also made on special numbers."""
 
 
@@ -38,7 +41,18 @@ STABLE: dict[str, Call] = {
     "topk": lambda e: tuple(t[..., :4] for t in torch.sort(e["x"], stable=True, dim=-1, descending=True)),
 }
 """What calls that may put equal elements in any order are compared with: our sorts are stable."""
-UNSIGNED_ZERO = {"relu", "fmax", "fmin", "clamp tensor", "clamp", "sort", "topk", "max(dim)", "min(dim)", "aminmax(dim)"}
+UNSIGNED_ZERO = {
+    "relu",
+    "fmax",
+    "fmin",
+    "clamp tensor",
+    "clamp",
+    "sort",
+    "topk",
+    "max(dim)",
+    "min(dim)",
+    "aminmax(dim)",
+}
 """Calls of which PyTorch leaves open, or does not keep the same everywhere, which zero they give."""
 LOOSE = {
     "i0": "at infinity, where it is infinite, PyTorch gives NaN",
@@ -103,7 +117,9 @@ def difference(
     for number, tensor in enumerate(got):
         fine = torch.zeros(tensor.shape, dtype=torch.bool)
         for reference in wanted:
-            fine |= _close(tensor, reference[number], rtol, 0.0 if special and dtype == torch.float32 else atol, special)
+            fine |= _close(
+                tensor, reference[number], rtol, 0.0 if special and dtype == torch.float32 else atol, special
+            )
         if not fine.all():
             at = tuple((~fine).nonzero()[0].tolist())
             values: list[Any] = [r[number][at].item() for r in wanted]

@@ -1,6 +1,6 @@
 """Runs random programs at the tile level and as templates; as a program, a range of seeds.
 
-    python -m tests.coverage.check_programs 0 2000
+python -m tests.coverage.check_programs 0 2000
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Compiles the closed set for real devices, about twenty calls a kernel; prints what does not compile.
 
-    python -m tests.coverage.cross [--targets h200,b200,mi350x] [--layouts axis,full] [--dtypes bfloat16,float32] [--size 20]
+python -m tests.coverage.cross [--targets h200,b200,mi350x] [--layouts axis,full] [--dtypes bfloat16,float32] [--size 20]
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def main() -> None:
                         wrong += 1
                         print(f"{target} {layout} {dtype} {name}: {error[:400]}", flush=True)
                 spent = time.time() - began
-                print(f"{target} {layout} {dtype}: {len(names)} calls, {wrong} do not compile, {spent:.0f} s", flush=True)
+                print(
+                    f"{target} {layout} {dtype}: {len(names)} calls, {wrong} do not compile, {spent:.0f} s", flush=True
+                )
 
 
 if __name__ == "__main__":

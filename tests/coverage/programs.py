@@ -75,7 +75,14 @@ _SMOOTH = (
 )  # fmt: skip
 _STEPS = ("({0}).floor()", "({0}).round()", "({0}).sign()", "({0}).trunc()")
 _BINARY = ("{0} + {1}", "{0} - {1}", "torch.maximum({0}, {1})", "torch.minimum({0}, {1})")
-_INT_BINARY = ("{0} & {1}", "{0} | {1}", "{0} ^ {1}", "{0} // (({1} & 7) + 1)", "{0} % (({1} & 7) + 1)", "{0} * 3 + {1}")
+_INT_BINARY = (
+    "{0} & {1}",
+    "{0} | {1}",
+    "{0} ^ {1}",
+    "{0} // (({1} & 7) + 1)",
+    "{0} % (({1} & 7) + 1)",
+    "{0} * 3 + {1}",
+)
 
 
 class Writer:
@@ -178,7 +185,9 @@ class Writer:
         dims = _joined(c.dims, a.dims)
         assert dims is not None
         test = f"{c.name} {self.random.choice(('<', '>=', '==', '!='))} {self.random.choice((0, 1))}"
-        self.define(f"torch.where({test}, {a.name}, {self.random.choice((0.0, -1.5))})", dims, a.dtype, a.exact, a.depth)
+        self.define(
+            f"torch.where({test}, {a.name}, {self.random.choice((0.0, -1.5))})", dims, a.dtype, a.exact, a.depth
+        )
 
     def cast(self) -> None:
         v = self.pick(lambda v: v.exact and v.dtype != "bool")
@@ -319,7 +328,9 @@ class Writer:
                 self.step()
             inner = self.pick(lambda v: v.dims == ("m", "n") and _floating(v) and v.depth < 6)
             assert inner is not None
-            part = self.define(f"{inner.name}.to(torch.float32).{r.choice(('sum', 'amax'))}(1)", ["m"], "float32", False)
+            part = self.define(
+                f"{inner.name}.to(torch.float32).{r.choice(('sum', 'amax'))}(1)", ["m"], "float32", False
+            )
             joined = r.choice((f"{acc.name} + {part.name}", f"torch.maximum({acc.name}, {part.name})"))
             self.line(f"{acc.name} = {joined}")
             self.stores("mn", outputs)
@@ -358,13 +369,17 @@ class Writer:
 
     def program(self, outputs: list[Value]) -> Program:
         shapes = [", ".join(d for d in v.dims) for v in outputs]
-        makes = [f"out{i} = torch.full([{s}], 77, dtype=torch.{v.dtype})" for i, (s, v) in enumerate(zip(shapes, outputs))]
+        makes = [
+            f"out{i} = torch.full([{s}], 77, dtype=torch.{v.dtype})" for i, (s, v) in enumerate(zip(shapes, outputs))
+        ]
         head = [
             f"def program({', '.join(self.arguments)}):", "    m, n = x.size()", "    k = y.size(1)",
             *[f"    {line}" for line in makes],
         ]  # fmt: skip
         tail = [f"    return [{', '.join(f'out{i}' for i in range(len(outputs)))}]"]
-        text = ["\n".join([*head, *["    " * d + s[which] for d, *s in self.statements], *tail]) + "\n" for which in (0, 1)]
+        text = [
+            "\n".join([*head, *["    " * d + s[which] for d, *s in self.statements], *tail]) + "\n" for which in (0, 1)
+        ]
         generator = torch.Generator().manual_seed(self.seed)
         args: list[torch.Tensor] = []
         for first, second, dtype in self.arguments.values():
@@ -375,7 +390,9 @@ class Writer:
             else:
                 eighths = torch.randint(-24, 25, shape, generator=generator)
                 args.append((eighths / 8).to(getattr(torch, dtype)))
-        tolerance = 1e-4 if all(d not in "".join(text) for d in ("bfloat16", "float16")) and self.float == "float32" else 4e-2
+        tolerance = (
+            1e-4 if all(d not in "".join(text) for d in ("bfloat16", "float16")) and self.float == "float32" else 4e-2
+        )
         narrow = any(a.is_floating_point() and a.itemsize == 2 for a in args)
         return Program(self.seed, self.sizes, *text, tuple(args), 6e-2 if narrow else tolerance, outputs)
 

@@ -54,15 +54,14 @@ def cases() -> list[tuple[str, str, str]]:
 
 CASES = cases()
 EDGES = [
-    (name, dtype, "axis")
-    for name in EDGED
-    for dtype in DTYPES
-    if name not in REFUSED_BY_FRONTEND and name not in LOOSE
+    (name, dtype, "axis") for name in EDGED for dtype in DTYPES if name not in REFUSED_BY_FRONTEND and name not in LOOSE
 ]
 
 
 def test_most_calls_are_compared() -> None:
-    assert len({name for name, _, _ in CASES}) == len(NAMES) - len(REFUSED_BY_FRONTEND) + 1  # roll is made on a whole axis
+    assert (
+        len({name for name, _, _ in CASES}) == len(NAMES) - len(REFUSED_BY_FRONTEND) + 1
+    )  # roll is made on a whole axis
 
 
 @pytest.mark.parametrize("name,dtype,layout", CASES)

@@ -19,7 +19,7 @@ def doubled(x: torch.Tensor) -> torch.Tensor:
 
 
 def rows_from(x: torch.Tensor, first: hl.constexpr) -> torch.Tensor:
-    y = x.view(-1)[first : first + 64 * 32].view(64, 32)
+    y = x.view(-1)[first : first + 64 * 32].view(64, 32)  # pyright: ignore
     out = torch.empty_like(y)
     for a, b in hl.tile([64, 32]):
         out[a, b] = y[a, b] * 2

@@ -54,7 +54,7 @@ def fake(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 
 def bound(function: Any, *args: Any, static: bool, **settings: Any) -> Any:
-    return helion.kernel(function, static_shapes=static, autotune_effort="none", **settings).bind(args)
+    return helion.kernel(function, static_shapes=static, autotune_effort="none", **settings).bind(args)  # pyright: ignore
 
 
 def ttir(b: Any, target: str = "h200") -> str:
@@ -79,7 +79,7 @@ def test_only_the_large_tensor_has_64_bit_offsets(static: bool) -> None:
 def test_a_loop_over_more_than_32_bits(static: bool) -> None:
     x, out = (fake(HUGE, dtype=torch.int8) for _ in range(2))
     b = bound(vector, x, out, static=static)
-    assert "x_size_0: !tile.tile<[], i64>" in b.ir("tile").replace("%x_size:", "x_size_0:") or static
+    assert static or "%x_size: !tile.tile<[], i64>" in b.ir("tile")
     wide = ttir(b)
     assert "arith.extsi" in wide and "i64" in wide
 

@@ -179,6 +179,7 @@ def test_integers_below_zero_run_nothing(config: dict[str, Any]) -> None:
     x = numbers(9, 7)
     kernel = bound(up_to, x, 4, 3, static_shapes=False)
     module = kernel.materialize({**kernel.config_spec.default_config(), **config})
+    assert "total_programs=max(m, 0) * max(n, 0)," in printed(kernel, **config).host_text
     for n, m in ((4, 3), (-2, 3), (-2, -3), (0, 7)):
         points, rows = run_module(module, (x, n, m))
         want = torch.full_like(x, -77.0)

@@ -6,6 +6,7 @@ Triton's interpreter; a process of its own, since Triton decides when it is impo
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -50,7 +51,10 @@ class Case:
         actual = run(*args)
         torch.manual_seed(5)
         expected = self.expected(*reference)
-        for name, a, e in [("result", actual, expected), *[(f"argument {i}", *p) for i, p in enumerate(zip(args, reference))]]:
+        for name, a, e in [
+            ("result", actual, expected),
+            *[(f"argument {i}", *p) for i, p in enumerate(zip(args, reference))],
+        ]:
             for x, y in zip(a if isinstance(a, tuple) else (a,), e if isinstance(e, tuple) else (e,), strict=True):
                 if isinstance(y, torch.Tensor):
                     x, y = (t.double() if t.dtype.is_floating_point else t for t in (x, y))
@@ -73,9 +77,13 @@ def check_stages(case: Case) -> None:
             module = parse_module(text, stage)
             assert module_text(module) == text, f"{stage} does not print as it was read"
             if text != last:
-                names = case.kernel.__globals__
-                case.check(lambda *args, m=module: run_module(m, args, assignment, globals=names), f"{stage} {config}")
+                run = functools.partial(_interpreted, module, assignment, case.kernel.__globals__)
+                case.check(run, f"{stage} {config}")
             last = text
+
+
+def _interpreted(module: Any, assignment: Mapping[str, Any], names: Mapping[str, Any], *args: Any) -> Any:
+    return run_module(module, args, assignment, globals=names)
 
 
 def compiled(case: Case, target: str, config: Config | None = None) -> Any:

@@ -14,7 +14,13 @@ from helion_ir import exc
 
 
 def of_integers(
-    x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, d: torch.Tensor, e: torch.Tensor, f: torch.Tensor
+    x: torch.Tensor,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    c: torch.Tensor,
+    d: torch.Tensor,
+    e: torch.Tensor,
+    f: torch.Tensor,
 ) -> torch.Tensor:
     out = torch.full([6, x.size(0)], 77, dtype=x.dtype, device=x.device)
     for t in hl.tile(x.size(0)):
@@ -176,11 +182,26 @@ def test_in_tritons_interpreter() -> None:
 
 @pytest.mark.parametrize("target", ["h200", "mi350x"])
 def test_compiled(target: str) -> None:
-    for name in ("bits int64", "floats float32", "floats float64", "exchange float32", "add bfloat16", "cas of the first element", "meeting"):
+    for name in (
+        "bits int64",
+        "floats float32",
+        "floats float64",
+        "exchange float32",
+        "add bfloat16",
+        "cas of the first element",
+        "meeting",
+    ):
         assert compiled(CASES[name], target).asm, name
 
 
-@pytest.mark.parametrize(("name", "why"), [("add bfloat16", "adds the bits"), ("exchange float32", "integers only"), ("floats float64", "its bits as a number")])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("add bfloat16", "adds the bits"),
+        ("exchange float32", "integers only"),
+        ("floats float64", "its bits as a number"),
+    ],
+)
 def test_what_runs_as_tiles_and_is_refused_for_tritons_interpreter(name: str, why: str) -> None:
     case = CASES[name]
     case.check(helion.kernel(case.kernel), "called")

@@ -40,13 +40,13 @@ def one_result(x: torch.Tensor) -> torch.Tensor:
     for t in hl.tile(x.size(0)):
         y = x[t] + 1.0
         z = hl.inline_triton(
-            '''
+            """
             # the author's y is not the kernel's
             y = {0} * 2.0
             if {scale} > 1:
                 y = y * {scale}
             y + {y} - y * 0.0
-            ''',
+            """,
             {"0": y, "y": y, "scale": 4},
             y,
         )
@@ -58,7 +58,9 @@ def two_results(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     a, b = torch.empty_like(x), torch.empty(x.size(), dtype=torch.int32, device=x.device)
     for t in hl.tile(x.size(0)):
         y = x[t]
-        first, second = hl.inline_triton("tl.sqrt({0}), {0}.to(tl.int32) + {1}", (y, t.block_size), (y, y.to(torch.int32)))
+        first, second = hl.inline_triton(
+            "tl.sqrt({0}), {0}.to(tl.int32) + {1}", (y, t.block_size), (y, y.to(torch.int32))
+        )
         a[t] = first
         b[t] = second - t.block_size
     return a, b

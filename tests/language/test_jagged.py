@@ -134,7 +134,11 @@ CASES = {
     ),
     "extremes": Case(extremes, data, expected_extremes, BLOCKS[:1], 1e-5),
     "functions": Case(
-        custom, data, lambda x, n: torch.where(inside(x, n), x + 2.0, 1000.0).amin(1).clamp(max=1000.0), BLOCKS[:1], 1e-6
+        custom,
+        data,
+        lambda x, n: torch.where(inside(x, n), x + 2.0, 1000.0).amin(1).clamp(max=1000.0),
+        BLOCKS[:1],
+        1e-6,
     ),
 }
 

@@ -162,7 +162,9 @@ def test_implicit_seeds_follow_pytorchs_generator() -> None:
     assert not any(torch.equal(a, b) for a, b in zip(first, second))
     assert not torch.equal(first[0], first[1]), "each call in the source has a stream of its own"
     kept = (first[3] != 0).double().mean()
-    assert abs(float(kept) - 0.75) < 0.03 and abs(float(first[2].mean())) < 0.06 and abs(float(first[2].std()) - 1) < 0.05
+    assert (
+        abs(float(kept) - 0.75) < 0.03 and abs(float(first[2].mean())) < 0.06 and abs(float(first[2].std()) - 1) < 0.05
+    )
 
 
 def test_dropout_outside_of_training_is_nothing() -> None:

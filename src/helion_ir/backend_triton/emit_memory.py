@@ -5,7 +5,7 @@ from __future__ import annotations
 from xdsl.ir import Attribute
 
 from helion_ir.backend_triton.emitting import KernelPrinter, emitter
-from helion_ir.backend_triton.spelling import literal_text
+from helion_ir.backend_triton.spelling import dtype_text, literal_text
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.memory import (
     AddPtrOp,
@@ -21,6 +21,8 @@ from helion_ir.dialects.triton.memory import (
     MakeDescriptorOp,
     StoreOp,
 )
+from helion_ir.dialects.triton.stack import ToPointerOp
+from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import TileType, is_float
 
 EVICTIONS = {"": "", "first": "evict_first", "last": "evict_last"}
@@ -129,3 +131,9 @@ def emit_descriptor_store(p: KernelPrinter, op: DescriptorStoreOp) -> None:
 @emitter(BarrierOp)
 def emit_barrier(p: KernelPrinter, op: BarrierOp) -> None:
     p.line("tl.debug_barrier()")
+
+
+@emitter(ToPointerOp)
+def emit_to_pointer(p: KernelPrinter, op: ToPointerOp) -> None:
+    assert isinstance(op.result.type, TileType) and isinstance(op.result.type.element_type, PointerType)
+    p.result(op, f"{p.operands(op)[0]}.to(tl.pointer_type({dtype_text(op.result.type.element_type.pointee)}))")

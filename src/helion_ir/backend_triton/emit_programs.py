@@ -10,7 +10,6 @@ from xdsl.ir import Attribute
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, emitter
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.spelling import call_text, is_atom
-from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp, total_parameter
 
 _NOTHING = DictionaryAttr({})

@@ -30,6 +30,7 @@ from helion_ir.dialects.triton.compute import (
     SplitOp,
     UnaryOp,
 )
+from helion_ir.dialects.triton.scaled import DotScaledOp
 from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import IntsAttr, TileType, f32
 
@@ -258,3 +259,10 @@ def emit_dot(p: KernelPrinter, op: DotOp) -> None:
     if (element := tile(op.results[0]).element_type) != f32:
         options += f", out_dtype={dtype_text(element)}"
     p.result(op, f"tl.dot({lhs}, {rhs}, {acc}{options})")
+
+
+@emitter(DotScaledOp)
+def emit_dot_scaled(p: KernelPrinter, op: DotScaledOp) -> None:
+    a, a_scale, b, b_scale, acc = p.operands(op)
+    formats = op.lhs_format.data, op.rhs_format.data
+    p.result(op, f'tl.dot_scaled({a}, {a_scale}, "{formats[0]}", {b}, {b_scale}, "{formats[1]}", acc={acc})')

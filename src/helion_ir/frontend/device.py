@@ -18,7 +18,9 @@ from helion_ir.frontend.combine import Combine
 from helion_ir.frontend.inline import Inline
 from helion_ir.frontend.loops import LoopCall, loop_call
 from helion_ir.frontend.products import dot
+from helion_ir.frontend.scaled import dot_scaled
 from helion_ir.frontend.sizes import Size
+from helion_ir.frontend.stack import StackTensor, stacktensor_like
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import DeviceTile, is_size
@@ -28,10 +30,6 @@ if TYPE_CHECKING:
     from helion_ir.frontend.trace import Trace
 
 _HOST_ONLY = {"register_block_size", "register_tunable"}
-_NOT_DONE = {
-    "dot_scaled": "products of microscaled operands",
-    "stacktensor_like": "stack tensors",
-}
 
 
 class DeviceLanguage:
@@ -44,8 +42,6 @@ class DeviceLanguage:
         self._inline = Inline(trace)
 
     def function(self, name: str) -> Callable[..., Any]:
-        if name in _NOT_DONE:
-            raise exc.BackendUnsupported(f"{_NOT_DONE[name]}: not supported yet")
         if name == "specialize":
             raise exc.SpecializeOnDevice()
         if name == "barrier":
@@ -200,10 +196,17 @@ class DeviceLanguage:
 
     # ---- memory ----
 
+    def stacktensor_like(self, example: Any, dev_ptrs: Any) -> StackTensor:
+        return stacktensor_like(self.trace, example, dev_ptrs)
+
     def load(self, tensor: Any, index: Any, mask: Any, eviction: str | None) -> TileTensor:
+        if isinstance(tensor, StackTensor):
+            return tensor.load(index, mask)
         return subscripts.load(self._host(tensor, "hl.load"), index, mask, eviction)
 
     def store(self, tensor: Any, index: Any, value: Any, mask: Any) -> None:
+        if isinstance(tensor, StackTensor):
+            return tensor.store(index, value, mask)
         subscripts.store(self._host(tensor, "hl.store"), index, value, mask)
 
     def _host(self, tensor: Any, name: str) -> HostTensor:
@@ -218,6 +221,11 @@ class DeviceLanguage:
 
     def dot(self, a: Any, b: Any, acc: Any, out_dtype: Any) -> TileTensor:
         return dot(self.trace, a, b, acc, out_dtype)
+
+    def dot_scaled(
+        self, a: Any, a_scale: Any, a_format: Any, b: Any, b_scale: Any, b_format: Any, acc: Any, out_dtype: Any
+    ) -> TileTensor:
+        return dot_scaled(self.trace, a, a_scale, a_format, b, b_scale, b_format, acc, out_dtype)
 
     def cumulative(self, kind: str, x: Any, dim: int, reverse: bool) -> TileTensor:
         cap = self.trace.cap
@@ -257,9 +265,7 @@ class DeviceLanguage:
     def triton_kernel(self, function: Any, args: Any, output_like: Any) -> Any:
         return self._inline.function(function, args, output_like)
 
-    def inline_asm_elementwise(
-        self, asm: Any, constraints: Any, args: Any, dtype: Any, is_pure: Any, pack: Any
-    ) -> Any:
+    def inline_asm_elementwise(self, asm: Any, constraints: Any, args: Any, dtype: Any, is_pure: Any, pack: Any) -> Any:
         return self._inline.assembly(asm, constraints, args, dtype, is_pure, pack)
 
     def device_print(self, prefix: Any = "", *values: Any) -> None:

@@ -166,4 +166,6 @@ def _check_source(text: str, output_like: Any) -> None:
     if not body:
         raise exc.InvalidAPIUsage("inline source is empty")
     if output_like is not None and not isinstance(body[-1], ast.Expr):
-        raise exc.InvalidAPIUsage("the last line of inline source with an output_like must be an expression, the result")
+        raise exc.InvalidAPIUsage(
+            "the last line of inline source with an output_like must be an expression, the result"
+        )

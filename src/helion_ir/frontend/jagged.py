@@ -17,6 +17,7 @@ from xdsl.ir import Operation, SSAValue
 
 from helion_ir import exc
 from helion_ir.dialects.tile.compute import CustomReduceOp, CustomScanOp, DotOp, FillOp, ReduceOp, ScanOp, SortOp
+from helion_ir.dialects.tile.scaled import DotScaledOp
 from helion_ir.dialects.types import NumberAttr, TileType
 from helion_ir.frontend.loops import LoopCall
 from helion_ir.frontend.sizes import Size
@@ -131,6 +132,9 @@ class Jagged:
             case DotOp():
                 self._fill(op, 0, [_rank(op.lhs) - 1], 0)
                 self._fill(op, 1, [_rank(op.rhs) - 2], 0)
+            case DotScaledOp():
+                self._fill(op, 0, [1], 0)
+                self._fill(op, 2, [0], 0)
             case CustomReduceOp():
                 for i, other in enumerate(op.other):
                     assert isinstance(other, NumberAttr)

@@ -95,12 +95,16 @@ class Random:
         """start, and then row-major positions along each dimension, of a tile with its end or of an extent."""
         trace, total = self.trace, start
         for i, (size, (tile, extent)) in enumerate(zip(dims, indices)):
-            index = trace.device.tile_index(tile) if tile is not None else trace.device.arange(size, dtype=None, device=None)
+            index = (
+                trace.device.tile_index(tile)
+                if tile is not None
+                else trace.device.arange(size, dtype=None, device=None)
+            )
             index = index.reshape([size if j == i else 1 for j in range(len(dims))])
             total = index if total is None else total * extent + index  # pyright: ignore
         if total is None:
             total = trace.cap.tile(trace.cap.operand(0, trace.index_dtype, []), [], trace.index_dtype)
-        value = trace.cap.broadcast(total.value, dims)
+        value = trace.cap.broadcast(total.value, dims)  # pyright: ignore
         return trace.cap.tile(value, list(dims), total.dtype)
 
     # ---- torch.rand, torch.randn and what is made of them ----

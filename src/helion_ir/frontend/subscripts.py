@@ -368,10 +368,10 @@ def _mask(tensor: HostTensor, access: Access, mask: Any) -> SSAValue | None:
         raise exc.InvalidAPIUsage("extra_mask must be a device tensor of bools")
     if access.spread:
         raise exc.BackendUnsupported("extra_mask on a dimension of extent 1 indexed by a larger tile is not supported")
-    return _fitted(tensor, access, mask, torch.bool, "the mask")
+    return fitted(tensor, access, mask, torch.bool, "the mask")
 
 
-def _fitted(tensor: HostTensor, access: Access, value: Any, dtype: torch.dtype, what: str) -> SSAValue:
+def fitted(tensor: HostTensor, access: Access, value: Any, dtype: torch.dtype, what: str) -> SSAValue:
     """A value as the access takes it: converted, broadcast to what the author sees, new axes dropped."""
     trace, cap = tensor.trace, tensor.trace.cap
     if isinstance(value, TileTensor) and value.ndim:
@@ -419,7 +419,7 @@ def store(tensor: HostTensor, index: Any, value: Any, mask: Any = None) -> None:
     access = resolve(tensor, index, stored=True)
     if access.spread:
         raise exc.ShapeMismatch(f"every lane of a tile would store into a dimension of '{tensor.name}' with extent 1")
-    out = _fitted(tensor, access, value, tensor.dtype, "the value")
+    out = fitted(tensor, access, value, tensor.dtype, "the value")
     guard = _mask(tensor, access, mask)
     cap.add(StoreOp(trace.site("store", tensor.name), out, tensor.value, access.subscripts, guard))
 
@@ -438,7 +438,7 @@ def atomic(tensor: Any, kind: str, index: Any, values: Sequence[Any], sem: str) 
     access = resolve(tensor, index, stored=True)
     if access.spread:
         raise exc.ShapeMismatch(f"every lane of a tile would add into a dimension of '{tensor.name}' with extent 1")
-    operands = [_fitted(tensor, access, v, tensor.dtype, "the value") for v in values]
+    operands = [fitted(tensor, access, v, tensor.dtype, "the value") for v in values]
     result = cap.type_of(access.dims, tensor.dtype)
     op = AtomicOp(
         trace.site("atomic", tensor.name), kind, sem, operands, tensor.value, access.subscripts,

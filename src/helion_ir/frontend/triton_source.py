@@ -67,7 +67,9 @@ def _collect(function: types.FunctionType, found: dict[str, str]) -> None:
     try:
         text = textwrap.dedent(inspect.getsource(function))
     except OSError:
-        raise exc.InvalidAPIUsage(f"hl.triton_kernel: the source of '{name}' cannot be found; pass it as text") from None
+        raise exc.InvalidAPIUsage(
+            f"hl.triton_kernel: the source of '{name}' cannot be found; pass it as text"
+        ) from None
     node = ast.parse(text).body[0]
     assert isinstance(node, ast.FunctionDef)
     body = "\n".join(text.split("\n")[node.lineno - 1 :]).rstrip()

@@ -17,6 +17,7 @@ from helion_ir.frontend.expressions import Evaluator, Scope
 from helion_ir.frontend.loops import Loops
 from helion_ir.frontend.regions import Regions
 from helion_ir.frontend.source import function_node, place_of_node
+from helion_ir.frontend.stack import StackTensor
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import Condition, DeviceTile
@@ -221,7 +222,7 @@ class Walker:
             if isinstance(index, SymInt | TileTensor):
                 raise exc.InvalidSequenceSubscription()
             owner[index] = value
-        elif isinstance(owner, HostTensor):
+        elif isinstance(owner, HostTensor | StackTensor):
             owner[index] = value
         else:
             raise exc.NonTensorSubscriptAssign(f"{type(owner).__name__} cannot be assigned to by subscript")

@@ -13,6 +13,8 @@ FAMILIES = (
     "mixing",
     "philox",
     "ranges",
+    "scaled",
+    "stack",
     "triton_compute",
     "triton_memory",
     "views",

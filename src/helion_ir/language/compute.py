@@ -39,7 +39,20 @@ def dot_scaled(
     acc: torch.Tensor | None = None,
     out_dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
-    """A product of microscaled operands; one e8m0 scale for 32 elements along the inner dimension."""
+    """A matrix product of microscaled operands: `acc + (a · 2^(a_scale - 127)) @ (b · 2^(b_scale - 127))`.
+
+    Args:
+        a: [M, K]; of "e2m1", which has two elements in a byte, the first in the low half, [M, K/2] of uint8.
+        a_scale: [M, K/32], uint8 exponents, one for 32 elements along K.
+        a_format: "e2m1", "e4m3", "e5m2", "bf16" or "fp16".
+        b: [K, N], or [K/2, N] of "e2m1".
+        b_scale: [N, K/32].
+        b_format: As `a_format`.
+        acc: A float32 tensor [M, N] to add to.
+        out_dtype: Of the result; float32 if omitted.
+
+    Triton's interpreter has no such product; ours has.
+    """
     return implementation("dot_scaled")(a, a_scale, a_format, b, b_scale, b_format, acc, out_dtype)
 
 

@@ -72,5 +72,13 @@ def breakpoint() -> None:
 
 
 def stacktensor_like(example: Any, dev_ptrs: Any) -> Any:
-    """Tensors at the addresses in `dev_ptrs`, laid out like `example`, as one."""
+    """Tensors at the addresses in `dev_ptrs`, laid out like `example`, as one.
+
+    `st[index]` has the shape of `dev_ptrs` and then that of the subscript, for loads and for stores. Only generated
+    code can follow addresses: on GPUs, and in Triton's interpreter.
+
+    Args:
+        example: A tensor of the host, whose dtype, shape and strides all of them have.
+        dev_ptrs: A device tensor of uint64 addresses, loaded in the kernel.
+    """
     return implementation("stacktensor_like")(example, dev_ptrs)

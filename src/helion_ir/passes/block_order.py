@@ -42,6 +42,7 @@ def positions(
     n = len(counts)
     if n == 1:
         return [arguments[0]]
+    results: list[SSAValue]
     if not axes:
         results = _ordered(body, arguments, counts, orders, group)
     else:
@@ -51,7 +52,7 @@ def positions(
         selector = expr_attr(Eq(knob("pid_type"), string("xyz")))
         choice = ChooseOp(selector, [0, 1], [Region(linear), Region(grid)], [SCALAR_I32] * n)
         body.add_op(choice)
-        results = list(choice.results)
+        results = [*choice.results]
     for i, r in enumerate(results):
         r.name_hint = f"pid{i}"
     return results

@@ -29,7 +29,7 @@ class LiftConstexprs(Pass):
     ```
 
     So does a physical extent that a call fixes, `next_power_of_2(n)`, become `n_block`: Triton's shapes are constants, and
-    the host computes it. Types, selectors of `knob.choose` and the program loop's kind and grid stay over knobs: they are not printed, or
+    the host computes it. Types, selectors of `knob.choose` and the program loop's kind, grid and options stay over knobs: they are not printed, or
     change what is. Does not handle: knobs in host code, which are bound there. Runs after simplify-index, whose rules
     need the knobs' domains.
     """

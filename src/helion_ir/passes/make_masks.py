@@ -13,6 +13,8 @@ from xdsl.ir import Block, Operation, SSAValue
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
 from helion_ir.dialects.tile import compute, control, elementwise, memory
+from helion_ir.dialects.tile.scaled import DotScaledOp
+from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, i32, is_float, tile_type
 from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
@@ -84,6 +86,8 @@ class _Masks:
         match op:
             case memory.AccessOp():
                 self.access(op)
+            case StackLoadOp() | StackStoreOp():
+                self.stack(op)
             case compute.ReduceOp():
                 kind, element = op.kind.data, _element(op.operand)
                 op.operands[0] = self.filled(op.operand, op.dims, neutral(kind, element), op)
@@ -111,6 +115,9 @@ class _Masks:
                 rank = _type(op.lhs).rank
                 op.operands[0] = self.filled(op.lhs, (rank - 1,), 0, op)
                 op.operands[1] = self.filled(op.rhs, (rank - 2,), 0, op)
+            case DotScaledOp():
+                op.operands[0] = self.filled(op.lhs, (1,), 0, op)
+                op.operands[2] = self.filled(op.rhs, (0,), 0, op)
             case compute.CustomReduceOp():
                 axis = (op.dim.value.data,)
                 for i, (value, other) in enumerate(zip(op.arguments, op.other)):
@@ -148,6 +155,31 @@ class _Masks:
             return
         self.set_mask(op, mask)
 
+    def stack(self, op: StackLoadOp | StackStoreOp) -> None:
+        dims = _type(op.offsets).dims
+        found = {i: r for i, d in enumerate(dims) if (r := self.range_of(d, op)) is not None}
+        if not found:
+            return
+        mask = self.mask_of(found, dims, op)
+        if op.mask is not None:
+            mask = self.both(op.mask, mask, dims, op)
+        if isinstance(op, StackLoadOp):
+            new: Operation = StackLoadOp(op.addresses, op.offsets, mask, op.result.type)
+        else:
+            new = StackStoreOp(op.value, op.addresses, op.offsets, mask)
+        new.location = op.location
+        self.replace(op, new)
+
+    def replace(self, op: Operation, new: Operation) -> None:
+        block = op.parent_block()
+        assert block is not None
+        block.insert_op_before(new, op)
+        for old, made in zip(op.results, new.results):
+            made.name_hint = old.name_hint
+            old.replace_all_uses_with(made)
+        op.detach()
+        op.erase()
+
     def both(self, author: SSAValue, implied: SSAValue, dims: tuple[Expr, ...], op: Operation) -> SSAValue:
         wide: list[SSAValue] = []
         for value in (author, implied):
@@ -178,14 +210,7 @@ class _Masks:
             if key != "operandSegmentSizes":
                 new.properties[key] = value
         new.location = op.location
-        block = op.parent_block()
-        assert block is not None
-        block.insert_op_before(new, op)
-        for old, made in zip(op.results, new.results):
-            made.name_hint = old.name_hint
-            old.replace_all_uses_with(made)
-        op.detach()
-        op.erase()
+        self.replace(op, new)
 
     # -- lanes that mix --------------------------------------------------------------------------------------------------
     def filled(self, value: SSAValue, axes: tuple[int, ...], neutral_value: float | int, op: Operation) -> SSAValue:
@@ -318,5 +343,13 @@ def holds_zero(value: SSAValue, wanted: float | int) -> bool:
         return False
     owner = value.owner
     while isinstance(owner, EXACT_ON_ZERO):
+        if isinstance(owner, compute.ReshapeOp) and _moves_padding(owner):
+            return False
         owner = owner.operand.owner
     return isinstance(owner, memory.LoadOp)
+
+
+def _moves_padding(op: compute.ReshapeOp) -> bool:
+    """Whether the lanes that pad a constant extent are others after a reshape."""
+    before, after = ([d for d in _type(v).dims if d != 1] for v in (op.operand, op.result))
+    return before != after and any(physical(d) != d for d in (*before, *after))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sympy import Add, Expr, Integer
@@ -96,13 +96,15 @@ class MapGrid(Pass):
         declared = {d.sym_name.data: d.domain.data.values for d in declarations(op)}
         for loop in _root_loops(op):
             _Root(self, op, loop, declared).map()
+        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+            _bounds_first(kernel)
 
 
 class _Root:
     """One root loop while it is mapped."""
 
     def __init__(
-        self, owner: MapGrid, module: ModuleOp, loop: control.ParallelOp, declared: dict[str, tuple[object, ...]]
+        self, owner: MapGrid, module: ModuleOp, loop: control.ParallelOp, declared: Mapping[str, tuple[object, ...]]
     ):
         self.owner, self.module, self.loop, self.declared = owner, module, loop, declared
         self.label = loop.label.data
@@ -158,8 +160,8 @@ class _Root:
         block = self.loop.parent_block()
         assert block is not None
         alone = sum(isinstance(op, control.ParallelOp | ProgramLoopOp) for op in block.ops) == 1
-        single = len(self.loop.body.block.args) == 1
-        return not alone or not single and (isinstance(extent, Add) or not isinstance(argument.type, RangeType))
+        open_ = sum(bool(scalars_of(u.data - lo.data)) for u, lo in zip(self.loop.upper, self.loop.lower))
+        return not alone or open_ > 1 and (isinstance(extent, Add) or not isinstance(argument.type, RangeType))
 
     def _orders(self) -> list[tuple[int, ...]] | tuple[Expr, list[tuple[int, ...]]]:
         """The order of the dimensions, as a list of one, or a knob and its values."""
@@ -240,6 +242,22 @@ class _Root:
             first = self.module.body.block.first_op
             assert first is not None
             self.module.body.block.insert_op_before(made, first)
+
+
+def _bounds_first(kernel: control.KernelOp) -> None:
+    """Compute every loop's bounds ahead of the first loop: a program's share is one of the blocks of all loops.
+
+    No loop of a phase stores what a later one reads, so a bound has the same value there.
+    """
+    block = kernel.body.block
+    first = next((op for op in block.ops if isinstance(op, ProgramLoopOp)), None)
+    at = first
+    while first is not None and at is not None:
+        following = at.next_op
+        if not isinstance(at, ProgramLoopOp):
+            at.detach()
+            block.insert_op_before(at, first)
+        at = following
 
 
 def _root_loops(module: ModuleOp) -> list[control.ParallelOp]:

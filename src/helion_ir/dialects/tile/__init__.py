@@ -8,8 +8,12 @@ from helion_ir.dialects.tile.elementwise import ELEMENTWISE
 from helion_ir.dialects.tile.inline import INLINE
 from helion_ir.dialects.tile.memory import MEMORY
 from helion_ir.dialects.tile.random import RANDOM
+from helion_ir.dialects.tile.scaled import SCALED
+from helion_ir.dialects.tile.stack import STACK
 from helion_ir.dialects.types import IntsAttr, NumberAttr, RangeType, RefType, TileType
 
 Tile = Dialect(
-    "tile", [*CONTROL, *MEMORY, *COMPUTE, *ELEMENTWISE, *RANDOM, *INLINE], [TileType, RefType, RangeType, IntsAttr, NumberAttr]
+    "tile",
+    [*CONTROL, *MEMORY, *COMPUTE, *ELEMENTWISE, *RANDOM, *INLINE, *SCALED, *STACK],
+    [TileType, RefType, RangeType, IntsAttr, NumberAttr],
 )

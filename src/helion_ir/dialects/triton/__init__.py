@@ -6,6 +6,10 @@ from helion_ir.dialects.triton.compute import COMPUTE
 from helion_ir.dialects.triton.control import CONTROL
 from helion_ir.dialects.triton.inline import INLINE
 from helion_ir.dialects.triton.memory import MEMORY
+from helion_ir.dialects.triton.scaled import SCALED
+from helion_ir.dialects.triton.stack import STACK
 from helion_ir.dialects.triton.types import BlockPointerType, DescriptorType, PointerType
 
-Triton = Dialect("triton", [*CONTROL, *MEMORY, *COMPUTE, *INLINE], [PointerType, BlockPointerType, DescriptorType])
+Triton = Dialect(
+    "triton", [*CONTROL, *MEMORY, *COMPUTE, *INLINE, *SCALED, *STACK], [PointerType, BlockPointerType, DescriptorType]
+)

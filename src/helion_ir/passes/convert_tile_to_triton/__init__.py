@@ -26,8 +26,10 @@ from helion_ir.passes.convert_tile_to_triton import (
     inline,
     memory,
     random,
+    scaled,
     shapes,
     sorting,
+    stack,
     views,
 )
 from helion_ir.passes.convert_tile_to_triton.lowering import LOWER, Lowering
@@ -38,7 +40,7 @@ LAUNCH = ("num_warps", "num_stages")
 
 __all__ = [
     "LOWER", "ConvertTileToTriton", "Lowering", "arithmetic", "atomics", "control", "inline", "memory", "random",
-    "shapes", "sorting", "views",
+    "scaled", "shapes", "sorting", "stack", "views",
 ]  # fmt: skip
 
 

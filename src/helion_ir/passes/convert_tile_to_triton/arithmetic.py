@@ -101,6 +101,11 @@ def _of(x: SSAValue) -> Attribute:
     return x.type.element_type
 
 
+def unsigned(element: Attribute) -> bool:
+    """Whether a type is of integers without a sign."""
+    return isinstance(element, IntegerType) and element.signedness.data.name == "UNSIGNED"
+
+
 def computes(*ops: type[tile.ElementwiseOp]) -> Callable[[Callable], Callable]:
     """As `lowers`, for a function that gives the result in the type it is computed in."""
 
@@ -195,9 +200,9 @@ def complement(lower: Lowering, op: tile.BitwiseNotOp) -> Sequence[SSAValue]:
     if _element(op) == i1:
         return (lower.binary("==", x, lower.full(0, x)),)
     element = _element(op)
-    if isinstance(element, IntegerType) and element.signedness.data.name == "UNSIGNED":
+    if unsigned(element):
         # ~x is x ^ -1 to Triton's interpreter, and -1 is no unsigned integer.
-        return (lower.binary("^", x, lower.full((1 << element.width.data) - 1, x)),)
+        return (lower.binary("^", x, lower.full((1 << bit_width(element)) - 1, x)),)
     return (lower.add(triton.UnaryOp("~", x)),)
 
 
@@ -271,7 +276,10 @@ def shift(lower: Lowering, op: tile.BinaryOp) -> Sequence[SSAValue]:
         shifted = lower.binary("<<", x, lower.binary("&", count, most))
         return (lower.call("tl.where", [legal, shifted, lower.full(0, x)], element),)
     safe = lower.call("tl.where", [legal, count, most], element)
-    return (lower.binary(">>", x, safe),)
+    shifted = lower.binary(">>", x, safe)
+    if unsigned(element):  # of signed integers the sign is left
+        shifted = lower.call("tl.where", [legal, shifted, lower.full(0, x)], element)
+    return (shifted,)
 
 
 @lowers(tile.CompareOp)
