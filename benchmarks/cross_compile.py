@@ -126,8 +126,10 @@ def main() -> None:
     text = table(names, options.targets, rows)
     print(text)
     data = {**report.conditions(), "configs": options.configs, "seed": options.seed, "rows": rows}
+    skipped = sum(row["status"] == "skipped" for row in rows)
     data["note"] = (
-        "Bytes of shared memory, registers a thread, spills and seconds are those of the default configuration."
+        "Bytes of shared memory, registers a thread, spills and seconds are those of the default configuration. "
+        f"A timeout is {options.each:.0f} s; {skipped} of {len(rows)} configurations were not reached in time."
     )
     report.write("cross_compile", "Compiling for devices that are not here", text, data)
     missing = [row for row in rows if row["index"] < 0 and not row.get("matrix_instructions")]

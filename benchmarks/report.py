@@ -60,4 +60,15 @@ def write(name: str, title: str, table: str, data: Mapping[str, Any], directory:
     if note := data.get("note"):
         text += f"\n{note}\n"
     (directory / f"{name}.md").write_text(text)
-    (directory / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n")
+    (directory / f"{name}.json").write_text(_json_lines(data))
+
+
+def _json_lines(data: Mapping[str, Any]) -> str:
+    """One JSON object, a line a row, so that a later run differs from it in the rows that changed."""
+    fields = []
+    for key, value in data.items():
+        text = json.dumps(value, default=str)
+        if isinstance(value, list):
+            text = "[\n" + ",\n".join(json.dumps(row, default=str) for row in value) + "\n]"
+        fields.append(f"{json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(fields) + "\n}\n"

@@ -40,19 +40,24 @@ def _wide(x: TileTensor) -> TileTensor:
     return x.to(compute_dtype(x.dtype))  # pyright: ignore
 
 
-def _count(x: TileTensor, dims: Sequence[int]) -> Any:
-    return numel([x.dims[d] for d in dims])
+def _count(x: TileTensor, dims: Sequence[int], keepdim: bool) -> Any:
+    """How many elements are reduced: a number for whole axes; a sum of ones, which masks apply to, for tiles."""
+    extents = [x.dims[d] for d in dims]
+    if all(isinstance(e, int) for e in extents):
+        return numel(extents)
+    return torch.ones(x.dims, dtype=compute_dtype(x.dtype)).sum(list(dims), keepdim=keepdim)  # pyright: ignore
 
 
 @decomposes(aten.mean.dim)
 def mean(x: TileTensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
-    """Sum over count, the count being the logical extent; a partial tile counts its whole block."""
+    """Sum over count, the count being the logical extent: of a partial tile, its active lanes."""
     out = dtype or x.dtype
     if not out.is_floating_point:
         raise RuntimeError(f"mean(): the result would have dtype {out}; pass a floating dtype")
     dims = canonical_dims(dim, x.ndim)
     working = compute_dtype(out)
-    return (x.to(working).sum(dims, keepdim=keepdim) / _count(x, dims)).to(out)
+    wide = x.to(working)
+    return (wide.sum(dims, keepdim=keepdim) / _count(wide, dims, keepdim)).to(out)  # pyright: ignore
 
 
 @decomposes(aten.mean.default)
@@ -65,9 +70,10 @@ def var(x: TileTensor, dim: Any = None, *, correction: Any = None, keepdim: bool
     """Two passes, written with sums so that inactive lanes can be masked out of them."""
     correction = 1 if correction is None else correction
     dims = canonical_dims(dim, x.ndim)
-    wide, count = _wide(x), _count(x, dims)
-    centred = wide - wide.sum(dims, keepdim=True) / count
-    return ((centred * centred).sum(dims, keepdim=keepdim) / (count - correction)).to(x.dtype)
+    wide = _wide(x)
+    centred = wide - wide.sum(dims, keepdim=True) / _count(wide, dims, True)
+    squares = (centred * centred).sum(dims, keepdim=keepdim)
+    return (squares / (_count(wide, dims, keepdim) - correction)).to(x.dtype)
 
 
 @decomposes(aten.var_mean.correction)

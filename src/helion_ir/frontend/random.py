@@ -104,7 +104,7 @@ class Random:
             total = index if total is None else total * extent + index  # pyright: ignore
         if total is None:
             total = trace.cap.tile(trace.cap.operand(0, trace.index_dtype, []), [], trace.index_dtype)
-        value = trace.cap.broadcast(total.value, dims)  # pyright: ignore
+        value = trace.cap.broadcast(total.value, dims)  # pyright: ignore[reportAttributeAccessIssue]
         return trace.cap.tile(value, list(dims), total.dtype)
 
     # ---- torch.rand, torch.randn and what is made of them ----

@@ -24,7 +24,7 @@ def persistent() -> ExprAttr:
 
 
 def loop_knobs(
-    label: str, target: Target, owner: str, when: ExprAttr | None, *, specialize: bool
+    label: str, target: Target, owner: str, when: ExprAttr | None, *, specialize: bool | None
 ) -> Iterator[DeclareOp]:
     """The knobs of one loop.
 
@@ -33,7 +33,8 @@ def loop_knobs(
         target: says which options mean anything.
         owner: the pass that declares them.
         when: the condition under which there is such a loop, None for always.
-        specialize: whether its warps may take roles, if the target can do that.
+        specialize: whether its warps may take roles, if the target can do that: False keeps the loop's place in the
+            list of `Config` by a knob of one value, None has none.
     """
     prefix = f"loop.{label}."
     yield DeclareOp(
@@ -53,9 +54,9 @@ def loop_knobs(
             prefix + "flatten", one_of(None, False, True), None, owner=owner, field="range_flattens", when=when,
             doc=f"whether loop {label} is flattened with the loop around it",
         )  # fmt: skip
-    if specialize and target.warp_specialization:
+    if specialize is not None and target.warp_specialization:
         yield DeclareOp(
-            prefix + "warp_specialize", BOOLEAN, False, owner=owner, field="range_warp_specializes", when=when,
+            prefix + "warp_specialize", BOOLEAN if specialize else one_of(False), False, owner=owner, field="range_warp_specializes", when=when,
             doc=f"whether the warps of loop {label} take roles",
         )  # fmt: skip
 

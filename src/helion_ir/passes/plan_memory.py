@@ -59,6 +59,12 @@ class PlanMemory(Pass):
                 room = _register_bytes(target)
                 reason = f"registers: {room} bytes a warp for the values that a loop carries"
                 self._require(op, registers, knob("num_warps") * room + target.tensor_memory, reason)
+            if "num_warps" in declared:
+                room = _register_bytes(target)
+                for size in sorted(set(_loaded(kernel)), key=str):
+                    self._require(
+                        op, size, knob("num_warps") * room, f"registers: {room} bytes a warp for a tile loaded"
+                    )
             for size in sorted(set(_sizes(kernel)), key=str):
                 self._require(op, size, LARGEST_TILE, f"a tile holds at most {LARGEST_TILE} elements")
 
@@ -203,6 +209,21 @@ def _is_aligned(load: memory.LoadOp, elements: int) -> bool:
             return False
         inner += 1
     return inner == 1
+
+
+def _loaded(kernel: control.KernelOp) -> Iterator[Expr]:
+    """Bytes of each tile loaded into registers; the operands of dots may stay in shared memory."""
+    for op in kernel.walk():
+        if isinstance(op, memory.LoadOp) and not all(_feeds_dot(use.operation) for use in op.result.uses):
+            size = _bytes(op.result.type)
+            if not size.is_Integer:
+                yield size
+
+
+def _feeds_dot(user: Operation) -> bool:
+    if isinstance(user, VIEWS):
+        return all(_feeds_dot(use.operation) for use in user.result.uses)
+    return isinstance(user, compute.DotOp)
 
 
 def _registers(kernel: control.KernelOp) -> Expr:

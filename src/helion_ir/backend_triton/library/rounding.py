@@ -1,5 +1,8 @@
 """Rounding, signs and neighbours of fp32 numbers, exact for every input with signed zeros kept."""
 
+# pyright: reportAssignmentType=false
+# Triton's constexpr annotation is not a type of its values; a comment in a function would be printed with it.
+
 import triton
 import triton.language as tl
 

@@ -75,22 +75,26 @@ class ConvertTileToTriton(Pass):
         # In the order of a config's lists: each root, which is a loop if its programs persist, before the loops in it.
         for loop in [op for op in module.walk() if isinstance(op, tile.ParallelOp | tile.ForOp)]:
             when = persistent() if isinstance(loop, tile.ParallelOp) else None
-            # Only loads and products take roles.
-            dots = any(isinstance(o, compute.DotOp) for o in loop.walk())
-            yield from loop_knobs(loop.label.data, target, self.name, when, specialize=dots)
+            # Only loads and products take roles, and in an inner loop: Triton 3.7 fails on persistent ones.
+            roles = when is None and any(isinstance(o, compute.DotOp) for o in loop.walk())
+            yield from loop_knobs(loop.label.data, target, self.name, when, specialize=roles)
         # The loops that roll-reductions may make; named by role there.
         for label, when in rolled_loops(module):
-            yield from loop_knobs(label, target, self.name, when, specialize=False)
+            yield from loop_knobs(label, target, self.name, when, specialize=None)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = {d.sym_name.data for d in declarations(op)}
-        self._require_warps(op, declared)
+        self._require_warps(op)
         for kernel in [k for k in op.walk() if isinstance(k, tile.KernelOp)]:
             self._kernel(kernel, op, declared)
 
-    def _require_warps(self, module: ModuleOp, declared: set[str]) -> None:
+    def _require_warps(self, module: ModuleOp) -> None:
         """What Triton's pass for it takes: one or two groups of four warps, one loop, and products of tensor memory."""
-        names = sorted(n for n in declared if n.endswith(".warp_specialize"))
+        names = [
+            d.sym_name.data
+            for d in declarations(module)
+            if d.sym_name.data.endswith(".warp_specialize") and True in d.domain.data
+        ]
         least, most = target_of(module).specialized_warps
         warps = knob("num_warps")
         rules: list[tuple[Expr, str]] = []

@@ -126,7 +126,7 @@ def function(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
         callee = {tile.FmodOp: "plain.fmod_i", tile.PowOp: "plain.pow_i"}.get(type(op))
         return (lower.call(callee, operands),) if callee else operands[:1]
     if element == f64 and isinstance(op, tile.FmodOp) and not lower.target.libdevice:
-        return (lower.binary("%", *operands),)  # exact where Triton interprets
+        return (lower.binary("%", operands[0], operands[1]),)  # exact where Triton interprets
     return (lower.call(FUNCTIONS[type(op)][0 if lower.target.libdevice else 1], operands),)
 
 

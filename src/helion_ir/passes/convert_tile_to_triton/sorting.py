@@ -38,9 +38,8 @@ def sort(lower: Lowering, op: tile.SortOp) -> Sequence[SSAValue]:
         wide = lower.cast(lower.cast(value, i32) if element == i1 else value, i64)
         pair = lower.call("plain.sortpair_i", [wide, position], i64)
     if extent != 1:
-        options = {"descending": "True"} if descending else {}
-        pair = lower.call("tl.sort", [pair], **options)
-    sorted_ = lower.call(*(("plain.sortpair_value", [pair], f32) if floats else ("plain.sortpair_high", [pair])))
+        pair = lower.call("tl.sort", [pair], descending="True") if descending else lower.call("tl.sort", [pair])
+    sorted_ = lower.call("plain.sortpair_value", [pair], f32) if floats else lower.call("plain.sortpair_high", [pair])
     at = lower.call("plain.sortpair_position", [pair])
     if descending:
         at = _mirrored(lower, at)
