@@ -26,6 +26,7 @@ pip=("$VENV/bin/python" -m pip install -q --disable-pip-version-check)
 index=()
 [ -z "$TORCH_INDEX" ] || index=(--extra-index-url "$TORCH_INDEX")
 if ! "$VENV/bin/python" -c 'import torch' 2>/dev/null; then
-    "${pip[@]}" ${index[@]+"${index[@]}"} torch==2.13.0
+    # The pair that results are known of; a GPU machine brings its own.
+    "${pip[@]}" ${index[@]+"${index[@]}"} torch==2.13.0 triton==3.7.1
 fi
 "${pip[@]}" ${index[@]+"${index[@]}"} -e '.[test]'

@@ -241,6 +241,32 @@ def stable() -> float:
     return 0.0
 
 
+def stable_integers() -> float:
+    x = torch.randint(-9, 9, (256,), generator=torch.Generator().manual_seed(3)) * (2**27 + 1)
+    packed = torch.sort(apply("sortpair_i", [x, torch.arange(256, dtype=torch.int32)], torch.int64)).values
+    values, order = torch.sort(x, stable=True)
+    assert torch.equal(apply("sortpair_position", [packed], torch.int64), order)
+    assert torch.equal(apply("sortpair_high", [packed], torch.int64), values)
+    return 0.0
+
+
+def nearest_doubles() -> float:
+    x = floats().double()
+    x[:6] = torch.tensor([4503599627370495.5, 0.5, -1.5, 2.5, 1e300, -0.25], dtype=torch.float64)
+    got, want = apply("rint64", [x], torch.float64), torch.round(x)
+    nan = want.isnan()
+    assert torch.equal(got.isnan(), nan)
+    assert torch.equal(got[~nan].view(torch.int64), want[~nan].view(torch.int64))
+    return 0.0
+
+
+def integer_power(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """What is below one rounds toward zero; only 1 and -1 have powers of negative exponents."""
+    whole = torch.pow(a, b.clamp(min=0))
+    units = torch.where(a == 1, 1, torch.where(a == -1, 1 - 2 * (b.abs() % 2), 0)).to(a.dtype)
+    return torch.where(b < 0, units, whole)
+
+
 def library_cases() -> Iterator[tuple[str, Callable[[], float]]]:
     t = torch
     yield unary("trunc32", t.trunc, 0)
@@ -271,6 +297,9 @@ def library_cases() -> Iterator[tuple[str, Callable[[], float]]]:
     yield unary("lgamma_64", t.lgamma)
     # torch.i0 of infinity is NaN.
     yield unary("i0_64", t.special.i0, where=t.isfinite)
+    # torch.special.i1 of -0.0 is +0.0, though the function is odd.
+    yield unary("i1_64", t.special.i1, where=lambda x: t.isfinite(x) & (x != 0))
+    yield unary("digamma_64", t.digamma, where=lambda x: t.isfinite(x) & (x > 0))
     yield binary("atan2_64", t.atan2)
     yield binary("hypot_64", t.hypot)
     yield binary("pow_64", t.pow)
@@ -300,6 +329,9 @@ def library_cases() -> Iterator[tuple[str, Callable[[], float]]]:
         yield same("floordiv_i", both, lambda a, b: t.div(a, b, rounding_mode="floor"), label)
         yield same("pymod_i", both, t.remainder, label)
         yield same("fmod_i", both, t.fmod, label)
+        yield same("gcd_i", lambda d=d: [integers(d, 1, -99, 99), integers(d, 2, -99, 99)], t.gcd, label)
+        powers = lambda d=d: [integers(d, 5, -9, 9), integers(d, 6, -3, 12)]  # noqa: E731
+        yield same("pow_i", powers, integer_power, label)
         counts = lambda d=d: [integers(d, 3), integers(d, 4, -3, t.iinfo(d).bits + 3)]  # noqa: E731
         yield same("shl_i", counts, lambda a, b: shifted(a, b, True), label)
         yield same("shr_i", counts, lambda a, b: shifted(a, b, False), label)
@@ -316,3 +348,6 @@ def library_cases() -> Iterator[tuple[str, Callable[[], float]]]:
     yield reduction("xor2", small_ints, folded(lambda a, b: a ^ b))
     yield same("unsortkey32", lambda: [apply("sortkey32", [floats() + 0.0], t.int32)], lambda k: floats() + 0.0)
     yield "sortpair32", stable
+    yield "sortpair_i", stable_integers
+    yield "sortpair_high", stable_integers
+    yield "rint64", nearest_doubles

@@ -48,6 +48,7 @@ INNER = {
     "erfcx64",
     "lgamma_lanczos64",
     "random_word",
+    "sinh64",
     "sortkey32",
     "sortpair_position",
     "sortpair_value",
