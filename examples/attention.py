@@ -32,7 +32,7 @@ def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> to
         total = hl.zeros([head, rows], dtype=torch.float32)
         weighted = hl.zeros([head, rows, d], dtype=torch.float32)
         for columns in hl.tile(n):
-            scores = torch.bmm(queries, k[head, :, columns]).to(torch.float32) * scale
+            scores = hl.dot(queries, k[head, :, columns], out_dtype=torch.float32) * scale
             new_largest = torch.maximum(largest, torch.amax(scores, dim=-1))
             weights = torch.exp2(scores - new_largest[:, :, None])
             correction = torch.exp2(largest - new_largest)
@@ -85,7 +85,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda q, k, v: k.size(-2) + q.size(-1),
-        uses_dot=True,
+        products=2,
     ),
 )
 

@@ -86,7 +86,7 @@ class Example:
         cases: small inputs, with edges and primes; each runs in an interpreter in about a second.
         bench: inputs of realistic size.
         terms: how many numbers the longest sum behind one result adds up; the tolerance grows with its root.
-        uses_dot: whether results come from a matrix unit, which multiplies float32 in TF32 on a GPU.
+        products: how many matrix products follow one another; on a GPU each multiplies float32 in TF32.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Example:
     cases: tuple[Case, ...]
     bench: tuple[Case, ...]
     terms: Callable[..., int] = field(default=lambda *args: 1)
-    uses_dot: bool = False
+    products: int = 0
 
     def case(self, name: str) -> Case:
         """The case or benchmark input of that name; raises `KeyError`."""
@@ -108,14 +108,14 @@ class Example:
     def suits_triton_interpreter(self, case: Case) -> bool:
         """Whether Triton's interpreter can run a case: it multiplies bfloat16 matrices as the integers of their bits."""
         bf16 = any(isinstance(arg, torch.Tensor) and arg.dtype == torch.bfloat16 for arg in case.blank())
-        return not (self.uses_dot and bf16)
+        return not (self.products and bf16)
 
     def unit(self, dtype: torch.dtype, args: Args) -> float:
         """The relative error to expect of a result of `dtype`: its rounding, and that of the sums behind it."""
         on_gpu = any(isinstance(arg, torch.Tensor) and arg.is_cuda for arg in args)
         rounding = torch.finfo(dtype).eps
-        if self.uses_dot and on_gpu:
-            rounding = max(rounding, TF32_EPS if dtype == torch.float32 else 0.0)
+        if on_gpu and dtype == torch.float32:
+            rounding = max(rounding, self.products * TF32_EPS)
         return rounding + 4 * FLOAT32_EPS * math.sqrt(self.terms(*args))
 
     def check(self, actual: Any, args: Args, expected: Any = None) -> float:

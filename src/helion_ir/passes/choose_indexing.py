@@ -23,6 +23,9 @@ POINTER, BLOCK_POINTER, DESCRIPTOR = "pointer", "block_ptr", "tensor_descriptor"
 
 DESCRIPTOR_ALIGNMENT = 16
 """Bytes; of rows, and the least inner extent of a block (CUDA driver API, cuTensorMapEncodeTiled)."""
+DESCRIPTOR_BUFFER = 128
+"""Bytes a block must have: bulk copies write to shared memory at multiples of it, and Triton 3.6 packs the smaller buffers
+of a pipeline (seen on an H200: "misaligned address" for every pipelined block of 32 and 64 bytes)."""
 DESCRIPTOR_BLOCK = 256
 """The largest extent of a block along any dimension."""
 
@@ -83,15 +86,18 @@ class ChooseIndexing(Pass):
         assert isinstance(access.ref.type, RefType)
         blocks = block_extents(access)
         legal = Le(Integer(8 * DESCRIPTOR_ALIGNMENT), blocks[-1] * bit_width(access.ref.type.element_type))
+        whole = Integer(bit_width(access.ref.type.element_type))
         for b in blocks:
             legal = And(legal, Le(b, Integer(DESCRIPTOR_BLOCK)))
+            whole = whole * b
+        legal = And(legal, Le(Integer(8 * DESCRIPTOR_BUFFER), whole))
         condition = Or(Not(Eq(selector, string(DESCRIPTOR))), legal)
         if legal == 1 or condition in done:
             return
         done.add(condition)
         reason = (
             f"a tensor descriptor of {access.site.data} needs blocks of at most {DESCRIPTOR_BLOCK} elements a dimension "
-            f"and at least {DESCRIPTOR_ALIGNMENT} bytes a row"
+            f"and at least {DESCRIPTOR_ALIGNMENT} bytes a row, {DESCRIPTOR_BUFFER} in all"
         )
         first = module.body.block.first_op
         assert first is not None

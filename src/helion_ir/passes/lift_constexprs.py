@@ -63,12 +63,17 @@ class LiftConstexprs(Pass):
 
 
 def _extents(e: Expr) -> list[Expr]:
-    """The outermost powers of two in `e` that only a call fixes."""
-    if not scalars_of(e):
+    """The outermost powers of two in `e` that a call or a configuration fixes: Triton 3.6 cannot compute them in a kernel."""
+    if not _names(e):
         return []
     if isinstance(e, NextPow2):
         return [e]
     return [x for a in e.args for x in _extents(a)]  # pyright: ignore
+
+
+def _names(e: Expr) -> list[str]:
+    """Run-time scalars and knobs, as parts of a parameter's name."""
+    return sorted(n.replace(".", "_") for n in scalars_of(e) | knobs_of(e))
 
 
 def _replaced(e: Expr, values: Mapping[Expr, Expr]) -> Expr:
@@ -97,7 +102,7 @@ class _Lift:
         return self.names[of]
 
     def expr(self, e: Expr) -> Expr:
-        extents = {x: symbol(self.name(x, f"{'_'.join(sorted(scalars_of(x)))}_block")) for x in _extents(e)}
+        extents = {x: symbol(self.name(x, f"{'_'.join(_names(x))}_block")) for x in _extents(e)}
         e = _replaced(e, extents) if extents else e
         return substitute(e, {knob(n): symbol(self.name(knob(n), n.replace(".", "_"))) for n in sorted(knobs_of(e))})
 
