@@ -22,13 +22,16 @@ def pool() -> Iterator[WorkerPool]:
 
 
 def gone(pid: int) -> bool:
-    for _ in range(50):
+    """Whether a process ends, all of its threads: until then it cannot be waited for, though it may be a zombie."""
+    for _ in range(100):
         try:
-            with open(f"/proc/{pid}/stat") as f:
-                if f.read().rsplit(")", 1)[1].split()[0] == "Z":
-                    return True
-        except FileNotFoundError:
-            return True
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return True
+        except ChildProcessError:  # no child of this process, or waited for already
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return True
         time.sleep(0.05)
     return False
 

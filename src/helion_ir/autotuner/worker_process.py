@@ -197,12 +197,14 @@ class WorkerPool:
         while len(self._slots) < self.size and idle + starting < len(queue):
             self._start()
             starting += 1
-        for slot in self._slots:
+        for slot in list(self._slots):
             if not queue:
                 return
             if slot.ready and slot.job is None:
+                if not slot.worker.send(requests[queue[-1]]):
+                    self._drop(slot)  # it died since; the request goes to the next
+                    continue
                 slot.job, slot.started, slot.limit = queue.pop(), time.monotonic(), limit
-                slot.worker.send(requests[slot.job])
 
     def _start(self) -> None:
         slot = _Slot(Worker(self.module, self.environment), started=time.monotonic(), limit=self.setup_seconds)
