@@ -2,8 +2,8 @@
 
 // Knobs that are declared are read, copies of an access by one name; the others are pointers. A descriptor's demands
 // become a requirement.
-// CHECK:      knob.require <not @store.x.indexing eq "tensor_descriptor" or 128 le @bn * 16 and @bm le 256 and @bn le 256>
-// CHECK-NEXT: knob.require <not @load.x.indexing eq "tensor_descriptor" or 128 le @bn * 16 and @bm le 256 and @bn le 256>
+// CHECK:      knob.require <not @store.x.indexing eq "tensor_descriptor" or 128 le @bn * 16 and @bm le 256 and @bn le 256 and 1024 le @bm * @bn * 16>
+// CHECK-NEXT: knob.require <not @load.x.indexing eq "tensor_descriptor" or 128 le @bn * 16 and @bm le 256 and @bn le 256 and 1024 le @bm * @bn * 16>
 // CHECK-NOT:  knob.require
 // CHECK:      tile.kernel @copy
 // CHECK:        %v = tile.load "x" %x[%m, %n] attributes {indexing = #index.expr<@load.x.indexing>, eviction = #index.expr<@load.x.eviction>}
