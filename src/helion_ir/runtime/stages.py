@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from helion_ir.backend_triton.compile import Compiled
     from helion_ir.backend_triton.printer import PrintedModule, TemplatePrinter
     from helion_ir.passes.pipeline import StageCallback
+    from helion_ir.passes.plan_memory.features import Features
     from helion_ir.targets import Target
 
 
@@ -31,6 +32,7 @@ class Stages:
         self.without = without
         self._templates: dict[Hashable, ModuleOp] = {}
         self._printers: dict[Hashable, TemplatePrinter] = {}
+        self._features: dict[Hashable, Features] = {}
         self._required: dict[str, tuple[Requirement, ...]] = {}
 
     @functools.cached_property
@@ -98,6 +100,16 @@ class Stages:
             if key == self._structure(self.declared_space.default()):
                 raise
             return (Requirement(lambda a: False, str(e), "lowering", tuple(sorted(self.declared_space.knobs))),)
+
+    def features(self, assignment: Assignment) -> dict[str, float]:
+        """What an assignment costs, in numbers; nothing is compiled. `Features` lists them."""
+        key = self._structure(assignment)
+        found = self._features.get(key)
+        if found is None:
+            from helion_ir.passes.plan_memory.features import Features
+
+            found = self._features[key] = Features(self.template(assignment))
+        return found(assignment)
 
     def concrete(self, assignment: Assignment) -> ModuleOp:
         """The template with every knob bound."""

@@ -4,7 +4,9 @@
 // CHECK: knob.require <@bm * 512 le @num_warps * 32640>, "registers: 32640 bytes a warp for the values that a loop carries" by "plan-memory"
 // CHECK: knob.require <[[SHARED:.*]] le 232448>, "shared memory: 232448 bytes a program" by "plan-memory"
 // CHECK: tile.kernel @matmul
-// CHECK-SAME: attributes {explicit_masks, memory = {shared = #index.expr<[[SHARED]]>, registers = #index.expr<@bm * 512>}} {
+// CHECK-SAME: memory = {shared = #index.expr<[[SHARED]]>, shared_least = #index.expr<[[SHARED]]>,
+// CHECK-SAME: registers = #index.expr<@bm * 512>,
+// CHECK-SAME: products = #index.expr<(512 ceildiv @bk) * (512 ceildiv @bm) * @bk * @bm * 256>
 builtin.module attributes {helion_ir.target = "h200"} {
   knob.declare @bm : pow2 16 to 256 = 64 in "block_sizes" by "frontend" doc "rows"
   knob.declare @bk : pow2 16 to 256 = 32 in "block_sizes" by "frontend" doc "depth"
@@ -33,7 +35,8 @@ builtin.module attributes {helion_ir.target = "h200"} {
 // What every configuration satisfies is not written.
 // CHECK-NOT:  knob.require
 // CHECK:      tile.kernel @none
-// CHECK-SAME: memory = {shared = #index.expr<0>, registers = #index.expr<0>}
+// CHECK-SAME: memory = {shared = #index.expr<0>,
+// CHECK-SAME: registers = #index.expr<@bm * 64>,
 builtin.module attributes {helion_ir.target = "h200"} {
   knob.declare @bm : pow2 16 to 64 = 64 in "block_sizes" by "frontend" doc "rows"
   tile.kernel @none (%x: !tile.ref<[512, 30], bf16, strides = [30, 1]>) names ["x"] attributes {explicit_masks} {

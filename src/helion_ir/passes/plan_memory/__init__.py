@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp, declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
-from helion_ir.index.expr import NONE, And, CeilDiv, Eq, Le, Max, Where, free_names, knob, knobs_of, scalars_of
+from helion_ir.index.expr import NONE, And, CeilDiv, Eq, Le, Where, free_names, knob, knobs_of
 from helion_ir.index.fold import fold
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.scope import bounds_of, knob_facts, physical
+from helion_ir.passes.plan_memory import traffic
+from helion_ir.passes.plan_memory.features import MEMORY
+from helion_ir.passes.plan_memory.footprint import bytes_of, elements_of, most
+from helion_ir.passes.plan_memory.liveness import VIEWS, feeds_only_products, peak, points_of
+from helion_ir.passes.plan_memory.repetition import Repetition
+from helion_ir.passes.scope import bounds_of, knob_facts
 from helion_ir.targets import Target
-
-MEMORY = "memory"
-"""The kernel's property with its planned bytes, expressions over knobs."""
 
 LARGEST_TILE = 1 << 20
 """Elements of one tile at most, Triton's TRITON_MAX_TENSOR_NUMEL."""
@@ -52,8 +54,20 @@ class PlanMemory(Pass):
         declared = {d.sym_name.data for d in declarations(op)}
         for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
             shared, registers = _shared(kernel, declared), _registers(kernel)
-            plan: dict[str, Attribute] = {"shared": expr_attr(shared), "registers": expr_attr(registers)}
-            kernel.properties[MEMORY] = DictionaryAttr(plan)
+            times = Repetition(kernel, target)
+            plan: dict[str, Expr] = {
+                "shared": shared,
+                "shared_least": shared,
+                "tensor": Integer(0),
+                "registers": peak(points_of(kernel)),
+                "loaded": traffic.loaded(kernel, times),
+                "stored": traffic.stored(kernel, times),
+                "products": traffic.products(kernel, times),
+                "arithmetic": traffic.arithmetic(kernel, times),
+                "blocks": times.blocks,
+                "programs": times.programs,
+            }
+            kernel.properties[MEMORY] = DictionaryAttr({name: expr_attr(e) for name, e in plan.items()})
             self._require(op, shared, target.shared_memory, f"shared memory: {target.shared_memory} bytes a program")
             if "num_warps" in declared and registers != 0:
                 room = _register_bytes(target)
@@ -78,24 +92,11 @@ class PlanMemory(Pass):
         module.body.block.insert_op_before(made, first)
 
 
-def _bytes(type_: Attribute) -> Expr:
-    assert isinstance(type_, TileType)
-    return _elements(type_) * (bit_width(type_.element_type) // 8)
-
-
-def _elements(type_: TileType) -> Expr:
-    out: Expr = Integer(1)
-    for d in type_.dims:
-        # What a call may shrink to one element rules nothing out.
-        out = out * (Integer(1) if scalars_of(d) else physical(d))
-    return out
-
-
 def _sizes(kernel: control.KernelOp) -> Iterator[Expr]:
     for op in kernel.walk():
         for r in op.results:
-            if isinstance(r.type, TileType) and not _elements(r.type).is_Integer:
-                yield _elements(r.type)
+            if isinstance(r.type, TileType) and not elements_of(r.type).is_Integer:
+                yield elements_of(r.type)
 
 
 def _register_bytes(target: Target) -> int:
@@ -104,7 +105,7 @@ def _register_bytes(target: Target) -> int:
 
 def _shared(kernel: control.KernelOp, declared: set[str]) -> Expr:
     """The most that any loop over dots keeps in shared memory, as a lower bound."""
-    most: Expr = Integer(0)
+    out: Expr = Integer(0)
     for loop in [op for op in kernel.walk() if isinstance(op, control.ForOp)]:
         operands = list(dict.fromkeys(_operands(loop)))
         if not operands:
@@ -112,21 +113,17 @@ def _shared(kernel: control.KernelOp, declared: set[str]) -> Expr:
         # Operands reach the matrix unit through shared memory, but the place of one may serve the next.
         need: Expr = Integer(0)
         for value in operands:
-            need = _max(need, _bytes(value.type))
+            need = most(need, bytes_of(value.type))
         copied: Expr = Integer(0)
         for value in operands:
             if _is_copied(value, loop):
-                copied = copied + _bytes(value.type)
+                copied = copied + bytes_of(value.type)
         if copied != 0:
             stages = _stages(loop.label.data, declared)
             pipelined = And(Le(Integer(2), stages), _repeats(loop, declared))
-            need = _max(need, Where(pipelined, copied * (stages - 1), Integer(0)))
-        most = _max(most, need)
-    return most
-
-
-def _max(a: Expr, b: Expr) -> Expr:
-    return b if a == 0 else a if b == 0 else Max(a, b)
+            need = most(need, Where(pipelined, copied * (stages - 1), Integer(0)))
+        out = most(out, need)
+    return out
 
 
 def _stages(label: str, declared: set[str]) -> Expr:
@@ -146,9 +143,6 @@ def _repeats(loop: control.ForOp, declared: set[str]) -> Expr:
     unroll = f"loop.{loop.label.data}.loop_unroll_factor"
     copies = Where(Eq(knob(unroll), NONE), Integer(1), knob(unroll)) if unroll in declared else Integer(1)
     return Le(2 * copies, CeilDiv(extent, loop.body.block.args[0].type.block.data))
-
-
-VIEWS = (compute.PermuteOp, compute.ReshapeOp)
 
 
 def _operands(loop: control.ForOp) -> Iterator[SSAValue]:
@@ -214,26 +208,20 @@ def _is_aligned(load: memory.LoadOp, elements: int) -> bool:
 def _loaded(kernel: control.KernelOp) -> Iterator[Expr]:
     """Bytes of each tile loaded into registers; the operands of dots may stay in shared memory."""
     for op in kernel.walk():
-        if isinstance(op, memory.LoadOp) and not all(_feeds_dot(use.operation) for use in op.result.uses):
-            size = _bytes(op.result.type)
+        if isinstance(op, memory.LoadOp) and not feeds_only_products(op.result):
+            size = bytes_of(op.result.type)
             if not size.is_Integer:
                 yield size
 
 
-def _feeds_dot(user: Operation) -> bool:
-    if isinstance(user, VIEWS):
-        return all(_feeds_dot(use.operation) for use in user.result.uses)
-    return isinstance(user, compute.DotOp)
-
-
 def _registers(kernel: control.KernelOp) -> Expr:
     """Bytes of the values that the kernel's loops carry, the most of any."""
-    most: Expr = Integer(0)
+    out: Expr = Integer(0)
     for loop in [op for op in kernel.walk() if isinstance(op, control.ForOp)]:
         carried: Expr = Integer(0)
         for value in loop.iter_args:
             if isinstance(value.type, TileType) and value.type.rank:
-                carried = carried + _bytes(value.type)
+                carried = carried + bytes_of(value.type)
         if carried != 0:
-            most = carried if most == 0 else Max(most, carried)
-    return most
+            out = most(out, carried)
+    return out
