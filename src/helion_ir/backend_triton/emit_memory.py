@@ -20,6 +20,7 @@ from helion_ir.dialects.triton.memory import (
     MakeBlockPtrOp,
     MakeDescriptorOp,
     StoreOp,
+    UndefinedOp,
 )
 from helion_ir.dialects.triton.stack import ToPointerOp
 from helion_ir.dialects.triton.types import PointerType
@@ -114,6 +115,11 @@ def emit_make_descriptor(p: KernelPrinter, op: MakeDescriptorOp) -> None:
     p.uses_descriptors = True
     shape, strides, block = view(p, op)
     p.result(op, f"tl.make_tensor_descriptor({p.operands(op)[0]}, {shape}, {strides}, {block})")
+
+
+@emitter(UndefinedOp)
+def emit_undefined(p: KernelPrinter, op: UndefinedOp) -> None:
+    p.names[op.result] = "None"  # nothing that is printed uses it
 
 
 @emitter(DescriptorLoadOp)

@@ -20,6 +20,7 @@ from helion_ir.dialects.triton.memory import (
     MakeBlockPtrOp,
     MakeDescriptorOp,
     StoreOp,
+    UndefinedOp,
 )
 from helion_ir.dialects.types import TileType
 from helion_ir.interpreter.addressing import Elements
@@ -103,6 +104,11 @@ def make_block_ptr(op: MakeBlockPtrOp, scope: Scope) -> Function:
     if len(op.offsets) != len(op.block):
         raise InterpreterError(f"{len(op.offsets)} offsets for a block of rank {len(op.block)}")
     return lambda p, *offsets: make(p, tuple(scalar(o) for o in offsets))
+
+
+@implements(UndefinedOp)
+def undefined(op: UndefinedOp, scope: Scope) -> Function:
+    return lambda: None
 
 
 @implements(MakeDescriptorOp)

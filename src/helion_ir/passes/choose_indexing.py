@@ -41,8 +41,8 @@ class ChooseIndexing(Pass):
     ```
 
     Block pointers and descriptors exist where every subscript is a range, or a scalar, and masks are exactly the
-    tensor's bounds; descriptors need 16-byte rows, an address that is a multiple of 16 and a target that has them,
-    so that of tensors whose strides only a call fixes there are none. Does not handle: descriptors made by the host. Runs after make-masks; copies of an access share its knob, since they share its site.
+    tensor's bounds; descriptors need rows of 16 bytes along some dimension, an address that is a multiple of 16 and a
+    target that has them, so that of tensors whose strides only a call fixes there are none. Does not handle: descriptors made by the host. Runs after make-masks; copies of an access share its knob, since they share its site.
     """
 
     name = "choose-indexing"
@@ -84,7 +84,8 @@ class ChooseIndexing(Pass):
     def _require(self, module: ModuleOp, access: memory.AccessOp, selector: Expr, done: set[Expr]) -> None:
         """What a descriptor asks of the block sizes."""
         assert isinstance(access.ref.type, RefType)
-        blocks = block_extents(access)
+        extents = block_extents(access)
+        blocks = [extents[i] for i in descriptor_order(access.ref.type)]
         legal = Le(Integer(8 * DESCRIPTOR_ALIGNMENT), blocks[-1] * bit_width(access.ref.type.element_type))
         whole = Integer(bit_width(access.ref.type.element_type))
         for b in blocks:
@@ -136,20 +137,35 @@ def _within(subscript: SSAValue, extent: Expr, wide: frozenset[str]) -> bool:
     return b.upper == extent or (b.whole and b.upper - b.lower == physical(b.block))
 
 
+def descriptor_order(ref: RefType) -> list[int]:
+    """The dimensions of a tensor as its descriptor has them: one of stride 1 last, the others as they are.
+
+    >>> from helion_ir.dialects.types import bf16, ref_type
+    >>> descriptor_order(ref_type((4, 64, 32), bf16, (2048, 1, 64)))
+    [0, 2, 1]
+    """
+    strides = [s.data for s in ref.strides]
+    inner = max((i for i, s in enumerate(strides) if s == 1), default=len(strides) - 1)
+    return [*(i for i in range(len(strides)) if i != inner), inner]
+
+
 def describable(op: memory.AccessOp) -> bool:
-    """Whether a descriptor may have the tensor's address and strides: the last 1, the others multiples of 16 bytes.
+    """Whether a descriptor may have the tensor's address and strides: one 1, the others multiples of 16 bytes.
 
     And whether the block can have rows of 16 bytes.
     """
     ref = op.ref.type
     assert isinstance(ref, RefType)
-    *outer, inner = [s.data for s in ref.strides]
-    if not 1 <= len(ref.shape) <= 5 or inner != 1:
+    if not 1 <= len(ref.shape) <= 5:
+        return False
+    order = descriptor_order(ref)
+    *outer, inner = [ref.strides.data[i].data for i in order]
+    if inner != 1:
         return False
     if parameter_of(op) in unaligned(op) or any(scalars_of(b) for b in block_extents(op)):
         return False
     bits, known = bit_width(ref.element_type), [fact_of(s, {}) for s in outer]
-    row = block_extents(op)[-1] * bits
+    row = block_extents(op)[order[-1]] * bits
     if row.is_Integer and int(row) < 8 * DESCRIPTOR_ALIGNMENT:
         return False
     return all(f.constant != 0 and f.divisor * bits % (8 * DESCRIPTOR_ALIGNMENT) == 0 for f in known)

@@ -17,6 +17,7 @@ from helion_ir.passes.cse import Cse
 from helion_ir.passes.dce import Dce
 from helion_ir.passes.declare_schedules import DeclareSchedules
 from helion_ir.passes.drop_unit_dims import DropUnitDims
+from helion_ir.passes.hoist_descriptors import HoistDescriptors
 from helion_ir.passes.lift_constexprs import LiftConstexprs
 from helion_ir.passes.make_masks import MakeMasks
 from helion_ir.passes.map_grid import MapGrid
@@ -49,6 +50,7 @@ LOWER: tuple[Pass, ...] = (
     SimplifyIndex(),
     Cse(),
     Dce(),
+    HoistDescriptors(),  # after dce: what nobody uses is not made; before knobs leave the text
     LiftConstexprs(),  # after simplify-index, whose facts are about knobs
     AssignNames(),
 )

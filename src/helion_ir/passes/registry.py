@@ -39,6 +39,7 @@ PASS_NAMES = (
     "simplify-index",
     "plan-memory",
     "convert-tile-to-triton",
+    "hoist-descriptors",
     "lift-constexprs",
     "assign-names",
     "materialize-config",

@@ -1,11 +1,11 @@
 // RUN: helion-ir-opt %s -p declare-schedules | filecheck %s
 // RUN: helion-ir-opt %s -p declare-schedules | filecheck %s --check-prefix=NONE
 
-// What is legal for each access: rows of 16 bytes for descriptors, unit strides inside, rectangles for either, no mask
+// What is legal for each access: rows of 16 bytes along some dimension for descriptors, rectangles for either, no mask
 // of the author's.
 // CHECK: knob.declare @load.ok.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" =
 // CHECK: knob.declare @load.odd.indexing : one_of "pointer", "block_ptr" =
-// CHECK: knob.declare @load.t.indexing : one_of "pointer", "block_ptr" =
+// CHECK: knob.declare @load.t.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" =
 // CHECK: knob.declare @load.column.indexing : one_of "pointer", "block_ptr" =
 // CHECK: knob.declare @load.half.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" =
 // CHECK: knob.declare @load.point.eviction

@@ -160,7 +160,7 @@ class MakeBlockPtrOp(MakeBlockOp):
         super().__init__(
             operands=[base, list(offsets)],
             properties={"shape": shape, "strides": strides, "block": block, "order": ints(order)},
-            result_types=[BlockPointerType(block, base.type.element_type.pointee)],  # pyright: ignore,  # pyright: ignore
+            result_types=[BlockPointerType(block, base.type.element_type.pointee)],  # pyright: ignore
         )
 
 
@@ -224,8 +224,22 @@ class MakeDescriptorOp(MakeBlockOp):
         super().__init__(
             operands=[base],
             properties={"shape": shape, "strides": strides, "block": block},
-            result_types=[DescriptorType(block, base.type.element_type.pointee)],  # pyright: ignore,  # pyright: ignore
+            result_types=[DescriptorType(block, base.type.element_type.pointee)],  # pyright: ignore
         )
+
+
+@irdl_op_definition
+class UndefinedOp(IRDLOperation):
+    """A descriptor in the configurations that use none; it prints as nothing."""
+
+    name = "triton.undefined"
+
+    result = result_def(DescriptorType)
+    traits = traits_def(Pure())
+    assembly_format = "attr-dict `:` type($result)"
+
+    def __init__(self, type_: Attribute):
+        super().__init__(result_types=[type_])
 
 
 @irdl_op_definition
@@ -280,6 +294,6 @@ class BarrierOp(IRDLOperation):
 
 
 MEMORY = [
-    AddPtrOp, LoadOp, StoreOp, AtomicOp, MakeBlockPtrOp, BlockLoadOp, BlockStoreOp, MakeDescriptorOp, DescriptorLoadOp,
-    DescriptorStoreOp, BarrierOp,
+    AddPtrOp, LoadOp, StoreOp, AtomicOp, MakeBlockPtrOp, BlockLoadOp, BlockStoreOp, MakeDescriptorOp, UndefinedOp,
+    DescriptorLoadOp, DescriptorStoreOp, BarrierOp,
 ]  # fmt: skip

@@ -13,10 +13,10 @@ from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile import memory as tile
 from helion_ir.dialects.triton import memory as triton
-from helion_ir.dialects.triton.compute import ExpandDimsOp
+from helion_ir.dialects.triton.compute import ExpandDimsOp, PermuteOp
 from helion_ir.dialects.types import RangeType, RefType, TileType, i32, i64
 from helion_ir.index.expr import operand
-from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER
+from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER, block_extents, descriptor_order
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.scope import needs_int64, physical
 
@@ -152,12 +152,30 @@ def _boundary(op: tile.AccessOp) -> list[int]:
     return [i for i, s in enumerate(op.subscripts) if s in op.mask.owner.ranges]
 
 
-def _descriptor(lower: Lowering, op: tile.AccessOp) -> tuple[SSAValue, list[SSAValue]]:
+def _descriptor(lower: Lowering, op: tile.AccessOp) -> tuple[SSAValue, list[SSAValue], list[int]]:
+    """The descriptor of a tensor, where the block lies in it, and the order in which it has the tensor's dimensions."""
     ref = op.ref.type
     assert isinstance(ref, RefType)
     offsets, block = _rectangle(lower, op)
-    made = triton.MakeDescriptorOp(lower.get(op.ref), ref.shape, ref.strides, block)
-    return lower.add(made, f"{op.site.data}.descriptor"), offsets
+    order = descriptor_order(ref)
+    shape, strides, extents = (ArrayAttr([a.data[i] for i in order]) for a in (ref.shape, ref.strides, block))
+    made = triton.MakeDescriptorOp(lower.get(op.ref), shape, strides, extents)
+    return lower.add(made, f"{op.site.data}.descriptor"), [offsets[i] for i in order], order
+
+
+def _by_memory(op: tile.AccessOp, order: Sequence[int]) -> tuple[list[Expr], list[int]]:
+    """Extents of the block's dimensions that are ranges, in the descriptor's order, and where each comes in the access.
+
+    Those of one element go before anything is transposed: Triton's matrix units read a transposed matrix where it
+    lies, but not one of higher rank.
+    """
+    extents = block_extents(op)
+    ranges = [i for i in order if isinstance(op.subscripts[i].type, RangeType)]
+    return [extents[i] for i in ranges], [sorted(ranges).index(i) for i in ranges]
+
+
+def _permute(lower: Lowering, value: SSAValue, order: Sequence[int]) -> SSAValue:
+    return value if list(order) == sorted(order) else lower.add(PermuteOp(value, order))
 
 
 # ---- the ops ------------------------------------------------------------------------------------------------------------
@@ -179,8 +197,11 @@ def load(lower: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
         return [lower.reshape(made, dims)]
 
     def by_descriptor() -> Sequence[SSAValue]:
-        descriptor, offsets = _descriptor(lower, op)
-        return [lower.reshape(lower.add(triton.DescriptorLoadOp(descriptor, offsets), hint), dims)]
+        descriptor, offsets, order = _descriptor(lower, op)
+        made = lower.add(triton.DescriptorLoadOp(descriptor, offsets), hint)
+        extents, places = _by_memory(op, order)
+        made = lower.reshape(made, extents)
+        return [lower.reshape(_permute(lower, made, [places.index(i) for i in range(len(places))]), dims)]
 
     ways = {POINTER: by_pointer, BLOCK_POINTER: by_block, DESCRIPTOR: by_descriptor}
     return addressed(lower, op, ways, types, hint)
@@ -202,8 +223,10 @@ def store(lower: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
         return ()
 
     def by_descriptor() -> Sequence[SSAValue]:
-        descriptor, offsets = _descriptor(lower, op)
-        value = lower.reshape(lower.get(op.value), [e.data for e in descriptor.type.shape])  # pyright: ignore
+        descriptor, offsets, order = _descriptor(lower, op)
+        extents, places = _by_memory(op, order)
+        value = lower.reshape(lower.get(op.value), [extents[places.index(i)] for i in range(len(places))])
+        value = lower.reshape(_permute(lower, value, places), [e.data for e in descriptor.type.shape])  # pyright: ignore
         lower.add(triton.DescriptorStoreOp(descriptor, offsets, value))
         return ()
 

@@ -33,6 +33,8 @@ builtin.module {
   // CHECK-NEXT: triton.block_store %bp, %bl boundary <> : !triton.block_ptr<[@m, 64], f32>, !tile.tile<[@m, 64], f32>
   %d = triton.make_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
   // CHECK-NEXT: %d = triton.make_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
+  %u = triton.undefined : !triton.descriptor<[@m, 64], f32>
+  // CHECK-NEXT: %u = triton.undefined : !triton.descriptor<[@m, 64], f32>
   %dl = triton.descriptor_load %d[%i, %i] : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>] -> !tile.tile<[@m, 64], f32>
   // CHECK-NEXT: %dl = triton.descriptor_load %d[%i, %i] : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>] -> !tile.tile<[@m, 64], f32>
   triton.descriptor_store %d[%i, %i], %dl : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>], !tile.tile<[@m, 64], f32>
