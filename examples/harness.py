@@ -2,75 +2,18 @@
 
 import argparse
 import contextlib
-import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-Args = tuple[Any, ...]
+from examples.compare import WrongResult, compare, leaves, unit
+from examples.gradients import Autograd
+from examples.inputs import Args, Case, Inputs
 
-FLOAT32_EPS = torch.finfo(torch.float32).eps
-TF32_EPS = 2.0**-10
-"""Spacing of TF32 at 1, the type in which a GPU multiplies float32 matrices unless told otherwise."""
-
-
-class Inputs:
-    """Random inputs of one case, made on the device: the same numbers for the same seed on the same device.
-
-    >>> Inputs("cpu").normal(2, 3, dtype=torch.bfloat16).shape
-    torch.Size([2, 3])
-    """
-
-    def __init__(self, device: str | torch.device, seed: int = 0) -> None:
-        self.device = torch.device(device)
-        self._generator = torch.Generator(self.device).manual_seed(seed)
-
-    def normal(self, *shape: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> torch.Tensor:
-        """Normally distributed values: no zeros, so an element that was never written shows."""
-        values = torch.randn(shape, generator=self._generator, dtype=torch.float32, device=self.device)
-        return (values * scale if scale != 1.0 else values).to(dtype)
-
-    def integers(self, high: int, *shape: int, dtype: torch.dtype = torch.int64) -> torch.Tensor:
-        """Integers from 0 to `high - 1`."""
-        return torch.randint(high, shape, generator=self._generator, device=self.device).to(dtype)
-
-    def offsets(self, lengths: Sequence[int]) -> torch.Tensor:
-        """Where each of the sequences of the given lengths begins in their concatenation, and the total (int32)."""
-        starts = [0]
-        for length in lengths:
-            starts.append(starts[-1] + length)
-        return torch.tensor(starts, dtype=torch.int32, device=self.device)
-
-
-class Shapes(Inputs):
-    """Inputs of the right shapes with nothing written into them: for compiling, where the values play no part."""
-
-    def normal(self, *shape: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> torch.Tensor:
-        """A tensor whose memory is reserved and, on the CPU, never touched."""
-        return torch.empty(shape, dtype=dtype, device=self.device)
-
-
-class WrongResult(AssertionError):
-    """A kernel ran and computed something else than its reference."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One set of arguments of a kernel, by name."""
-
-    name: str
-    build: Callable[[Inputs], Args]
-
-    def args(self, device: str | torch.device = "cpu", seed: int = 0) -> Args:
-        """The arguments, made afresh on `device`."""
-        return self.build(Inputs(device, seed))
-
-    def blank(self) -> Args:
-        """CPU arguments to compile for, their contents undefined."""
-        return self.build(Shapes("cpu"))
+__all__ = ["Args", "Autograd", "Case", "Example", "Inputs", "WrongResult", "main", "milliseconds", "poisoned"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +30,8 @@ class Example:
         bench: inputs of realistic size.
         terms: how many numbers the longest sum behind one result adds up; the tolerance grows with its root.
         products: how many matrix products follow one another; on a GPU each multiplies float32 in TF32.
+        narrow: a dtype narrower than the results' that the kernel rounds to on the way, by its nature.
+        autograd: the kernel inside a `torch.autograd.Function`, where it has a backward.
     """
 
     name: str
@@ -97,6 +42,8 @@ class Example:
     bench: tuple[Case, ...]
     terms: Callable[..., int] = field(default=lambda *args: 1)
     products: int = 0
+    narrow: torch.dtype | None = None
+    autograd: Autograd | None = None
 
     def case(self, name: str) -> Case:
         """The case or benchmark input of that name; raises `KeyError`."""
@@ -113,10 +60,8 @@ class Example:
     def unit(self, dtype: torch.dtype, args: Args) -> float:
         """The relative error to expect of a result of `dtype`: its rounding, and that of the sums behind it."""
         on_gpu = any(isinstance(arg, torch.Tensor) and arg.is_cuda for arg in args)
-        rounding = torch.finfo(dtype).eps
-        if on_gpu and dtype == torch.float32:
-            rounding = max(rounding, self.products * TF32_EPS)
-        return rounding + 4 * FLOAT32_EPS * math.sqrt(self.terms(*args))
+        expected = unit(dtype, self.terms(*args), self.products if on_gpu else 0)
+        return expected if self.narrow is None else expected + torch.finfo(self.narrow).eps
 
     def check(self, actual: Any, args: Args, expected: Any = None) -> float:
         """Compare what a kernel returned with the reference.
@@ -134,50 +79,14 @@ class Example:
         """
         if expected is None:
             expected = self.reference(*args)
-        actual_list, expected_list = _results(actual), _results(expected)
+        actual_list, expected_list = leaves(actual), leaves(expected)
         if len(actual_list) != len(expected_list):
             raise WrongResult(f"{self.name}: {len(actual_list)} results where {len(expected_list)} are expected")
         errors = [0.0]
         for position, (got, want) in enumerate(zip(actual_list, expected_list)):
-            errors.append(self._check_one(f"{self.name}, result {position}", got, want, args))
+            allowed = self.unit(want.dtype, args) if want.dtype.is_floating_point else 0.0
+            errors.append(compare(f"{self.name}, result {position}", got, want, allowed))
         return max(errors)
-
-    def _check_one(self, what: str, got: Any, want: torch.Tensor, args: Args) -> float:
-        if not isinstance(got, torch.Tensor):
-            raise WrongResult(f"{what}: a tensor is expected, not {type(got).__name__}")
-        if got.shape != want.shape or got.dtype != want.dtype:
-            raise WrongResult(
-                f"{what}: {tuple(got.shape)} {got.dtype} where {tuple(want.shape)} {want.dtype} is expected"
-            )
-        if want.numel() == 0:
-            return 0.0
-        if not want.dtype.is_floating_point:
-            if not torch.equal(got.to(want.device), want):
-                raise WrongResult(f"{what}: integers differ")
-            return 0.0
-        unit = self.unit(want.dtype, args)
-        got64, want64 = got.to(torch.float64), want.to(device=got.device, dtype=torch.float64)
-        rms = want64.square().mean().sqrt()
-        difference = (got64 - want64).abs()
-        # A NaN compares false, so it is counted among the wrong elements.
-        wrong = ~(difference <= 4 * unit * (want64.abs() + rms))
-        if wrong.any():
-            worst = int(torch.where(wrong, difference.nan_to_num(math.inf), -1.0).argmax())
-            place = tuple(int(i) for i in torch.unravel_index(torch.tensor(worst), got.shape))
-            raise WrongResult(
-                f"{what}: {int(wrong.sum())} of {wrong.numel()} elements are off, the worst at {place}: "
-                f"{got64.flatten()[worst]:.6g} where {want64.flatten()[worst]:.6g} is expected (unit {unit:.2g})"
-            )
-        error = float(difference.norm() / want64.norm())
-        if not error <= unit:
-            raise WrongResult(f"{what}: relative error {error:.3g} is over {unit:.3g}")
-        return error
-
-
-def _results(value: Any) -> list[Any]:
-    if isinstance(value, (tuple, list)):
-        return [leaf for item in value for leaf in _results(item)]
-    return [] if value is None else [value]
 
 
 @contextlib.contextmanager
@@ -248,6 +157,10 @@ def main(*examples: Example) -> None:
                 result = example.kernel(*args)
             error = example.check(result, args, expected)
             print(f"{example.name:24} {case.name:16} ok, relative error {error:.2g}", flush=True)
+        if example.autograd is not None:
+            for case in example.autograd.cases:
+                error = example.autograd.check(example.name, case.args("cuda" if gpu else "cpu"))
+                print(f"{example.name:24} {case.name:16} gradients ok, relative error {error:.2g}", flush=True)
         if gpu and not options.check_only:
             for case in example.bench:
                 times = time_on_gpu(example, case)

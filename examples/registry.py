@@ -13,8 +13,12 @@ FILES: dict[str, str] = {
     "softmax": "softmax",
     "softmax_two_reductions": "softmax",
     "softmax_online": "softmax",
+    "batch_softmax": "batch_softmax",
+    "batch_softmax_backward": "batch_softmax",
     "layer_norm": "layer_norm",
+    "layer_norm_backward": "layer_norm_backward",
     "rms_norm": "rms_norm",
+    "rms_norm_backward": "rms_norm_backward",
     "cross_entropy": "cross_entropy",
     "embedding": "embedding",
     "matmul": "matmul",
@@ -22,10 +26,39 @@ FILES: dict[str, str] = {
     "bmm": "bmm",
     "matmul_split_k": "matmul_split_k",
     "attention": "attention",
+    "attention_causal": "attention_causal",
+    "attention_gqa": "attention_gqa",
+    "attention_biased": "attention_biased",
+    "attention_flex": "attention_flex",
+    "attention_jagged": "attention_jagged",
+    "attention_fp8": "attention_fp8",
     "jagged_mean": "jagged_mean",
     "jagged_mean_tiled": "jagged_mean",
 }
 """The file under `examples/` that holds the example of each name, simplest first."""
+
+CORE = (
+    "vector_add",
+    "exp",
+    "swiglu",
+    "geglu",
+    "row_sum",
+    "softmax",
+    "softmax_two_reductions",
+    "softmax_online",
+    "layer_norm",
+    "rms_norm",
+    "cross_entropy",
+    "embedding",
+    "matmul",
+    "matmul_bias_gelu",
+    "bmm",
+    "matmul_split_k",
+    "attention",
+    "jagged_mean",
+    "jagged_mean_tiled",
+)
+"""One or two of each kind of kernel: these go through every stage of the compiler in the tests, the others once."""
 
 
 def names() -> list[str]:

@@ -150,7 +150,7 @@ def shown_knobs() -> list[Shown]:
     from helion_ir.dialects.knob import declarations
 
     found: dict[str, Shown] = {}
-    names = [*FIRST_EXAMPLES, *(n for n in registry.names() if n not in FIRST_EXAMPLES)]
+    names = [*FIRST_EXAMPLES, *(n for n in registry.CORE if n not in FIRST_EXAMPLES)]
     bound = {n: (e := registry.load(n)).kernel.bind(e.cases[0].blank()) for n in names}
     for target in TARGETS:
         for name in names:

@@ -11,17 +11,20 @@ from typing import Any
 import pytest
 import torch
 from examples import registry
-from examples.harness import Args, Example, poisoned
+from examples.compare import leaves
+from examples.harness import Args, Autograd, Case, Example, poisoned
 
 ROOT = Path(__file__).parents[2]
 
-ALL = [
-    pytest.param(name, case.name, id=f"{name}-{case.name}")
-    for name in registry.names()
-    for case in registry.load(name).cases
-]
+FULL = os.environ.get("HELION_IR_FULL") == "1"
+"""Every example like those of `registry.CORE`: about ten minutes."""
 
-FIRST = [pytest.param(name, registry.load(name).cases[0].name, id=name) for name in registry.names()]
+CORE = registry.names() if FULL else list(registry.CORE)
+OTHERS = [name for name in registry.names() if name not in CORE]
+
+ALL = [pytest.param(name, case.name, id=f"{name}-{case.name}") for name in CORE for case in registry.load(name).cases]
+FIRST = [pytest.param(name, registry.load(name).cases[0].name, id=name) for name in CORE]
+ONCE = [pytest.param(name, registry.load(name).cases[0].name, id=name) for name in OTHERS]
 
 
 @functools.lru_cache(maxsize=8)
@@ -63,6 +66,13 @@ def test_called_on_cpu(name: str, case_name: str) -> None:
     example.check(actual, args, expected)
 
 
+@pytest.mark.parametrize(("name", "case_name"), ONCE)
+def test_called_and_last_stage(name: str, case_name: str) -> None:
+    """An example that is not of the core, on one case: as tiles, and what is printed as Triton."""
+    test_called_on_cpu(name, case_name)
+    test_last_stage(name, case_name)
+
+
 @pytest.mark.parametrize(("name", "case_name"), ALL)
 def test_tile_level_in_default_blocks(name: str, case_name: str) -> None:
     """The frontend's module, run with the blocks of the default configuration: many programs, partial tiles."""
@@ -74,10 +84,11 @@ def test_tile_level_in_default_blocks(name: str, case_name: str) -> None:
 @pytest.mark.parametrize(("name", "case_name"), ALL)
 def test_last_stage(name: str, case_name: str) -> None:
     """What is printed as Triton, run in the interpreter of the triton dialect."""
+    from helion_ir.dialects.context import module_text
+
     bound = prepared(name, case_name)[3]
     assignment = bound.config_space.encode(bound.config_spec.default_config())
-    stage, text = stages(name, case_name)[-1]
-    run_text(name, case_name, stage, text, assignment)
+    run_text(name, case_name, "the last pass", module_text(bound.lowering.concrete(assignment)), assignment)
 
 
 @pytest.mark.parametrize(("name", "case_name"), FIRST)
@@ -137,14 +148,15 @@ RUN_TRITON = """
 import sys
 from examples import registry
 from examples.harness import poisoned, run_in_triton_interpreter
-example = registry.load(sys.argv[1])
-for name in sys.argv[2:]:
-    args = example.case(name).args()
+for word in sys.argv[1:]:
+    name, case = word.split("/")
+    example = registry.load(name)
+    args = example.case(case).args()
     expected = example.reference(*args)
     with poisoned():
         actual = run_in_triton_interpreter(example, args)
     example.check(actual, args, expected)
-    print("checked", name)
+    print("checked", word, flush=True)
 """
 
 
@@ -154,42 +166,88 @@ def version(package: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-@pytest.mark.skipif(
+def in_triton_interpreter(words: list[str]) -> None:
+    """Run examples, given as name/case, in a process where Triton's interpreter is switched on from the start."""
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_TRITON, *words], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, f"{done.stdout[-200:]}\n{done.stderr[-3000:]}"
+    assert done.stdout.split() == [part for word in words for part in ("checked", word)]
+
+
+def suited(name: str) -> list[str]:
+    """The cases of an example that Triton's interpreter can run."""
+    example = registry.load(name)
+    return [f"{name}/{case.name}" for case in example.cases if example.suits_triton_interpreter(case)]
+
+
+needs_interpreter = pytest.mark.skipif(
     version("triton") < (3, 7) and version("numpy") >= (2, 4),
     reason="Triton's interpreter before 3.7 makes numbers of one-element arrays, which NumPy 2.4 forbids",
 )
-@pytest.mark.parametrize("name", registry.names())
+
+
+@needs_interpreter
+@pytest.mark.parametrize("name", CORE)
 def test_printed_triton_in_its_interpreter(name: str) -> None:
-    """The printed program, run by Triton's own interpreter, in a process where that is switched on from the start."""
-    example = registry.load(name)
-    cases = [case.name for case in example.cases if example.suits_triton_interpreter(case)]
-    assert cases, f"{name} has no case that Triton's interpreter can run"
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_TRITON, name, *cases], env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [word for case in cases for word in ("checked", case)]
+    """The printed program, run by Triton's own interpreter on every case it can run."""
+    words = suited(name)
+    assert words, f"{name} has no case that Triton's interpreter can run"
+    in_triton_interpreter(words)
+
+
+@needs_interpreter
+@pytest.mark.parametrize("first", range(0, len(OTHERS), 12))
+def test_others_in_the_triton_interpreter(first: int) -> None:
+    """The other examples, one case each and a dozen to a process."""
+    in_triton_interpreter([word for name in OTHERS[first : first + 12] for word in suited(name)[:1]])
 
 
 def test_registry_is_complete() -> None:
     """Every example file is registered, and every name finds its example."""
-    files = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"__init__", "__main__", "harness", "registry"}
+    parts = {"__init__", "__main__", "compare", "gradients", "harness", "inputs", "registry"}
+    files = {path.stem for path in (ROOT / "examples").glob("*.py")} - parts
     assert set(registry.FILES.values()) == files
     assert [example.name for example in registry.load_all()] == registry.names()
+    assert set(registry.CORE) <= set(registry.names())
 
 
 @pytest.mark.parametrize("name", registry.names())
 def test_baseline_is_the_same_function(name: str) -> None:
     """What timings are compared with computes what the reference does, up to its own rounding."""
     example = registry.load(name)
-    for case in example.cases:
+    for case in example.cases[: None if name in CORE else 1]:
         args = case.args()
-        actual, expected = example.eager(*args), example.reference(*args)
-        want = expected[0] if isinstance(expected, tuple) else expected
-        assert actual.shape == want.shape
-        limit = torch.finfo(want.dtype).eps + 1e-5
-        assert (actual.double() - want.double()).norm() <= limit * want.double().norm(), case.name
+        actual, expected = leaves(example.eager(*args)), leaves(example.reference(*args))
+        for got, want in zip(actual, expected):
+            assert got.shape == want.shape
+            if want.dtype.is_floating_point:
+                limit = example.unit(want.dtype, args) + 1e-5
+                assert (got.double() - want.double()).norm() <= limit * want.double().norm(), case.name
+            else:
+                assert torch.equal(got.to(want.dtype), want), case.name
+
+
+DIFFERENTIABLE = [name for name in registry.names() if registry.load(name).autograd is not None]
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradients(name: str) -> None:
+    """A kernel in its `torch.autograd.Function`: results and gradients are those of PyTorch in float64."""
+    autograd = registry.load(name).autograd
+    assert autograd is not None
+    for case in autograd.cases[: None if FULL else 1]:
+        autograd.check(name, case.args())
+
+
+def test_gradients_see_what_is_wrong() -> None:
+    """A gradient that is off, or swapped with another, is named."""
+    case = Case("pair", lambda rng: (rng.normal(7), rng.normal(7)))
+    Autograd(lambda x, y: x * y.sin(), lambda x, y: x * y.sin(), (case,)).check("f", case.args())
+    for wrong in (lambda x, y: x * y.detach().sin() + y * 0, lambda x, y: y * x.sin(), lambda x, y: x.detach() + x):
+        with pytest.raises((AssertionError, RuntimeError)):
+            Autograd(wrong, lambda x, y: x * y.sin(), (case,)).check("f", case.args())
 
 
 def test_check_sees_what_is_wrong() -> None:
