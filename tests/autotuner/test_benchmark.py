@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from helion_ir.autotuner.author_names import AuthorNames
-from helion_ir.autotuner.benchmark import InlineBenchmark, Inputs, IsolatedBenchmark, user_measure
+from helion_ir.autotuner.benchmark import InlineBenchmark, Inputs, IsolatedBenchmark, run_all, user_measure
 from helion_ir.autotuner.measure import Effort, Restorer, host_milliseconds
 from helion_ir.autotuner.reference import Expectation, Tolerance
 
@@ -56,7 +56,7 @@ def test_each_failure_is_a_row(isolated: IsolatedBenchmark, tmp_path: Path) -> N
     names = ["good", "factor", "segfault", "good", "raises", "hang", "unwritten", "not_added", "spoils_input", "good"]
     (tmp_path / "syntax.py").write_text("def scale(:\n")
     jobs = [job(tmp_path, n) for n in names] + [{"path": str(tmp_path / "syntax.py"), "function": "scale"}]
-    answers: dict[int, Mapping[str, Any]] = {i: a for i, a, _ in isolated.run(jobs)}
+    answers: dict[int, Mapping[str, Any]] = {i: a for i, a, _ in run_all(isolated, jobs)}
     stages = [answers[i]["stage"] for i in range(len(jobs))]
     assert stages == ["ok", "wrong", "crash", "ok", "run", "timeout", "wrong", "wrong", "wrong", "ok", "compile"]
     assert answers[0]["milliseconds"] == 0.25
@@ -80,7 +80,7 @@ def test_an_expectation_taken_from_a_configuration_survives_its_process(tmp_path
             job(tmp_path, "factor"),
             job(tmp_path, "good"),
         ]
-        stages = [a["stage"] for _, a, _ in benchmark.run(jobs)]
+        stages = [a["stage"] for _, a, _ in run_all(benchmark, jobs)]
     finally:
         benchmark.close()
     assert stages == ["ok", "crash", "wrong", "ok"]
@@ -111,7 +111,7 @@ def scale(x, total):
         jobs.append({"path": str(tmp_path / f"{name}.py"), "function": "scale"})
     benchmark = IsolatedBenchmark(inputs(), tmp_path, limit=60.0, environment={"TRITON_INTERPRET": "1"})
     try:
-        answers = [a for _, a, _ in benchmark.run(jobs)]
+        answers = [a for _, a, _ in run_all(benchmark, jobs)]
     finally:
         benchmark.close()
     assert [a["stage"] for a in answers] == ["ok", "wrong"], answers
@@ -121,7 +121,7 @@ def scale(x, total):
 def test_inline_leaves_the_callers_tensors_alone(tmp_path: Path) -> None:
     given = inputs()
     benchmark = InlineBenchmark(given)
-    answers = [a for _, a, _ in benchmark.run([job(tmp_path, n) for n in ("good", "factor", "raises", "good")])]
+    answers = [a for _, a, _ in run_all(benchmark, [job(tmp_path, n) for n in ("good", "factor", "raises", "good")])]
     assert [a["stage"] for a in answers] == ["ok", "wrong", "run", "ok"]
     assert torch.equal(given.args[0], X) and torch.equal(given.args[1], SUM)
 
@@ -131,14 +131,14 @@ def test_a_check_of_the_authors(tmp_path: Path) -> None:
         assert (actual / expected).std() < 1e-3, "not a multiple"
 
     benchmark = InlineBenchmark(inputs(), check=check)
-    answers = [a for _, a, _ in benchmark.run([job(tmp_path, n) for n in ("factor", "total += x; return x * x")])]
+    answers = [a for _, a, _ in run_all(benchmark, [job(tmp_path, n) for n in ("factor", "total += x; return x * x")])]
     assert answers[0]["stage"] == "ok"
     assert answers[1]["stage"] == "wrong" and "not a multiple" in answers[1]["reason"]
 
 
 def test_no_check(tmp_path: Path) -> None:
     benchmark = InlineBenchmark(Inputs((X, SUM), Expectation(3 * X), Tolerance(), accuracy_check=False))
-    assert [a["stage"] for _, a, _ in benchmark.run([job(tmp_path, "factor")])] == ["ok"]
+    assert [a["stage"] for _, a, _ in run_all(benchmark, [job(tmp_path, "factor")])] == ["ok"]
 
 
 def test_user_measure() -> None:
@@ -176,7 +176,7 @@ def test_worker_imports_no_compiler(tmp_path: Path) -> None:
     probe = "import sys; total += x; assert not any(m in sys.modules for m in ('xdsl', 'sympy')), 'heavy'; return 3 * x"
     benchmark = IsolatedBenchmark(inputs(), tmp_path, limit=20.0)
     try:
-        answers = [a for _, a, _ in benchmark.run([job(tmp_path, probe)])] if os.name == "posix" else []
+        answers = [a for _, a, _ in run_all(benchmark, [job(tmp_path, probe)])] if os.name == "posix" else []
     finally:
         benchmark.close()
     assert answers[0]["stage"] == "ok", answers
@@ -193,7 +193,7 @@ def test_names_of_the_authors_module(tmp_path: Path) -> None:
     (tmp_path / "scale.py").write_text(text)
     benchmark = IsolatedBenchmark(replace(inputs(), names=names), tmp_path, limit=20.0)
     try:
-        answers = [a for _, a, _ in benchmark.run([{"path": str(tmp_path / "scale.py"), "function": "scale"}])]
+        answers = [a for _, a, _ in run_all(benchmark, [{"path": str(tmp_path / "scale.py"), "function": "scale"}])]
     finally:
         benchmark.close()
     assert answers[0]["stage"] == "ok", answers

@@ -99,7 +99,8 @@ def test_triton_compiles_what_would_be_launched(tmp_path: Path) -> None:
         answers = {i: a for i, a, _ in pool.run(jobs)}
     finally:
         pool.close()
-    assert answers[0] == {"stage": "ok"}
+    needs = {"shared_memory": 0, "registers": 14, "spilled": 0, "tensor_memory": 0}
+    assert answers[0] == {"stage": "ok", "resources": needs}
     assert answers[1]["stage"] == "compile" and "power of 2" in answers[1]["reason"]
     assert answers[2]["stage"] == "compile" and answers[2]["reason"].startswith("out of shared memory: needs ")
     assert answers[3]["stage"] == "unknown"
@@ -115,5 +116,5 @@ def test_triton_compiles_what_would_be_launched(tmp_path: Path) -> None:
         replies = list(again.run([file(tmp_path, "copy", KERNEL.replace("BLOCK", "128"), "add")]))
     finally:
         again.close()
-    assert replies[0][1] == {"stage": "ok"}
+    assert replies[0][1] == {"stage": "ok", "resources": needs}
     assert sorted(p.name for p in cache.iterdir()) == before

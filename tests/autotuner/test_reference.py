@@ -107,7 +107,7 @@ def test_expectation_round_trip(tmp_path: object) -> None:
     [
         (SimpleNamespace(autotune_baseline_fn=lambda x: x * 5.0), 4, "autotune_baseline_fn"),
         (SimpleNamespace(), 4, "the interpreter"),
-        (SimpleNamespace(), 1 << 22, "the default configuration"),
+        (SimpleNamespace(), 1 << 22, ""),
     ],
 )
 def test_where_the_reference_comes_from(settings: object, size: int, origin: str) -> None:

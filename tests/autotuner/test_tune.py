@@ -23,8 +23,9 @@ from helion_ir import exc
 from helion_ir.autotuner import Config, tune
 from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.progress import Reporter
-from helion_ir.autotuner.protocol import Candidate, Measurement
+from helion_ir.autotuner.protocol import Candidate, Measurement, Source
 from helion_ir.autotuner.store import MemoryStore, SqliteStore
+from helion_ir.autotuner.timeline import Timeline
 from helion_ir.targets import get_target
 
 ARGS = (torch.linspace(-1.0, 2.0, 64),)
@@ -223,16 +224,17 @@ class Scripted:
         self.rows = 0
         self.closed = False
 
-    def submit(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
-        for c in candidates:
-            if self.rows >= self.interrupt_after:
-                raise KeyboardInterrupt
-            if deadline is not None and time.monotonic() >= deadline:
-                return
-            time.sleep(self.slow)
-            self.rows += 1
-            noise = self.noise.get(c.assignment["tile_m.block_size"], 0.0)  # pyright: ignore
-            yield Measurement(c.assignment, cost_of(dict(c.assignment)) + noise)
+    def stream(self, source: Source, *, deadline: float | None = None) -> Iterator[Measurement]:
+        while asked := source(3):
+            for c in asked:
+                if self.rows >= self.interrupt_after:
+                    raise KeyboardInterrupt
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+                time.sleep(self.slow)
+                self.rows += 1
+                noise = self.noise.get(c.assignment["tile_m.block_size"], 0.0)  # pyright: ignore
+                yield Measurement(c.assignment, cost_of(dict(c.assignment)) + noise)
 
     def remeasure(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
         for c in candidates:
@@ -304,12 +306,22 @@ def test_summary_of_failures() -> None:
     for m in (row, replace(row, milliseconds=0.25), *[Measurement({"a": 2}, None, "wrong", "[bold] off")] * 3):
         report.row(m)
     report.row(Measurement({"a": 3}, None, "rejected", "filter"))
-    report.summary("@helion.kernel(config=…)", report.best, {"compile": 1.25})
+    timeline = Timeline()
+    for worker in (1, 2):
+        timeline.add("compile", 0.0, 1.25, f"compiler {worker}")
+    report.summary("@helion.kernel(config=…)", report.best, timeline)
     text = stream.getvalue()
-    for part in ("5 in ", "3: 3 × [bold] off", "1: filter", "compile 1.2", "0.2500 ms", "@helion.kernel(config=…)"):
+    for part in (
+        "5 in ",
+        "3: 3 × [bold] off",
+        "1: filter",
+        "compile 1.2 (2.5 of processes)",
+        "0.2500 ms",
+        "@helion.kernel(config=…)",
+    ):
         assert part in text, (part, text)
     quiet = io.StringIO()
     silent = Reporter("rows", level=0, stream=quiet)
     silent.say("x")
-    silent.summary("d", None, {})
+    silent.summary("d", None, Timeline())
     assert quiet.getvalue() == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,18 +23,15 @@ def pool() -> Iterator[WorkerPool]:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ends, all of its threads: until then it cannot be waited for, though it may be a zombie."""
-    for _ in range(100):
-        try:
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                return True
-        except ChildProcessError:  # no child of this process, or waited for already
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return True
-        time.sleep(0.05)
-    return False
+    """Whether a process ends, all of its threads, waited for or not."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], 5.0)[0])
+    finally:
+        os.close(descriptor)
 
 
 def test_answers_every_request_in_two_processes_that_stay(pool: WorkerPool) -> None:

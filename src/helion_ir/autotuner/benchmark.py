@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from helion_ir.autotuner.author_names import AuthorNames
-from helion_ir.autotuner.worker_process import Reply, WorkerPool
+from helion_ir.autotuner.worker_process import Reply, WorkerPool, wait
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.reference import Expectation, Tolerance
@@ -20,13 +21,44 @@ WORKER = "helion_ir.autotuner.benchmark_worker"
 class Benchmark(Protocol):
     """Tries printed modules; see `trial.Trials.run` for jobs and answers."""
 
-    def run(
-        self, jobs: Sequence[Mapping[str, Any]], *, deadline: float | None = None
-    ) -> Iterator[tuple[int, Mapping[str, Any], float]]:
-        """`(index, answer, seconds)` of each job, in order as far as they get before `deadline`."""
+    @property
+    def pools(self) -> Sequence[WorkerPool]:
+        """What to wait for; none where `collect` itself does the work."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """Jobs that may be submitted now without waiting in a queue for long."""
+        ...
+
+    @property
+    def outstanding(self) -> int: ...
+
+    def start(self) -> None:
+        """Get ready for the first job."""
+        ...
+
+    def submit(self, job: Mapping[str, Any], *, limit: float | None = None) -> int:
+        """Queue a job; gives the ticket under which `collect` answers it."""
+        ...
+
+    def collect(self) -> list[tuple[int, Reply]]:
+        """What has ended since; the value of each reply has a stage, "timeout" and "crash" among them."""
         ...
 
     def close(self) -> None: ...
+
+
+def run_all(
+    benchmark: Benchmark, jobs: Sequence[Mapping[str, Any]], *, deadline: float | None = None
+) -> Iterator[tuple[int, Mapping[str, Any], float]]:
+    """`(index, answer, seconds)` of each job, as far as they get before `deadline`."""
+    left = {benchmark.submit(job): i for i, job in enumerate(jobs)}
+    while left and not (deadline is not None and time.monotonic() >= deadline):
+        wait(benchmark.pools, deadline)
+        for ticket, reply in benchmark.collect():
+            if ticket in left:
+                yield left.pop(ticket), reply.value, reply.seconds
 
 
 @dataclass(frozen=True)
@@ -38,6 +70,10 @@ class Inputs:
     tolerance: Tolerance
     accuracy_check: bool = True
     names: AuthorNames = AuthorNames()
+    device: int | None = None
+    """The index of the device that they are on, if they are on one."""
+    interprets: bool = False
+    """Whether the first job will be to find the expectation by interpreting."""
 
 
 class IsolatedBenchmark:
@@ -57,6 +93,7 @@ class IsolatedBenchmark:
         setup_seconds: float = 180.0,
         measure: str | None = None,
         environment: Mapping[str, str] | None = None,
+        workers: int = 1,
     ):
         import torch
 
@@ -68,7 +105,8 @@ class IsolatedBenchmark:
             inputs.expectation.save(str(expectation))
         self._pool = WorkerPool(
             WORKER,
-            1,
+            workers,
+            depth=2,
             setup={
                 "arguments": str(arguments),
                 "expectation": str(expectation),
@@ -77,6 +115,8 @@ class IsolatedBenchmark:
                 "rtol": inputs.tolerance.rtol,
                 "accuracy_check": inputs.accuracy_check,
                 "measure": measure,
+                "device": inputs.device,
+                "interprets": inputs.interprets,
             },
             setup_seconds=setup_seconds,
             environment=environment,
@@ -86,20 +126,33 @@ class IsolatedBenchmark:
     def processes_started(self) -> int:
         return self._pool.started
 
-    def run(
-        self, jobs: Sequence[Mapping[str, Any]], *, deadline: float | None = None
-    ) -> Iterator[tuple[int, Mapping[str, Any], float]]:
-        for index, reply in self._pool.run(jobs, self.limit, deadline=deadline):
-            yield index, _answer(reply), reply.seconds
+    @property
+    def pools(self) -> Sequence[WorkerPool]:
+        return [self._pool]
+
+    @property
+    def room(self) -> int:
+        return self._pool.depth * self._pool.size - self._pool.outstanding
+
+    @property
+    def outstanding(self) -> int:
+        return self._pool.outstanding
+
+    def start(self) -> None:
+        self._pool.start(1)
+
+    def submit(self, job: Mapping[str, Any], *, limit: float | None = None) -> int:
+        return self._pool.submit(job, limit or self.limit)
+
+    def collect(self) -> list[tuple[int, Reply]]:
+        return [(ticket, _answered(reply)) for ticket, reply in self._pool.collect()]
 
     def close(self) -> None:
         self._pool.close()
 
 
-def _answer(reply: Reply) -> Mapping[str, Any]:
-    if reply.outcome == "done":
-        return reply.value
-    return {"stage": reply.outcome, "reason": reply.detail}
+def _answered(reply: Reply) -> Reply:
+    return reply if reply.outcome == "done" else replace(reply, value={"stage": reply.outcome, "reason": reply.detail})
 
 
 class InlineBenchmark:
@@ -123,15 +176,36 @@ class InlineBenchmark:
             namespace=inputs.names.namespace,
         )
 
-    def run(
-        self, jobs: Sequence[Mapping[str, Any]], *, deadline: float | None = None
-    ) -> Iterator[tuple[int, Mapping[str, Any], float]]:
-        for index, job in enumerate(jobs):
-            if deadline is not None and time.monotonic() >= deadline:
-                return
-            start = time.monotonic()
-            answer = self._trials.run(job)
-            yield index, answer, time.monotonic() - start
+        self._queue: deque[tuple[int, Mapping[str, Any]]] = deque()
+        self._tickets = 0
+
+    @property
+    def pools(self) -> Sequence[WorkerPool]:
+        return []
+
+    @property
+    def room(self) -> int:
+        return 1 - len(self._queue)
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._queue)
+
+    def start(self) -> None:
+        pass
+
+    def submit(self, job: Mapping[str, Any], *, limit: float | None = None) -> int:
+        self._tickets += 1
+        self._queue.append((self._tickets, job))
+        return self._tickets
+
+    def collect(self) -> list[tuple[int, Reply]]:
+        if not self._queue:
+            return []
+        ticket, job = self._queue.popleft()
+        start = time.monotonic()
+        answer = self._trials.run(job)
+        return [(ticket, Reply("done", answer, seconds=time.monotonic() - start))]
 
     def close(self) -> None:
         pass

@@ -1,18 +1,21 @@
-"""From candidates to measurements: print, compile side by side, then try one at a time."""
+"""From candidates to measurements: print, compile side by side, and meanwhile try what is compiled, one at a time."""
 
 from __future__ import annotations
 
 import hashlib
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helion_ir.autotuner.protocol import Candidate, Measurement, Notify
+from helion_ir.autotuner.benchmark import run_all
+from helion_ir.autotuner.protocol import Candidate, Measurement, Notify, Source
+from helion_ir.autotuner.timeline import Timeline
 from helion_ir.autotuner.worker_loop import reason_of
-from helion_ir.autotuner.worker_process import WorkerStartError
+from helion_ir.autotuner.worker_process import Reply, WorkerStartError, wait
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.benchmark import Benchmark
@@ -20,9 +23,12 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.protocol import TunableKernel
 
 ROUNDS = 3
-# Tried between two looks at the best so far, against which slow configurations are cut short.
-CHUNK = 8
 LONG_MILLISECONDS = 100.0
+# Candidates waiting for a compiler, for each compiler: enough that none is idle, few enough that the search has seen
+# most results when it is asked for the next.
+AHEAD = 0.5
+# Compiled configurations waiting to be tried, at most: more would only be older guesses.
+READY = 24
 
 
 @dataclass
@@ -30,6 +36,7 @@ class _Job:
     candidate: Candidate
     path: Path = Path()
     seconds: float = 0.0
+    resources: Mapping[str, int] = field(default_factory=dict)
 
     def finish(self, answer: Mapping[str, Any]) -> Measurement:
         return Measurement(
@@ -38,14 +45,20 @@ class _Job:
             answer.get("stage", "crash"),
             answer.get("reason", ""),
             round(self.seconds, 4),
+            dict(self.resources),
         )
 
 
 class LocalExecutor:
     """Measures on this machine.
 
-    All of a batch is compiled before any of it is timed, so that compilers do not compete with what is measured.
-    Configurations that print the same text are tried once. `compiler` None: compile where the text is tried.
+    Compilers work ahead while one process tries what is ready, and the search is asked for candidates as places become
+    free, so that it knows most results by then. Configurations that print the same text are tried once.
+
+    Args:
+        compiler: None: compile where the text is tried.
+        reference: a job for the benchmark that finds out what results should be, with its limit in seconds.
+        default: what all others are held against where `reference` gives no answer; None: nothing is.
     """
 
     def __init__(
@@ -55,52 +68,117 @@ class LocalExecutor:
         directory: Path,
         *,
         compiler: CompilePool | None = None,
+        reference: tuple[Mapping[str, Any], float] | None = None,
+        default: Candidate | None = None,
         notify: Notify = lambda phase, done, total: None,
         say: Callable[[str], None] = lambda text: None,
+        timeline: Timeline | None = None,
     ):
         self._bound = bound
         self._benchmark = benchmark
         self._directory = directory
         self._compiler = compiler
+        self._default = default
         self._notify = notify
         self._say = say
+        self.timeline = timeline or Timeline()
         self._best: float | None = None
         self._by_text: dict[str, Measurement] = {}
-        self.seconds: dict[str, float] = {}
-        """Wall-clock seconds by phase: print, compile, benchmark."""
+        self._compiling: dict[int, _Job] = {}
+        self._ready: deque[_Job] = deque()
+        self._trying: dict[int, _Job] = {}
+        self._same: dict[str, list[Candidate]] = {}
+        """Candidates that print a text which is under way, by the text's file."""
+        self._rows: deque[Measurement] = deque()
+        for pool, lane in [(p, "benchmark") for p in benchmark.pools] + (
+            [(compiler.pool, "compiler")] if compiler else []
+        ):
+            pool.on_ready = self._started(lane)
+            pool.start()
+        benchmark.start()
+        self._reference: int | None = None
+        self._established = reference is None and default is None
+        if reference is not None:
+            job, limit = reference
+            self._reference = benchmark.submit(job, limit=limit)
 
-    def expect(self, candidate: Candidate) -> Measurement:
-        """Try a candidate whose results become what all others are held against."""
-        return next(iter(self._submit([candidate], None, {"expect": True})))
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by phase, those of several processes added up."""
+        return self.timeline.busy()
+
+    def _started(self, lane: str) -> Callable[[int, float, Mapping[str, Any]], None]:
+        def started(worker: int, seconds: float, answer: Mapping[str, Any]) -> None:
+            now = time.monotonic()
+            parts = answer.get("parts", {})
+            self.timeline.add(f"start {lane}", now - seconds, now, f"{lane} {worker}", parts=parts)
+
+        return started
+
+    def stream(self, source: Source, *, deadline: float | None = None) -> Iterator[Measurement]:
+        over = False
+        asked: list[Candidate] | None = []
+        while not (deadline is not None and time.monotonic() >= deadline):
+            self._establish()
+            # Those that compute get their next work before anything else is done here.
+            self._feed()
+            if not over and (room := self._room()) > 0:
+                with self.timeline.span("search"):
+                    asked = source(room)
+                over = asked is None
+                for candidate in asked or ():
+                    self._take(candidate)
+                self._feed()
+            while self._rows:
+                yield self._rows.popleft()
+            if not self._outstanding and not self._rows:
+                if over or not asked:
+                    return
+                continue
+            self._wait(deadline)
 
     def submit(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
-        yield from self._submit(candidates, deadline, {})
+        """One row a candidate, as they come. Past `deadline` the rest gets no row."""
+        left = deque(candidates)
 
-    def _submit(
-        self, candidates: Sequence[Candidate], deadline: float | None, extra: Mapping[str, Any]
-    ) -> Iterator[Measurement]:
-        jobs: dict[str, _Job] = {}
-        shared: list[tuple[Candidate, str]] = []
-        for done, candidate in enumerate(candidates):
-            self._notify("print", done, len(candidates))
-            start = time.monotonic()
-            try:
-                path = self._print(candidate)
-            except Exception as e:
-                yield self._finished(_Job(candidate), {"stage": _printing_stage(e), "reason": reason_of(e)})
-                continue
-            finally:
-                self._spent("print", start)
-            if path.name in jobs or path.name in self._by_text:
-                shared.append((candidate, path.name))
+        def source(n: int) -> list[Candidate] | None:
+            return [left.popleft() for _ in range(min(n, len(left)))] or None
+
+        return self.stream(source, deadline=deadline)
+
+    @property
+    def _outstanding(self) -> int:
+        return len(self._compiling) + len(self._ready) + len(self._trying) + (self._reference is not None)
+
+    def _room(self) -> int:
+        """Candidates that there is a place for."""
+        if self._compiler is None:
+            return 2 - len(self._ready) - len(self._trying)
+        if len(self._ready) >= READY:
+            return 0
+        return self._compiler.size + max(1, int(AHEAD * self._compiler.size)) - len(self._compiling)
+
+    def _take(self, candidate: Candidate) -> None:
+        start = time.monotonic()
+        try:
+            path = self._print(candidate)
+        except Exception as e:
+            self._finished(_Job(candidate), {"stage": _printing_stage(e), "reason": reason_of(e)})
+            return
+        finally:
+            self.timeline.add("print", start, time.monotonic())
+        name = path.name
+        if name in self._by_text:
+            self._rows.append(replace(self._by_text[name], assignment=candidate.assignment, seconds=0.0))
+        elif name in self._same:
+            self._same[name].append(candidate)
+        else:
+            self._same[name] = []
+            job = _Job(candidate, path, time.monotonic() - start)
+            if self._compiler is None:
+                self._ready.append(job)
             else:
-                jobs[path.name] = _Job(candidate, path, time.monotonic() - start)
-        for row, job in self._run(list(jobs.values()), deadline, extra):
-            self._by_text[job.path.name] = row
-            yield row
-        for candidate, name in shared:
-            if name in self._by_text:
-                yield replace(self._by_text[name], assignment=candidate.assignment, seconds=0.0)
+                self._compiling[self._compiler.submit(self._request(job))] = job
 
     def _print(self, candidate: Candidate) -> Path:
         text = self._bound.printed(dict(candidate.assignment)).text
@@ -109,72 +187,127 @@ class LocalExecutor:
             path.write_text(text)
         return path
 
-    def _run(
-        self, jobs: list[_Job], deadline: float | None, extra: Mapping[str, Any]
-    ) -> Iterator[tuple[Measurement, _Job]]:
-        ready = []
-        for job, answer in self._compiled(jobs, deadline):
-            # "unknown": could not be compiled ahead; running it will tell.
-            if answer.get("stage") in ("ok", "unknown"):
-                ready.append(job)
-            else:
-                yield self._finished(job, answer), job
-        for done in range(0, len(ready), CHUNK):
-            chunk = ready[done : done + CHUNK]
-            requests = [{**self._request(j), "best": self._best, **extra} for j in chunk]
-            start = time.monotonic()
-            for n, (index, answer, seconds) in enumerate(self._benchmark.run(requests, deadline=deadline), 1):
-                chunk[index].seconds += seconds
-                row = self._finished(chunk[index], answer)
-                self._spent("benchmark", start)
-                self._notify("benchmark", done + n, len(ready))
-                yield row, chunk[index]
-                start = time.monotonic()
+    def _feed(self) -> None:
+        while self._established and self._ready and self._benchmark.room > 0:
+            job = self._ready.popleft()
+            self._trying[self._benchmark.submit({**self._request(job), "best": self._best})] = job
 
-    def _compiled(self, jobs: list[_Job], deadline: float | None) -> Iterator[tuple[_Job, Mapping[str, Any]]]:
+    def _wait(self, deadline: float | None) -> None:
+        pools = [*self._benchmark.pools, *([self._compiler.pool] if self._compiler is not None else [])]
+        if pools and not (self._trying and not self._benchmark.pools):
+            wait(pools, deadline)
+        for ticket, reply in self._benchmark.collect():
+            self._tried(ticket, reply)
+        self._collect_compiled()
+
+    def _collect_compiled(self) -> None:
         if self._compiler is None:
-            yield from ((job, {"stage": "unknown"}) for job in jobs)
             return
-        start = time.monotonic()
-        left = dict(enumerate(jobs))
-        requests = [self._request(j) for j in jobs]
         try:
-            for index, answer, seconds in self._compiler.run(requests, deadline=deadline):
-                job = left.pop(index)
-                job.seconds += seconds
-                self._notify("compile", len(jobs) - len(left), len(jobs))
-                yield job, answer
+            answers = self._compiler.collect()
         except WorkerStartError as e:
             # Compiling ahead saves time and decides nothing.
             self._say(f"compiling where configurations are tried, since {e}")
             self._compiler.close()
             self._compiler = None
-            yield from ((job, {"stage": "unknown"}) for job in left.values())
-        self._spent("compile", start)
+            self._ready += self._compiling.values()
+            self._compiling.clear()
+            return
+        for ticket, reply in answers:
+            job = self._compiling.pop(ticket)
+            self._span("compile", f"compiler {reply.worker}", reply)
+            job.seconds += reply.seconds
+            job.resources = reply.value.get("resources", {})
+            # "unknown": could not be compiled ahead; running it will tell.
+            if reply.value.get("stage") in ("ok", "unknown"):
+                self._ready.append(job)
+            else:
+                self._finished(job, reply.value)
+        if answers:
+            self._notify("compile", len(self._ready), len(self._compiling))
 
-    def _finished(self, job: _Job, answer: Mapping[str, Any]) -> Measurement:
+    def _tried(self, ticket: int, reply: Reply) -> None:
+        if ticket == self._reference:
+            self._reference = None
+            self._span("reference", f"benchmark {reply.worker}", reply)
+            if reply.value["stage"] == "ok":
+                self._established = True
+                self._say(f"results are held against the interpreter, which took {reply.seconds:.1f} s")
+            else:
+                self._say(f"the interpreter gave no reference ({reply.value['stage']}: {reply.value['reason']})")
+            return
+        job = self._trying.pop(ticket, None)
+        if job is None:
+            return
+        self._span("benchmark", f"benchmark {reply.worker}", reply)
+        job.seconds += reply.seconds
+        self._finished(job, reply.value)
+        self._notify("benchmark", len(self._trying), len(self._ready))
+
+    def _span(self, phase: str, lane: str, reply: Reply) -> None:
+        now = time.monotonic()
+        detail = {"stage": reply.value.get("stage", ""), "parts": reply.value.get("parts", {})}
+        self.timeline.add(phase, now - reply.seconds, now, lane, **detail)
+
+    def _establish(self) -> None:
+        """Where no reference has been found, take the results of the default configuration for one."""
+        if self._established or self._reference is not None:
+            return
+        assert self._default is not None
+        job = _Job(self._default, self._print(self._default))
+        ticket = self._benchmark.submit({**self._request(job), "expect": True})
+        while True:
+            wait(self._benchmark.pools)
+            for answered, reply in self._benchmark.collect():
+                if answered == ticket:
+                    self._span("reference", f"benchmark {reply.worker}", reply)
+                    self._expected(reply.value)
+                    return
+
+    def _expected(self, answer: Mapping[str, Any]) -> None:
+        if answer["stage"] != "ok":
+            from helion_ir import exc
+
+            raise exc.InvalidConfig(
+                f"the default configuration fails ({answer['stage']}: {answer['reason']}), so that there is nothing "
+                "to hold results against; give an autotune_baseline_fn"
+            )
+        self._established = True
+        self._say("results are held against the default configuration")
+
+    def _finished(self, job: _Job, answer: Mapping[str, Any]) -> None:
         row = job.finish(answer)
         if row.ok and row.milliseconds is not None and (self._best is None or row.milliseconds < self._best):
             self._best = row.milliseconds
-        return row
+        self._rows.append(row)
+        if job.path.name:
+            self._by_text[job.path.name] = row
+            for candidate in self._same.pop(job.path.name, ()):
+                self._rows.append(replace(row, assignment=candidate.assignment, seconds=0.0))
 
     def _request(self, job: _Job) -> dict[str, Any]:
         return {"path": str(job.path), "function": self._bound.function_name}
 
-    def _spent(self, phase: str, start: float) -> float:
-        seconds = time.monotonic() - start
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
-        return seconds
+    def quiet(self) -> None:
+        """Give up what is under way, so that nothing competes with what is measured next."""
+        if self._compiler is not None:
+            self._compiler.pool.drop()
+        self._compiling.clear()
+        self._ready.clear()
+        self._trying.clear()
+        self._same.clear()
 
     def remeasure(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
+        self.quiet()
         jobs = [{**self._request(_Job(c, self._print(c))), "milliseconds": LONG_MILLISECONDS} for c in candidates]
         # Round by round, so that a device that grows warmer treats all alike.
         start = time.monotonic()
         answers: dict[int, list[Mapping[str, Any]]] = {}
-        for index, answer, _ in self._benchmark.run(jobs * ROUNDS, deadline=deadline):
+        for index, answer, _ in run_all(self._benchmark, jobs * ROUNDS, deadline=deadline):
             answers.setdefault(index % len(jobs), []).append(answer)
             self._notify("remeasure", sum(map(len, answers.values())), ROUNDS * len(jobs))
-        seconds = self._spent("remeasure", start) / max(1, len(candidates))
+        self.timeline.add("remeasure", start, time.monotonic(), "benchmark 0")
+        seconds = (time.monotonic() - start) / max(1, len(candidates))
         for index, seen in sorted(answers.items()):
             failed = next((a for a in seen if a["stage"] != "ok"), None)
             if failed is None:

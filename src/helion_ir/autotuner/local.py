@@ -13,10 +13,20 @@ from helion_ir.autotuner.compile_pool import CompilePool
 from helion_ir.autotuner.executor import LocalExecutor
 from helion_ir.autotuner.printed_module import load_object
 from helion_ir.autotuner.protocol import Candidate
+from helion_ir.autotuner.worker_source import fork_server
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.progress import Reporter
     from helion_ir.autotuner.protocol import TunableKernel, TunableSpace
+    from helion_ir.autotuner.reference_program import ReferenceProgram
+    from helion_ir.autotuner.timeline import Timeline
+
+# Triton's interpreter runs kernels for which there is no device.
+INTERPRETED = {"TRITON_INTERPRET": "1"}
+
+
+REFERENCE_SECONDS = 30.0
+"""The interpreter is stopped after so long, or a third of the tuning's time if that is less."""
 
 
 def local_executor(
@@ -26,48 +36,85 @@ def local_executor(
     *,
     space: TunableSpace,
     report: Reporter,
+    timeline: Timeline,
     measure: str | None = None,
+    budget_seconds: float | None = None,
 ) -> LocalExecutor:
-    """An executor for these arguments, its reference established.
-
-    Raises `exc.InvalidConfig` when the reference is the default configuration and that does not work.
-    """
+    """An executor for these arguments, its processes starting."""
     from helion_ir.autotuner.reference import Tolerance, find_expectation
+    from helion_ir.autotuner.tensors import leaves
 
     settings = bound.settings
     checked = bool(getattr(settings, "autotune_accuracy_check", True))
-    expectation, origin = find_expectation(bound, args) if checked else (None, "")
+    isolated = _isolated(settings)
+    # Text that another process can run is all that it takes; stand-ins for kernels may have none.
+    make_program = getattr(bound, "reference_program", None)
+    program = make_program() if checked and isolated and make_program is not None else None
+    with timeline.span("reference"):
+        expectation, origin = find_expectation(bound, args, program) if checked else (None, "")
     tolerance = Tolerance(
         getattr(settings, "autotune_baseline_atol", None), getattr(settings, "autotune_baseline_rtol", None)
     )
-    inputs = Inputs(args, expectation, tolerance, checked, _author_names(bound, space))
-    environment = _worker_environment(bound, directory)
-    benchmark = _benchmark(bound, inputs, directory, environment, report, measure)
-    # What is tried in this process reads this process's cache.
-    compiler = _compiler(
-        bound, inputs, directory, {} if isinstance(benchmark, InlineBenchmark) else environment, report
-    )
-    executor = LocalExecutor(bound, benchmark, directory, compiler=compiler, notify=report.phase, say=report.say)
-    if checked:
+    with timeline.span("carry arguments"):
+        inputs = Inputs(
+            args,
+            expectation,
+            tolerance,
+            checked,
+            _author_names(bound, space, program),
+            device=next((t.device.index for t in leaves(tuple(args)) if t.is_cuda), None),
+            interprets=program is not None and expectation is None,
+        )
+        environment = _worker_environment(bound, directory)
+        benchmark = _benchmark(bound, inputs, directory, environment, report, measure)
+        # What is tried in this process reads this process's cache.
+        compiler = _compiler(
+            bound, inputs, directory, {} if isinstance(benchmark, InlineBenchmark) else environment, report
+        )
+    reference = None
+    if checked and expectation is None and program is not None and not isinstance(benchmark, InlineBenchmark):
+        program.save(directory / "reference.json")
+        limit = REFERENCE_SECONDS if budget_seconds is None else min(REFERENCE_SECONDS, budget_seconds / 3)
+        reference = ({"program": str(directory / "reference.json")}, limit)
+    if origin:
         report.say(f"results are held against {origin}")
-    if checked and expectation is None:
-        try:
-            default = executor.expect(Candidate(space.legal_default()))
-        except BaseException:
-            executor.close()
-            raise
-        if not default.ok:
-            executor.close()
-            from helion_ir import exc
-
-            raise exc.InvalidConfig(
-                f"the default configuration fails ({default.stage}: {default.reason}), so that there is nothing to "
-                "hold results against; give an autotune_baseline_fn"
-            )
-    return executor
+    return LocalExecutor(
+        bound,
+        benchmark,
+        directory,
+        compiler=compiler,
+        reference=reference,
+        default=Candidate(space.legal_default()) if checked and expectation is None else None,
+        notify=report.phase,
+        say=report.say,
+        timeline=timeline,
+    )
 
 
-def _author_names(bound: TunableKernel, space: TunableSpace) -> AuthorNames:
+def start_early(bound: TunableKernel) -> None:
+    """Start what takes seconds, while this process still finds out what there is to do."""
+    settings = bound.settings
+    if not _isolated(settings) and not _precompiles(bound):
+        return
+    try:
+        fork_server({} if getattr(bound.target, "backend", "") else INTERPRETED)
+    except OSError:
+        return  # workers start without it
+
+
+def _isolated(settings: Any) -> bool:
+    # The author's callbacks live in this process.
+    callbacks = ("autotune_baseline_accuracy_check_fn", "autotune_benchmark_fn")
+    return bool(getattr(settings, "autotune_benchmark_subprocess", True)) and not any(
+        getattr(settings, name, None) is not None for name in callbacks
+    )
+
+
+def _precompiles(bound: TunableKernel) -> bool:
+    return bool(getattr(bound.target, "backend", "") and getattr(bound.settings, "autotune_precompile", "fork"))
+
+
+def _author_names(bound: TunableKernel, space: TunableSpace, program: ReferenceProgram | None) -> AuthorNames:
     """What host code needs of the author's module; the same for all configurations."""
     function = getattr(bound.kernel, "fn", None)
     if function is None:
@@ -77,13 +124,15 @@ def _author_names(bound: TunableKernel, space: TunableSpace) -> AuthorNames:
     except Exception:
         # Its row will say what is wrong; other configurations still need the names, which the function has too.
         text = "\n".join(function.__code__.co_names)
+    if program is not None:
+        text = f"{text}\n{program.host_text}"
     return AuthorNames.used_by(text, function.__globals__)
 
 
 def _worker_environment(bound: TunableKernel, directory: Path) -> dict[str, str]:
     if not getattr(bound.target, "backend", ""):
         # Nothing can be compiled for this target: Triton's interpreter runs the kernels.
-        return {"TRITON_INTERPRET": "1"}
+        return INTERPRETED
     if os.environ.get("HELION_KEEP_CACHE", "").lower() in ("1", "true", "yes", "on"):
         return {}
     # A thousand compiled configurations are of no use to anybody afterwards.
@@ -106,9 +155,7 @@ def _benchmark(
         clock = user_measure(benchmark_fn) if benchmark_fn is not None else load_object(measure) if measure else None
         return InlineBenchmark(inputs, measure=clock, check=check)
 
-    # The author's callbacks live in this process.
-    isolated = getattr(settings, "autotune_benchmark_subprocess", True)
-    if check is not None or benchmark_fn is not None or not isolated:
+    if not _isolated(settings):
         return inline()
     limit = float(getattr(settings, "autotune_benchmark_timeout", 30))
     try:
@@ -122,7 +169,7 @@ def _compiler(
     bound: TunableKernel, inputs: Inputs, directory: Path, environment: dict[str, str], report: Reporter
 ) -> CompilePool | None:
     settings = bound.settings
-    if not getattr(bound.target, "backend", "") or not getattr(settings, "autotune_precompile", "spawn"):
+    if not _precompiles(bound):
         return None
     try:
         return CompilePool(
@@ -134,6 +181,7 @@ def _compiler(
             limit=float(getattr(settings, "autotune_compile_timeout", 60)),
             adaptive=bool(getattr(settings, "autotune_adaptive_timeout", True)),
             environment=environment,
+            forked=getattr(settings, "autotune_precompile", "fork") != "spawn",
         )
     except Exception as e:
         report.say(f"compiling where configurations are tried, since not all can be carried to another process: {e}")

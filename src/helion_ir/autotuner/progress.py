@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from helion_ir.autotuner.protocol import Measurement
+    from helion_ir.autotuner.timeline import Timeline
 
 FAILED = ("compile", "run", "wrong", "timeout", "crash")
 REASONS_SHOWN = 3
@@ -82,7 +82,7 @@ class Reporter:
             self._bar.stop()
             self._bar = None
 
-    def summary(self, decorator: str, best: Measurement | None, seconds: Mapping[str, float]) -> None:
+    def summary(self, decorator: str, best: Measurement | None, timeline: Timeline) -> None:
         """The table of what was tried, and the configuration in a form to paste above the kernel."""
         self.stop()
         if not self._loud:
@@ -97,8 +97,8 @@ class Reporter:
         for stage in ("rejected", *FAILED):
             if self.stages[stage]:
                 table.add_row(stage, f"{self.stages[stage]}: {self._top_reasons(stage)}")
-        if seconds:
-            table.add_row("seconds", " · ".join(f"{phase} {spent:.1f}" for phase, spent in seconds.items()))
+        if timeline.spans:
+            table.add_row("seconds", _seconds(timeline))
         if best is not None:
             table.add_row("best", f"{_time(best):.4f} ms")
         # Text from compilers holds brackets, which are no markup.
@@ -129,6 +129,20 @@ class Reporter:
 
         # Where nobody looks there is no width to fit; long reasons stay on their lines.
         return Console(file=self._stream, width=None if self._stream.isatty() else 120)
+
+
+def _seconds(timeline: Timeline) -> str:
+    """Seconds by phase; with those in which anybody was at it, where several were at a time."""
+    busy, covered = timeline.busy(), timeline.covered()
+    out = []
+    for phase, seconds in busy.items():
+        text = f"{phase} {covered[phase]:.1f}"
+        if seconds > 1.05 * covered[phase]:
+            text += f" ({seconds:.1f} of processes)"
+        if parts := timeline.parts(phase):
+            text += f" ({', '.join(f'{part} {spent:.1f}' for part, spent in parts.items())})"
+        out.append(text)
+    return " · ".join(out)
 
 
 def _time(measurement: Measurement) -> float:

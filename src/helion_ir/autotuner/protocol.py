@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Measurement:
     reason: str = ""
     seconds: float = 0.0
     """Wall-clock time it cost to find out."""
+    resources: Mapping[str, int] = field(default_factory=dict)
+    """What the compiled kernel needs of the device: shared_memory and spilled in bytes, registers a thread."""
 
     @property
     def ok(self) -> bool:
@@ -65,7 +67,11 @@ class Search(Protocol):
     """Decides what to measure next. It never measures, prints or stores anything."""
 
     def ask(self, n: int) -> list[Candidate]:
-        """Up to `n` candidates never asked for before; none when the search is over."""
+        """Up to `n` candidates never asked for before.
+
+        An empty list means that nothing can be said before more results are told; where all have been told, that the
+        search is over. How many are asked for at a time, and how many are under way, is the caller's to choose.
+        """
         ...
 
     def tell(self, measurements: Sequence[Measurement]) -> None:
@@ -73,11 +79,18 @@ class Search(Protocol):
         ...
 
 
+Source = Callable[[int], "list[Candidate] | None"]
+"""Gives up to `n` candidates: an empty list where there is none before more rows are out, None where there is no more."""
+
+
 class Executor(Protocol):
     """Turns candidates into measurements."""
 
-    def submit(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
-        """One row a candidate, as they come. Past `deadline` (of `time.monotonic`) the rest gets no row."""
+    def stream(self, source: Source, *, deadline: float | None = None) -> Iterator[Measurement]:
+        """Ask `source` for candidates whenever there is a place for some, and give rows as they come.
+
+        Past `deadline` (of `time.monotonic`) what is under way gets no row.
+        """
         ...
 
     def remeasure(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:

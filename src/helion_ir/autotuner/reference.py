@@ -12,6 +12,7 @@ from helion_ir.autotuner.tensors import cloned, leaves, same
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.protocol import TunableKernel
+    from helion_ir.autotuner.reference_program import ReferenceProgram
 
 # How far two right results may lie apart: one rounding of the type in either, and for 32 bits what a matrix
 # product in reduced precision leaves, over a result of about the size of its root mean square.
@@ -26,7 +27,7 @@ TOLERANCES: dict[torch.dtype, float] = {
     torch.complex128: 1e-6,
 }
 
-# The interpreter walks tiles one by one: past this many elements its answer would take longer than the tuning.
+# Past this many elements the interpreter does not run in the process of the caller, who could not stop it.
 INTERPRETED_ELEMENTS = 1 << 18
 
 
@@ -70,17 +71,19 @@ def observe(function: Callable[..., Any], args: Any) -> Expectation:
     return Expectation(outputs, changed)
 
 
-def find_expectation(bound: TunableKernel, args: Any) -> tuple[Expectation | None, str]:
-    """The reference for `args` and where it comes from.
+def find_expectation(
+    bound: TunableKernel, args: Any, program: ReferenceProgram | None = None
+) -> tuple[Expectation | None, str]:
+    """The reference for `args`, as far as this process finds it, and where it comes from.
 
-    The author's `autotune_baseline_fn` if there is one, else the interpreter on arguments small enough, else None:
-    the default configuration's results are taken as right then.
+    The author's `autotune_baseline_fn` if there is one, else None where another process is to run `program`, else the
+    interpreter on arguments small enough, else None.
     """
     baseline = getattr(bound.settings, "autotune_baseline_fn", None)
     if baseline is not None:
         return observe(baseline, args), "autotune_baseline_fn"
-    if sum(t.numel() for t in leaves(tuple(args))) > INTERPRETED_ELEMENTS:
-        return None, "the default configuration"
+    if program is not None or sum(t.numel() for t in leaves(tuple(args))) > INTERPRETED_ELEMENTS:
+        return None, ""
     try:
         return observe(lambda *a: bound.reference(a), args), "the interpreter"
     except Exception as e:

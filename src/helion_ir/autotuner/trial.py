@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from helion_ir.autotuner.measure import Effort, Restorer, effort_of, measure
+from helion_ir.autotuner.parts import Parts
 from helion_ir.autotuner.printed_module import load_function
 from helion_ir.autotuner.reference import BY_TYPE, Expectation, Tolerance, mismatch, observe
 from helion_ir.autotuner.tensors import leaves, map_tensors
@@ -51,17 +52,24 @@ class Trials:
 
     def run(self, job: Mapping[str, Any]) -> Answer:
         """Answer `{"path", "function", "best"?, "milliseconds"?, "expect"?}`; never raises for the job's fault."""
+        parts = Parts()
+        answer = self._run(job, parts)
+        return {**answer, "parts": parts.seconds}
+
+    def _run(self, job: Mapping[str, Any], parts: Parts) -> Answer:
         stage = "compile"
         try:
-            function = load_function(job["path"], job["function"], self.namespace)
+            with parts.of("load"):
+                function = load_function(job["path"], job["function"], self.namespace)
             stage = "run"
-            with poisoned():
+            with poisoned(), parts.of("first run"):
                 seen = observe(function, self.args)
                 _synchronize()
             if job.get("expect"):
                 self.expectation = seen
             stage = "wrong"
-            wrong = self._wrong(seen)
+            with parts.of("check"):
+                wrong = self._wrong(seen)
             if wrong is not None:
                 return {"stage": "wrong", "reason": wrong}
             stage = "run"
@@ -69,12 +77,13 @@ class Trials:
             restore = Restorer([tensors[i] for i in seen.changed])
             del seen
             try:
-                milliseconds = self.measure(function, self.args, restore, effort_of(job))
+                with parts.of("measure"):
+                    milliseconds = self.measure(function, self.args, restore, effort_of(job))
             finally:
                 restore()
             return {"stage": "ok", "milliseconds": milliseconds}
         except Exception as e:
-            return _failure(stage, e)
+            return failure(stage, e)
 
     def _wrong(self, seen: Expectation) -> str | None:
         expected = self.expectation
@@ -98,7 +107,8 @@ class Trials:
         return None
 
 
-def _failure(stage: str, error: Exception) -> Answer:
+def failure(stage: str, error: Exception) -> Answer:
+    """The answer for an exception; asks for a new process where the device's context is lost."""
     answer: Answer = {"stage": stage if stage != "wrong" else "run", "reason": reason_of(error)}
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__) is not None:

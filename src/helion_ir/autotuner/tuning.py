@@ -6,26 +6,26 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helion_ir.autotuner.candidates import filtered, searched_space, seed_assignments
 from helion_ir.autotuner.effort import Plan, make_plan
 from helion_ir.autotuner.keys import store_key
-from helion_ir.autotuner.local import local_executor
+from helion_ir.autotuner.local import local_executor, start_early
 from helion_ir.autotuner.progress import Reporter
 from helion_ir.autotuner.protocol import Candidate, Executor, Measurement, Search, Store, TunableKernel, TunableSpace
 from helion_ir.autotuner.row_log import RowLog
 from helion_ir.autotuner.search import FiniteSearch, LocalSearch, RepeatedSearch
+from helion_ir.autotuner.timeline import Timeline
 from helion_ir.autotuner.worker_process import WorkerStartError
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.config import Config
 
-BATCH = 32
-# The first batch is small: there is a best to fall back on soon, against which hopeless ones are cut short.
-FIRST_BATCH = 8
+# Rows written to the store in one transaction.
+SAVED_AT_ONCE = 16
 
 
 def tune(
@@ -100,17 +100,32 @@ def _measured(
     run: _Run, bound: TunableKernel, args: Sequence[Any], executor: Executor | None, measure: str | None
 ) -> Measurement:
     """The best of a run, by the given executor or one made for it; reports what came of it."""
+    timeline = run.timeline
     with contextlib.ExitStack() as cleanup:
         if executor is None:
+            start_early(bound)
             directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="helion_ir_tune_")))
             run.report.say(f"tuning {bound.kernel.name} on {run.key.target}, seed {run.plan.seed}")
-            executor = local_executor(bound, args, directory, space=run.space, report=run.report, measure=measure)
+            executor = local_executor(
+                bound,
+                args,
+                directory,
+                space=run.space,
+                report=run.report,
+                timeline=timeline,
+                measure=measure,
+                budget_seconds=run.plan.budget_seconds,
+            )
             cleanup.callback(executor.close)
-        if prefix := getattr(run.settings, "autotune_log", None):
+        prefix = getattr(run.settings, "autotune_log", None)
+        if prefix:
             run.log = cleanup.enter_context(RowLog(Path(f"{prefix}.csv"), run.report, run.space))
-        best = run.go(executor)
-    seconds = getattr(executor, "seconds", {})
-    run.report.summary(_decorator(run.space, best), best if best.ok else None, seconds)
+        try:
+            best = run.go(executor)
+        finally:
+            if prefix:
+                timeline.write(Path(f"{prefix}.trace.json"))
+    run.report.summary(_decorator(run.space, best), best if best.ok else None, timeline)
     return best
 
 
@@ -125,6 +140,9 @@ class _Run:
         self.ok: list[Measurement] = []
         self.log: RowLog | None = None
         self.tried = 0
+        self.asked = 0
+        self.unsaved: list[Measurement] = []
+        self.timeline = Timeline()
         budget = plan.budget_seconds
         self.deadline = time.monotonic() + budget if budget is not None else None
 
@@ -157,41 +175,53 @@ class _Run:
             return self.ok[0]
 
     def _search(self, executor: Executor) -> None:
-        while not self._spent():
-            room = BATCH if self.tried else FIRST_BATCH
-            if self.plan.evaluations is not None:
-                room = min(room, self.plan.evaluations - self.tried)
-            asked = self.search.ask(room)
-            if not asked:
-                return
-            candidates, rejected = filtered(asked, self.space, self.settings)
-            rows = list(rejected)
-            for row in rejected:
-                self.report.row(row)
+        with contextlib.closing(executor.stream(self._asked, deadline=self.deadline)) as rows:  # pyright: ignore
             try:
-                for row in self._submitted(executor, candidates):
-                    rows.append(row)
+                for row in rows:
+                    self._row(row)
+                    self.search.tell([row])
             finally:
                 # Also on Ctrl-C: what was measured is worth keeping.
-                self.store.add(self.key, rows)
-                if self.log is not None:
-                    self.log.write(rows, getattr(self.search, "generation", 0))
-            self._tell(asked, rows)
+                self._save()
 
-    def _submitted(self, executor: Executor, candidates: list[Candidate]) -> Iterator[Measurement]:
-        with contextlib.closing(executor.submit(candidates, deadline=self.deadline)) as rows:  # pyright: ignore
-            for row in rows:
-                self.report.row(row)
-                self.tried += row.stage != "rejected"
-                if row.ok:
-                    self.ok.append(row)
-                yield row
+    def _asked(self, room: int) -> list[Candidate] | None:
+        """Up to `room` candidates that may be measured; None when the search or what it may spend is over."""
+        while True:
+            if self.plan.evaluations is not None:
+                room = min(room, self.plan.evaluations - self.asked)
+            if room <= 0:
+                return None
+            asked = self.search.ask(room)
+            if not asked:
+                return []
+            passed, rejected = filtered(asked, self.space, self.settings)
+            for row in rejected:
+                self._row(row)
+            # A filter may have put another configuration in a candidate's place; its own row says it is done with.
+            kept = {c.key for c in passed}
+            gone = [
+                Measurement(c.assignment, None, "rejected", "replaced or skipped") for c in asked if c.key not in kept
+            ]
+            if gone:
+                self.search.tell(gone)
+            self.asked += len(passed)
+            if passed:
+                return passed
 
-    def _tell(self, asked: list[Candidate], rows: list[Measurement]) -> None:
-        # A filter may have put another configuration in a candidate's place; its own row says that it is done with.
-        told = {r.key for r in rows}
-        gone = [Measurement(c.assignment, None, "rejected", "replaced or skipped") for c in asked if c.key not in told]
-        self.search.tell([*rows, *gone])
+    def _row(self, row: Measurement) -> None:
+        self.report.row(row)
+        self.tried += row.stage != "rejected"
+        if row.ok:
+            self.ok.append(row)
+        self.unsaved.append(row)
+        if len(self.unsaved) >= SAVED_AT_ONCE:
+            self._save()
+
+    def _save(self) -> None:
+        rows, self.unsaved = self.unsaved, []
+        self.store.add(self.key, rows)
+        if self.log is not None:
+            self.log.write(rows, getattr(self.search, "generation", 0))
 
     def _spent(self) -> bool:
         if self.deadline is not None and time.monotonic() >= self.deadline:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +11,10 @@ from typing import Any
 from helion_ir.autotuner.author_names import AuthorNames
 from helion_ir.autotuner.printed_module import load_function
 from helion_ir.autotuner.worker_loop import Answer, reason_of
+from helion_ir.backend_triton.resources import Resources, read_resources
+
+HOPELESS_SPILL = 1024
+"""Bytes a thread: with so many, loops spend their time on moving registers."""
 
 
 class _OfflineDriver:
@@ -49,6 +55,7 @@ def warm_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
     torch.cuda.get_device_properties = lambda device=None: SimpleNamespace(
         multi_processor_count=target["compute_units"], name=target["name"], warp_size=target["warp_size"]
     )
+    torch.set_num_threads(1)
     args = torch.load(setup["arguments"], weights_only=False)
     namespace = AuthorNames.load(setup["names"]).namespace
     run = triton.JITFunction.run
@@ -74,13 +81,49 @@ def warm_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
         except Exception as e:
             if not compiled:
                 return {"stage": "unknown", "reason": reason_of(e)}
-        for kernel in compiled:
-            shared = int(getattr(kernel.metadata, "shared", 0))
-            if shared > target["shared_memory"]:
-                return {
-                    "stage": "compile",
-                    "reason": f"out of shared memory: needs {shared} bytes, the device has {target['shared_memory']}",
-                }
-        return {"stage": "ok"}
+        return _judged([read_resources(k.asm, k.metadata._asdict()) for k in compiled], target)
 
     return answer
+
+
+def _judged(needs: list[Resources], target: Mapping[str, Any]) -> Answer:
+    """Whether the device has what kernels need, and what that is at most."""
+    answer: Answer = {"stage": "ok"}
+    if needs:
+        answer["resources"] = {
+            "shared_memory": max(r.shared_memory for r in needs),
+            "registers": max(r.registers or 0 for r in needs),
+            "spilled": max(r.spilled or 0 for r in needs),
+            "tensor_memory": max(r.tensor_memory for r in needs),
+        }
+        shared = answer["resources"]["shared_memory"]
+        if shared > target["shared_memory"]:
+            answer["stage"] = "compile"
+            answer["reason"] = f"out of shared memory: needs {shared} bytes, the device has {target['shared_memory']}"
+        elif answer["resources"]["spilled"] > HOPELESS_SPILL:
+            answer["stage"] = "compile"
+            answer["reason"] = f"spills over {HOPELESS_SPILL} bytes a thread"
+    return answer
+
+
+def compile_something(target: Mapping[str, Any]) -> None:
+    """Compile a trivial kernel, cached nowhere: what Triton and its tools do once a process is done then."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from helion_ir.autotuner.warm_kernel import copy
+
+    before = os.environ.get("TRITON_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TRITON_CACHE_DIR"] = folder
+        try:
+            source = ASTSource(
+                fn=copy, signature={"source": "*fp32", "out": "*fp32", "n": "i32"}, constexprs={"BLOCK": 128}
+            )
+            triton.compile(source, target=GPUTarget(target["backend"], target["arch"], target["warp_size"]))
+        finally:
+            if before is None:
+                del os.environ["TRITON_CACHE_DIR"]
+            else:
+                os.environ["TRITON_CACHE_DIR"] = before

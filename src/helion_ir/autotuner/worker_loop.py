@@ -29,14 +29,17 @@ def serve(set_up: Callable[[Mapping[str, Any]], Callable[[Mapping[str, Any]], An
         replies.write(json.dumps(answer) + "\n")
         replies.flush()
 
-    first = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:
+        return  # whoever wanted this process has changed their mind
+    first = json.loads(line)
     try:
         answer = set_up(first["setup"])
     except Exception as e:
         traceback.print_exc()
         reply({"error": reason_of(e)})
         return
-    reply({"ready": True})
+    reply({"ready": True, "parts": getattr(answer, "parts", {})})
     for line in sys.stdin:
         reply(answer(json.loads(line)))
 

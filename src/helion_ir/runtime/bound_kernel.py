@@ -24,6 +24,7 @@ from helion_ir.targets import TARGETS, Target, get_target
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
+    from helion_ir.autotuner.reference_program import ReferenceProgram
     from helion_ir.backend_triton.compile import Compiled
     from helion_ir.backend_triton.printed import PrintedModule
     from helion_ir.runtime.kernel import Kernel
@@ -160,6 +161,14 @@ class BoundKernel:
     def reference(self, args: Sequence[Any]) -> Any:
         """The result for positional arguments, without Triton."""
         return self.run_ref(*args)
+
+    def reference_program(self) -> ReferenceProgram:
+        """What `reference` runs, as text, for a process that has nothing of this kernel."""
+        from helion_ir.autotuner.reference_program import ReferenceProgram
+
+        given = self._config or (self.configs[0] if self.configs else None)
+        configured = None if given is None else self.lowering.declared_space.encode(given)
+        return ReferenceProgram.of(self._tile, self._interpreter.assignment(configured))
 
     # ---- looking inside
 
