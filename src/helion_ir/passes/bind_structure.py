@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from sympy import Expr
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp
-from xdsl.ir import Operation
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.ir import Attribute, Operation
 
-from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
 from helion_ir.passes.base import Pass
 
@@ -64,11 +65,14 @@ def complete(module: ModuleOp, given: Assignment) -> dict[str, KnobValue]:
     return {name: given.get(name, d.default.data) for name, d in known.items()}
 
 
-def schedules(module: ModuleOp) -> Iterator[tuple[Operation, ExprAttr]]:
+def schedules(module: ModuleOp) -> Iterator[ExprAttr]:
     """The open schedules of a module, in program order."""
     for op in module.walk():
-        if isinstance(schedule := op.properties.get("schedule"), ExprAttr):
-            yield op, schedule
+        schedule = op.properties.get("schedule")
+        if isinstance(schedule, DictionaryAttr):
+            yield from (s for s in schedule.data.values() if isinstance(s, ExprAttr))
+        elif isinstance(schedule, ExprAttr):
+            yield schedule
 
 
 def bind(module: ModuleOp, assignment: Assignment) -> None:
@@ -76,18 +80,57 @@ def bind(module: ModuleOp, assignment: Assignment) -> None:
     from helion_ir.index.expr import compiled
 
     record: list[ExprAttr | ValueAttr] = []
-    for op, schedule in schedules(module):
-        value = ValueAttr(_plain(compiled(schedule.data)(assignment)))
-        op.properties["schedule"] = value
-        record += [schedule, value]
+
+    def value(schedule: Attribute) -> Attribute:
+        if not isinstance(schedule, ExprAttr):
+            return schedule
+        bound = ValueAttr(_plain(compiled(schedule.data)(assignment)))
+        record.extend((schedule, bound))
+        return bound
+
+    for op in module.walk():
+        schedule = op.properties.get("schedule")
+        if isinstance(schedule, DictionaryAttr):
+            op.properties["schedule"] = DictionaryAttr({k: value(s) for k, s in schedule.data.items()})
+        elif schedule is not None:
+            op.properties["schedule"] = value(schedule)
     module.attributes[STRUCTURE] = ArrayAttr(record)
+
+
+def open_schedule(op: Operation, decision: str, expr: Expr) -> None:
+    """Write an open decision on an op that several passes may have something to decide about.
+
+    `schedule = {peel = #index.expr<@loop.k.peel>, split = …}`: one entry a decision.
+    """
+    known = op.properties.get("schedule")
+    entries = dict(known.data) if isinstance(known, DictionaryAttr) else {}
+    op.properties["schedule"] = DictionaryAttr({**entries, decision: expr_attr(expr)})
+
+
+def take_schedule(op: Operation, decision: str, owner: str) -> KnobValue:
+    """Remove a bound decision from an op and return its value; 0 where there is none to take.
+
+    Raises ValueError, in the name of the pass `owner`, while the decision is open.
+    """
+    known = op.properties.get("schedule")
+    if not isinstance(known, DictionaryAttr) or decision not in known.data:
+        return 0
+    rest = {k: v for k, v in known.data.items() if k != decision}
+    value = known.data[decision]
+    if not isinstance(value, ValueAttr):
+        raise ValueError(f"bind-structure must run before {owner}: {decision} of a {op.name} is open")
+    if rest:
+        op.properties["schedule"] = DictionaryAttr(rest)
+    else:
+        del op.properties["schedule"]
+    return value.data
 
 
 def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple]:
     """The schedules of a declared module as one function of an assignment (below a microsecond a call)."""
     from helion_ir.index.expr import compiled
 
-    functions = [compiled(e) for e in dict.fromkeys(s.data for _, s in schedules(module))]
+    functions = [compiled(e) for e in dict.fromkeys(s.data for s in schedules(module))]
     return lambda assignment: tuple([_plain(f(assignment)) for f in functions])
 
 

@@ -21,6 +21,7 @@ from helion_ir.passes.hoist_descriptors import HoistDescriptors
 from helion_ir.passes.lift_constexprs import LiftConstexprs
 from helion_ir.passes.make_masks import MakeMasks
 from helion_ir.passes.map_grid import MapGrid
+from helion_ir.passes.peel_masks import PeelMasks
 from helion_ir.passes.plan_memory import PlanMemory
 from helion_ir.passes.roll_reductions import RollReductions
 from helion_ir.passes.simplify_index import SimplifyIndex
@@ -42,6 +43,7 @@ FRONT: tuple[Pass, ...] = (
 
 LOWER: tuple[Pass, ...] = (
     RollReductions(),  # first of all, since it makes loops whose ranges the others see
+    PeelMasks(),  # the last that makes loops
     MapGrid(),
     MakeMasks(),  # needs every range that will be
     ChooseIndexing(),  # needs to know which masks are only the tensor's bounds

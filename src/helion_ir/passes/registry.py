@@ -33,6 +33,7 @@ PASS_NAMES = (
     "declare-schedules",
     "bind-structure",
     "roll-reductions",
+    "peel-masks",
     "map-grid",
     "make-masks",
     "choose-indexing",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Integer
+from sympy import Add, Expr, Integer, Mul
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
@@ -16,10 +16,13 @@ from helion_ir.dialects.types import SCALAR_I64, RangeType, RefType
 from helion_ir.index.expr import (
     And,
     Eq,
+    Max,
+    Min,
     Mod,
     Ne,
     NextPow2,
     Not,
+    all_of,
     constant_of,
     free_names,
     knobs_of,
@@ -100,6 +103,11 @@ def _multiple(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
     out: Expr = Integer(1)
     plain: Expr = Integer(0)
     for term in Add.make_args(e):
+        if _is_multiple(term, block):  # pyright: ignore
+            continue
+        if isinstance(term, Min | Max):
+            out = And(out, all_of([_multiple(a, block, symbols) for a in term.args]))  # pyright: ignore
+            continue
         names = free_names(term)  # pyright: ignore
         if len(names) == len(knobs_of(term)):  # pyright: ignore
             plain = plain + term  # pyright: ignore
@@ -108,6 +116,14 @@ def _multiple(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
         found = next((s for i, s in enumerate(symbols) if rest == operand(i)), None)
         out = And(out, Integer(0) if found is None else _value_multiple(found, block))
     return And(out, Eq(Mod(plain, block), 0))
+
+
+def _is_multiple(term: Expr, block: Expr) -> bool:
+    """Whether a product has `block` among its factors; everything in an index expression is an integer."""
+    coefficient, rest = term.as_coeff_Mul()
+    if block.is_Integer:
+        return bool(coefficient.is_Integer) and int(coefficient) % int(block) == 0
+    return block in Mul.make_args(rest)
 
 
 def _value_multiple(value: SSAValue, block: Expr) -> Expr:

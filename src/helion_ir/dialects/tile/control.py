@@ -236,6 +236,8 @@ class ForOp(IRDLOperation):
     upper = prop_def(ExprAttr)
     step = opt_prop_def(ExprAttr)
     """For a scalar argument; 1 if absent. A range steps by its block."""
+    schedule = opt_prop_def(DictionaryAttr)
+    """Decisions about the loop by name, open (declare-schedules) or bound (bind-structure)."""
     symbols = var_operand_def()
     iter_args = var_operand_def()
     res = var_result_def()

@@ -35,19 +35,23 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 
 
 class DropNeutralOperand(Canonicalization):
-    """`add %x, 0` → `%x`, `mul 1, %x` → `%x`, `mul %x, 0` → `0`; integers and bools only."""
+    """`add %x, 0` → `%x`, `mul 1, %x` → `%x`, `and %x, true` → `%x`, `mul %x, 0` → `0`; integers and bools only."""
 
     ops: ClassVar = (*_RIGHT_IDENTITY, tile_ops.BitwiseAndOp)
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
         assert isinstance(op, tile_ops.BinaryOp)
-        if not isinstance(tile(op.result).element_type, IntegerType):
+        element = tile(op.result).element_type
+        if not isinstance(element, IntegerType):
             return
+        neutral = (
+            1 if isinstance(op, tile_ops.BitwiseAndOp) and element.width.data == 1 else _RIGHT_IDENTITY.get(type(op))
+        )
         pairs = [(op.lhs, op.rhs)] + ([(op.rhs, op.lhs)] if isinstance(op, _COMMUTATIVE) else [])
         for kept, other in pairs:
             if (value := constant(other)) is None:
                 continue
-            if value == _RIGHT_IDENTITY.get(type(op)):
+            if value == neutral:
                 forward(rewriter, op, kept)
                 return
             if value == 0 and isinstance(op, tile_ops.MulOp | tile_ops.BitwiseAndOp):

@@ -1,0 +1,36 @@
+"""Kernels written the plain way, for what the passes that offer algorithms make of them."""
+
+from __future__ import annotations
+
+import torch
+
+import helion_ir as helion
+import helion_ir.language as hl
+
+
+@helion.kernel()
+def causal_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Causal attention of q (heads, m, d) over k and v (heads, n, d): base e, every score compared with the diagonal."""
+    heads, m, d = q.size()
+    d = hl.specialize(d)
+    out = torch.empty_like(q)
+    keys = k.transpose(1, 2)
+    scale = d**-0.5
+    for head, rows in hl.tile([heads, m]):
+        queries = q[head, rows, :]
+        largest = hl.full([head, rows], float("-inf"), dtype=torch.float32)
+        total = hl.zeros([head, rows], dtype=torch.float32)
+        weighted = hl.zeros([head, rows, d], dtype=torch.float32)
+        for columns in hl.tile(0, rows.end):
+            scores = hl.dot(queries, keys[head, :, columns], out_dtype=torch.float32) * scale
+            below = rows.index[:, None] >= columns.index[None, :]
+            scores = torch.where(below, scores, float("-inf"))
+            new_largest = torch.maximum(largest, torch.amax(scores, dim=-1))
+            weights = torch.exp(scores - new_largest[:, :, None])
+            correction = torch.exp(largest - new_largest)
+            total = total * correction + weights.sum(dim=-1)
+            weighted = weighted * correction[:, :, None]
+            weighted = torch.baddbmm(weighted, weights.to(v.dtype), v[head, columns, :])
+            largest = new_largest
+        out[head, rows, :] = (weighted / total[:, :, None]).to(out.dtype)
+    return out

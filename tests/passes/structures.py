@@ -1,0 +1,83 @@
+"""Runs a kernel in chosen structures and compares every stage that a pass changes with PyTorch; for tests of such passes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from examples.harness import poisoned
+
+from helion_ir.backend_triton.printer import print_module
+from helion_ir.dialects.context import module_text, new_context, parse_module
+from helion_ir.dialects.knob import KnobValue
+from helion_ir.interpreter import run_module
+from helion_ir.passes.materialize_config import materialize
+from helion_ir.passes.pipeline import lower, pipeline
+from helion_ir.runtime.stages import Stages
+
+Forced = Mapping[str, KnobValue]
+
+
+def legal(stages: Stages, forced: Forced, seed: int = 0) -> dict[str, KnobValue]:
+    """A legal assignment with the given values; the other knobs have their defaults, or are drawn by `seed`."""
+    space, rng = stages.space, random.Random(seed)
+    unknown = set(forced) - set(space.knobs)
+    assert not unknown, f"the kernel has no knob {', '.join(sorted(unknown))}; it has {', '.join(space.knobs)}"
+    reason = None
+    for _ in range(200):
+        base = space.sample(rng) if seed else space.legal_default()
+        assignment = space.project({**base, **forced})
+        reason = space.is_legal(assignment)
+        if reason is None:
+            assert all(assignment[k] == v for k, v in forced.items()), f"{forced} means nothing here"
+            return assignment
+        if not seed:
+            break
+    raise AssertionError(f"{forced} is not legal: {reason}")
+
+
+def run_every_stage(
+    stages: Stages,
+    assignment: Mapping[str, KnobValue],
+    args: Sequence[Any],
+    check: Callable[[Any], None],
+    names: Mapping[str, Any],
+    at: Sequence[str] = (),
+) -> None:
+    """Run what the passes in `at` leave (all of them if there are none given), and the concrete module; check each."""
+
+    def run(stage: str, module: Any) -> None:
+        if at and stage not in at:
+            return
+        module.verify()
+        again = parse_module(module_text(module), stage)
+        given = [a.clone() if isinstance(a, torch.Tensor) else a for a in args]
+        with poisoned():
+            result = run_module(again, given, assignment, globals=names)
+        try:
+            check(result)
+        except AssertionError as error:
+            raise AssertionError(f"after {stage}, {dict(assignment)}: {error}") from None
+
+    template = lower(stages.declared, assignment, run)
+    concrete = materialize(template, assignment)
+    concrete.verify()
+    assert print_module(concrete).text == print_module(template, assignment).text
+    at = ()
+    run("materialize-config", concrete)
+
+
+def resume_every_stage(stages: Stages, assignment: Mapping[str, KnobValue]) -> None:
+    """The text of each stage, parsed and taken through the rest of the passes, ends in the same Triton."""
+    texts: list[tuple[str, str]] = []
+    template = lower(stages.declared, assignment, lambda stage, module: texts.append((stage, module_text(module))))
+    want = print_module(template, assignment).text
+    passes = pipeline()
+    for number, (stage, text) in enumerate(texts):
+        again = parse_module(text, stage)
+        assert module_text(again) == text, f"{stage} does not read back"
+        for p in passes[number:]:  # stage 0 is bind-structure
+            p.apply(new_context(), again)
+        assert print_module(again, assignment).text == want, stage
