@@ -23,6 +23,7 @@ from helion_ir.passes.make_masks import MakeMasks
 from helion_ir.passes.map_grid import MapGrid
 from helion_ir.passes.peel_masks import PeelMasks
 from helion_ir.passes.plan_memory import PlanMemory
+from helion_ir.passes.relax_precision import RelaxPrecision
 from helion_ir.passes.roll_reductions import RollReductions
 from helion_ir.passes.simplify_index import SimplifyIndex
 from helion_ir.passes.split_phases import SplitPhases
@@ -36,6 +37,7 @@ FRONT: tuple[Pass, ...] = (
     Dce(),
     DropUnitDims(),  # after dce, which may remove what keeps it from doing so
     Canonicalize(),  # the reshapes that this made trivial
+    RelaxPrecision(),  # on the uses that are left
     SplitPhases(),  # before knobs are declared, since those are of loops and launches
     DeclareSchedules(),  # after dce: a dead loop has no knobs
 )

@@ -29,6 +29,7 @@ PASS_NAMES = (
     "cse",
     "dce",
     "drop-unit-dims",
+    "relax-precision",
     "split-phases",
     "declare-schedules",
     "bind-structure",

@@ -196,3 +196,30 @@ builtin.module {
     "test.op"(%a, %r, %both, %chosen) : (!tile.tile<[8], f32>, !tile.tile<[8], f32>, !tile.tile<[8], f32>, !tile.tile<[8], f32>) -> ()
   }
 }
+
+// -----
+
+// ---- extrema of scaled values ----
+// A positive factor keeps order, after rounding too; a negative one does not, and an infinite one makes NaN of 0.
+// CHECK-LABEL: tile.kernel @scaled
+// CHECK-NEXT:    %two = tile.full <2.0>
+// CHECK-NEXT:    %minus = tile.full <-2.0>
+// CHECK-NEXT:    %s = tile.mul %x, %two
+// CHECK-NEXT:    %m = tile.reduce "max" <1> %x
+// CHECK-NEXT:    %[[F:.*]] = tile.full <2.0> -> !tile.tile<[8], f32>
+// CHECK-NEXT:    %[[M:.*]] = tile.mul %m, %[[F]]
+// CHECK-NEXT:    %n = tile.mul %x, %minus
+// CHECK-NEXT:    %o = tile.reduce "max" <1> %n
+// CHECK-NEXT:    %p = tile.reduce "sum" <1> %s
+builtin.module {
+  tile.kernel @scaled (%x: !tile.tile<[8, 4], f32>) names ["x"] {
+    %two = tile.full <2.0> -> !tile.tile<[8, 4], f32>
+    %minus = tile.full <-2.0> -> !tile.tile<[8, 4], f32>
+    %s = tile.mul %x, %two : !tile.tile<[8, 4], f32>
+    %m = tile.reduce "max" <1> %s : !tile.tile<[8, 4], f32> -> !tile.tile<[8], f32>
+    %n = tile.mul %x, %minus : !tile.tile<[8, 4], f32>
+    %o = tile.reduce "max" <1> %n : !tile.tile<[8, 4], f32> -> !tile.tile<[8], f32>
+    %p = tile.reduce "sum" <1> %s : !tile.tile<[8, 4], f32> -> !tile.tile<[8], f32>
+    "test.op"(%m, %o, %p) : (!tile.tile<[8], f32>, !tile.tile<[8], f32>, !tile.tile<[8], f32>) -> ()
+  }
+}

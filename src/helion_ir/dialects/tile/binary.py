@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xdsl.irdl import irdl_op_definition
 
-from helion_ir.dialects.tile.elementwise_base import BinaryOp
+from helion_ir.dialects.tile.elementwise_base import ApproximableOp, BinaryOp
 
 
 @irdl_op_definition
@@ -50,7 +50,7 @@ class CopysignOp(BinaryOp):
 
 
 @irdl_op_definition
-class DivOp(BinaryOp):
+class DivOp(BinaryOp, ApproximableOp):
     """Quotient of floats; of integers it rounds toward zero."""
 
     name = "tile.div"

@@ -33,7 +33,7 @@ from helion_ir.dialects.tile.binary import (
     ShiftRightOp,
     SubOp,
 )
-from helion_ir.dialects.tile.elementwise_base import BinaryOp, ElementwiseOp, UnaryOp
+from helion_ir.dialects.tile.elementwise_base import ApproximableOp, BinaryOp, ElementwiseOp, UnaryOp
 from helion_ir.dialects.tile.unary import (
     AbsOp,
     AcoshOp,
@@ -87,6 +87,7 @@ __all__ = [
     "AtanOp",
     "AtanhOp",
     "BY_FUNCTION",
+    "ApproximableOp",
     "BinaryOp",
     "BitcastOp",
     "BitwiseAndOp",

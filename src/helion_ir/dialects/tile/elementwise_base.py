@@ -5,8 +5,18 @@ from __future__ import annotations
 from abc import ABC
 from typing import ClassVar
 
+from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import SSAValue
-from xdsl.irdl import IRDLOperation, VarConstraint, base, operand_def, result_def, traits_def
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    VarConstraint,
+    base,
+    operand_def,
+    opt_prop_def,
+    result_def,
+    traits_def,
+)
 from xdsl.traits import Pure
 
 from helion_ir.dialects.types import TileType
@@ -16,6 +26,14 @@ class ElementwiseOp(IRDLOperation, ABC):
     """Base of the elementwise ops; after `tile.` their names are PyTorch's."""
 
     traits = traits_def(Pure())
+
+
+class ApproximableOp(ElementwiseOp, ABC):
+    """A function of f32 that may be off by some units in the last place: `%r = tile.exp %x {approximate} : t`."""
+
+    approximate = opt_prop_def(UnitAttr)
+
+    irdl_options = (ParsePropInAttrDict(),)
 
 
 class UnaryOp(ElementwiseOp, ABC):

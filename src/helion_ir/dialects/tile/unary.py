@@ -5,7 +5,7 @@ from __future__ import annotations
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, result_def
 
-from helion_ir.dialects.tile.elementwise_base import ElementwiseOp, UnaryOp
+from helion_ir.dialects.tile.elementwise_base import ApproximableOp, ElementwiseOp, UnaryOp
 from helion_ir.dialects.types import TileType, i1, tile_type
 
 
@@ -115,7 +115,7 @@ class ErfinvOp(UnaryOp):
 
 
 @irdl_op_definition
-class ExpOp(UnaryOp):
+class ExpOp(UnaryOp, ApproximableOp):
     """e to the power of each element."""
 
     name = "tile.exp"
@@ -199,7 +199,7 @@ class NegOp(UnaryOp):
 
 
 @irdl_op_definition
-class ReciprocalOp(UnaryOp):
+class ReciprocalOp(UnaryOp, ApproximableOp):
     """1 / x."""
 
     name = "tile.reciprocal"
@@ -257,7 +257,7 @@ class SinhOp(UnaryOp):
 
 
 @irdl_op_definition
-class SqrtOp(UnaryOp):
+class SqrtOp(UnaryOp, ApproximableOp):
     """Square root, correctly rounded."""
 
     name = "tile.sqrt"

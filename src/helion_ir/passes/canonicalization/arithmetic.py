@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import ClassVar
@@ -11,7 +12,8 @@ from xdsl.ir import Operation
 from xdsl.pattern_rewriter import PatternRewriter
 
 from helion_ir.dialects.tile import elementwise as tile_ops
-from helion_ir.dialects.tile.compute import FullOp
+from helion_ir.dialects.tile.compute import FullOp, ReduceOp
+from helion_ir.dialects.types import is_float
 from helion_ir.passes.canonicalization.numbers import wrap
 from helion_ir.passes.canonicalization.pattern import Canonicalization, constant, forward, tile
 
@@ -114,6 +116,29 @@ class UndoTwice(Canonicalization):
             forward(rewriter, op, inner.operands[0])
 
 
+class ScaleExtremum(Canonicalization):
+    """`reduce "max" (mul %x, full <2.0>)` → `mul (reduce "max" %x), full <2.0>`, for a positive finite factor.
+
+    Exact, since rounding keeps order; and the product may then join whatever else uses it in one instruction.
+    """
+
+    ops: ClassVar = (ReduceOp,)
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter, /) -> None:
+        assert isinstance(op, ReduceOp)
+        product = op.operand.owner
+        if op.kind.data not in ("max", "min") or not isinstance(product, tile_ops.MulOp):
+            return
+        for scaled, other in ((product.lhs, product.rhs), (product.rhs, product.lhs)):
+            factor = constant(other)
+            if factor is None or not 0 < factor < math.inf or not is_float(tile(op.result).element_type):
+                continue
+            extremum = ReduceOp(op.kind.data, scaled, op.dims)
+            by = FullOp(factor, tile(extremum.result))
+            rewriter.replace(op, [extremum, by, tile_ops.MulOp(extremum.result, by.result)])
+            return
+
+
 PATTERNS: list[Canonicalization] = [
-    DropNeutralOperand(), FoldIntegers(), FoldComparison(), FoldSelection(), UndoTwice(),
+    DropNeutralOperand(), FoldIntegers(), FoldComparison(), FoldSelection(), UndoTwice(), ScaleExtremum(),
 ]  # fmt: skip

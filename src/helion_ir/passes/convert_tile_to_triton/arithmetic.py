@@ -68,6 +68,9 @@ FUNCTIONS: dict[type[tile.ElementwiseOp], tuple[str, str]] = {
     tile.FmodOp: ("libdevice.fmod", "plain.fmod_bits"),
 }
 
+APPROXIMATIONS: dict[type[tile.ElementwiseOp], str] = {tile.ExpOp: "tl.exp", tile.SqrtOp: "tl.sqrt"}
+"""Of f32, by the instructions that the hardware has; `/` is one as it is."""
+
 INTEGER_OPERATORS: dict[type[tile.ElementwiseOp], str] = {
     tile.AddOp: "+", tile.SubOp: "-", tile.MulOp: "*", tile.BitwiseAndOp: "&", tile.BitwiseOrOp: "|", tile.BitwiseXorOp: "^",
 }  # fmt: skip
@@ -127,6 +130,8 @@ def function(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
         return (lower.call(callee, operands),) if callee else operands[:1]
     if element == f64 and isinstance(op, tile.FmodOp) and not lower.target.libdevice:
         return (lower.binary("%", operands[0], operands[1]),)  # exact where Triton interprets
+    if isinstance(op, tile.ApproximableOp) and op.approximate is not None:
+        return (lower.call(APPROXIMATIONS[type(op)], operands),)
     return (lower.call(FUNCTIONS[type(op)][0 if lower.target.libdevice else 1], operands),)
 
 
@@ -147,16 +152,17 @@ def operator(lower: Lowering, op: tile.ElementwiseOp) -> Sequence[SSAValue]:
 def divide(lower: Lowering, op: tile.DivOp) -> Sequence[SSAValue]:
     lhs, rhs = _operands(lower, op)
     element = _element(op)
-    if element == f32:
+    if element == f32 and op.approximate is None:
         return (lower.call("tl.div_rn", [lhs, rhs]),)  # `/` is off by 2 ulp
-    return (lower.binary("/" if element == f64 else "//", lhs, rhs),)
+    return (lower.binary("/" if is_float(element) else "//", lhs, rhs),)
 
 
 @computes(tile.ReciprocalOp)
 def reciprocal(lower: Lowering, op: tile.ReciprocalOp) -> Sequence[SSAValue]:
     (x,) = _operands(lower, op)
     one = lower.full(1, x)
-    return (lower.call("tl.div_rn", [one, x]) if _element(op) == f32 else lower.binary("/", one, x),)
+    exact = _element(op) == f32 and op.approximate is None
+    return (lower.call("tl.div_rn", [one, x]) if exact else lower.binary("/", one, x),)
 
 
 @computes(tile.RemainderOp)
@@ -178,7 +184,8 @@ def remainder(lower: Lowering, op: tile.RemainderOp) -> Sequence[SSAValue]:
 
 @computes(tile.SqrtOp)
 def square_root(lower: Lowering, op: tile.SqrtOp) -> Sequence[SSAValue]:
-    return (lower.call("tl.sqrt_rn" if _element(op) == f32 else "tl.sqrt", _operands(lower, op)),)
+    exact = _element(op) == f32 and op.approximate is None
+    return (lower.call("tl.sqrt_rn" if exact else APPROXIMATIONS[tile.SqrtOp], _operands(lower, op)),)
 
 
 @computes(tile.AbsOp)

@@ -45,6 +45,8 @@ builtin.module {
   // CHECK-NEXT: %erfinvr = tile.erfinv %x : !tile.tile<[@m, 64], f32>
   %expr = tile.exp %x : !tile.tile<[@m, 64], f32>
   // CHECK-NEXT: %expr = tile.exp %x : !tile.tile<[@m, 64], f32>
+  %expa = tile.exp %x {approximate} : !tile.tile<[@m, 64], f32>
+  // CHECK-NEXT: %expa = tile.exp %x {approximate} : !tile.tile<[@m, 64], f32>
   %exp2r = tile.exp2 %x : !tile.tile<[@m, 64], f32>
   // CHECK-NEXT: %exp2r = tile.exp2 %x : !tile.tile<[@m, 64], f32>
   %expm1r = tile.expm1 %x : !tile.tile<[@m, 64], f32>
@@ -103,6 +105,8 @@ builtin.module {
   // CHECK-NEXT: %copysignr = tile.copysign %x, %y : !tile.tile<[@m, 64], f32>
   %divr = tile.div %x, %y : !tile.tile<[@m, 64], f32>
   // CHECK-NEXT: %divr = tile.div %x, %y : !tile.tile<[@m, 64], f32>
+  %diva = tile.div %x, %y {approximate} : !tile.tile<[@m, 64], f32>
+  // CHECK-NEXT: %diva = tile.div %x, %y {approximate} : !tile.tile<[@m, 64], f32>
   %fmaxr = tile.fmax %x, %y : !tile.tile<[@m, 64], f32>
   // CHECK-NEXT: %fmaxr = tile.fmax %x, %y : !tile.tile<[@m, 64], f32>
   %fminr = tile.fmin %x, %y : !tile.tile<[@m, 64], f32>
