@@ -159,3 +159,17 @@ def test_size_against_enumeration_of_random_conditions(text: str) -> None:
     for a in configurations:
         assert space.project(a) == a
         assert space.encode(space.decode(a)) == a
+
+
+def test_default_that_does_not_fit_is_lowered() -> None:
+    """The largest number of the requirement it breaks goes down, and the walk takes the same steps every time."""
+    space = ConfigSpace.of(
+        parse_module("""
+        knob.declare @bm : pow2 16 to 256 = 256 in "block_sizes" by "frontend" doc "rows"
+        knob.declare @stages : int 1 to 6 = 4 by "t" doc "stages"
+        knob.declare @kind : one_of "a", "b" = "a" by "t" doc "kind"
+        knob.require <@bm * @stages le 200>, "too much" by "t"
+        """)
+    )
+    assert space.default() == {"bm": 256, "stages": 4, "kind": "a"}
+    assert space.legal_default() == {"bm": 32, "stages": 4, "kind": "a"}

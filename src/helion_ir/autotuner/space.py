@@ -154,8 +154,29 @@ class ConfigSpace:
         return {k.name: k.default for k in self}
 
     def legal_default(self) -> Assignment:
-        """The default, or the legal assignment that a fixed walk from it reaches first."""
-        return self.repaired(self.default(), random.Random(0))
+        """The default, or what is left of it when the numbers of broken requirements are lowered one step at a time.
+
+        Where no number can be lowered, a fixed walk is taken from there. Raises `exc.InvalidConfig` as `repaired` does.
+        """
+        values = self.project(self.default())
+        while (rule := self.broken(values)) is not None:
+            lower = [self.project({**values, n: v}) for n in rule.reads for v in self._below(n, values)]
+            if not lower:
+                return self.repaired(values, random.Random(0))
+            # A step that mends it; else the largest number, which is most of what does not fit.
+            mended = [v for v in lower if rule.holds(v)]
+            values = mended[0] if mended else max(lower, key=lambda v: self._lowered(values, v))
+        return values
+
+    def _below(self, name: str, values: Mapping[str, KnobValue]) -> list[KnobValue]:
+        knob, value = self.knobs[name], values[name]
+        if knob.domain.kind not in ("pow2", "int"):
+            return []
+        assert isinstance(value, int)
+        return [v for v in steps(knob.domain, value) if isinstance(v, int) and v < value]
+
+    def _lowered(self, before: Assignment, after: Assignment) -> int:
+        return max((v for n, v in before.items() if isinstance(v, int) and after[n] != v), default=0)
 
     def active(self, assignment: Mapping[str, KnobValue]) -> frozenset[str]:
         """Names of the knobs that mean something under an assignment."""

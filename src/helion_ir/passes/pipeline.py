@@ -25,6 +25,7 @@ from helion_ir.passes.peel_masks import PeelMasks
 from helion_ir.passes.plan_memory import PlanMemory
 from helion_ir.passes.relax_precision import RelaxPrecision
 from helion_ir.passes.roll_reductions import RollReductions
+from helion_ir.passes.set_defaults import SetDefaults
 from helion_ir.passes.simplify_index import SimplifyIndex
 from helion_ir.passes.split_phases import SplitPhases
 from helion_ir.targets import Target
@@ -40,6 +41,7 @@ FRONT: tuple[Pass, ...] = (
     RelaxPrecision(),  # on the uses that are left
     SplitPhases(),  # before knobs are declared, since those are of loops and launches
     DeclareSchedules(),  # after dce: a dead loop has no knobs
+    SetDefaults(),  # of the knobs just declared
 )
 """Once a kernel, on the tile module; no decision is made."""
 

@@ -32,6 +32,7 @@ PASS_NAMES = (
     "relax-precision",
     "split-phases",
     "declare-schedules",
+    "set-defaults",
     "bind-structure",
     "roll-reductions",
     "peel-masks",
@@ -48,7 +49,7 @@ PASS_NAMES = (
 )
 
 
-BEFORE_STRUCTURE = ("canonicalize", "split-phases", "declare-schedules", "bind-structure")
+BEFORE_STRUCTURE = ("canonicalize", "split-phases", "declare-schedules", "set-defaults", "bind-structure")
 """Passes that no other package's pass can follow in the pipeline: knobs are asked for, and decided, while they run."""
 
 

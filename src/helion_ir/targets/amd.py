@@ -1,5 +1,6 @@
 """AMD devices. Sources: the CDNA3 and CDNA4 instruction set guides and the vendor's data sheets."""
 
+from helion_ir.targets.preferred import Preferred
 from helion_ir.targets.target import Target
 
 _COMMON = dict(
@@ -11,6 +12,8 @@ _COMMON = dict(
     max_warps=16,
     dot_precisions=("ieee",),
     xcds=8,
+    # Four waves of 64 lanes; two stages are registers and one buffer in LDS.
+    preferred=Preferred(stages=2, l2_grouping=4, elements=2048, warps=(4, 8)),
 )
 
 MI300X = Target(name="mi300x", arch="gfx942", compute_units=304, shared_memory=64 * 1024, **_COMMON)  # pyright: ignore

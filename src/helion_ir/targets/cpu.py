@@ -17,4 +17,5 @@ CPU = Target(
     tensor_descriptors=True,
     dot_precisions=("ieee",),
     dot_min=(16, 16, 16),
+    preferred=None,
 )

@@ -1,5 +1,6 @@
 """NVIDIA devices. Sources: CUDA C++ Programming Guide (compute capabilities) and the vendor's data sheets."""
 
+from helion_ir.targets.preferred import Preferred
 from helion_ir.targets.target import Target
 
 _COMMON = dict(
@@ -13,13 +14,20 @@ _COMMON = dict(
     dot_precisions=("tf32", "tf32x3", "ieee"),
 )
 
-A100 = Target(name="a100", arch=80, compute_units=108, shared_memory=163 * 1024, **_COMMON)  # pyright: ignore
+# 128 x 128 x 32 of 16 bits with mma.sync; a deep pipeline, since cp.async brings little at once.
+A100 = Target(
+    name="a100", arch=80, compute_units=108, shared_memory=163 * 1024, preferred=Preferred(inner_bytes=64, stages=4),
+    **_COMMON,  # pyright: ignore
+)  # fmt: skip
+# Two warp groups of wgmma, 64 rows of 128 columns each; three stages of 32 KiB leave room for a second program.
+_HOPPER = Preferred(stages=3)
 H100 = Target(
     name="h100",
     arch=90,
     compute_units=132,
     shared_memory=227 * 1024,
     tensor_descriptors=True,
+    preferred=_HOPPER,
     **_COMMON,  # pyright: ignore
 )
 H200 = Target(
@@ -28,11 +36,13 @@ H200 = Target(
     compute_units=132,
     shared_memory=227 * 1024,
     tensor_descriptors=True,
+    preferred=_HOPPER,
     **_COMMON,  # pyright: ignore
 )
+# The result lies in tensor memory, so that one warp group holds 128 rows.
 B200 = Target(
     name="b200", arch=100, compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
-    warp_specialization=True, **_COMMON,  # pyright: ignore
+    warp_specialization=True, preferred=Preferred(stages=4, product_elements=128), **_COMMON,  # pyright: ignore
 )  # fmt: skip
 RTX5090 = Target(
     name="rtx5090",
@@ -40,5 +50,6 @@ RTX5090 = Target(
     compute_units=170,
     shared_memory=99 * 1024,
     tensor_descriptors=True,
+    preferred=Preferred(inner_bytes=64),
     **_COMMON,  # pyright: ignore
 )

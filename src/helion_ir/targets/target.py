@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from helion_ir.targets.preferred import Preferred
+
 
 @dataclass(frozen=True)
 class Target:
@@ -51,3 +53,5 @@ class Target:
     """Least M, N, K of a matrix product of 16- or 32-bit elements."""
     dot_min_k8: int = 32
     """Least K for 8-bit elements."""
+    preferred: Preferred | None = Preferred()
+    """Good defaults; None where nothing is to be gained by any, so that those of the frontend stand."""

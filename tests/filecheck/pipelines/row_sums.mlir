@@ -9,7 +9,7 @@
 // CHECK-NOT:  for {{.*}} in tl.range
 // CHECK:      tl.sum({{.*}}, 1)
 // CHECK:      def row_sums(x
-// CHECK:        (32,),
+// CHECK:        (250,),
 
 // LOOP:      def _row_sums(
 // LOOP:        for {{.*}} in tl.range(

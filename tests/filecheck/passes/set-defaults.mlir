@@ -1,0 +1,105 @@
+// RUN: helion-ir-opt %s -p declare-schedules,set-defaults --split-input-file | filecheck %s
+
+// A large product on an H200: the target's tile, two warp groups, three stages, grouped rows.
+// CHECK:      knob.declare @m : pow2 16 to 4096 = 128
+// CHECK-NEXT: knob.declare @n : pow2 16 to 4096 = 128
+// CHECK-NEXT: knob.declare @k : pow2 16 to 4096 = 64
+// CHECK-NEXT: knob.declare @m_n.loop_order : permutation 2 = [0, 1]
+// CHECK-NEXT: knob.declare @m_n.l2_grouping : pow2 1 to 64 = 8
+// CHECK:      knob.declare @num_warps : pow2 1 to 32 = 8
+// CHECK-NEXT: knob.declare @num_stages : int 1 to 6 = 3
+builtin.module attributes {helion_ir.target = "h200"} {
+  knob.declare @m : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @n : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "columns"
+  knob.declare @k : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "inner"
+  tile.kernel @large (%x: !tile.ref<[4096, 4096], bf16, strides = [4096, 1]>, %y: !tile.ref<[4096, 4096], bf16, strides = [4096, 1]>, %out: !tile.ref<[4096, 4096], f32, strides = [4096, 1]>) names ["x", "y", "out"] {
+    tile.parallel "m_n" (%m = 0 to 4096 : !tile.range<@m>, %n = 0 to 4096 : !tile.range<@n>) {
+      %zero = tile.full <0.0> -> !tile.tile<[@m, @n], f32>
+      %r = tile.for "k" (%k = 0 to 4096 : !tile.range<@k>) iter_args (%acc = %zero : !tile.tile<[@m, @n], f32>) {
+        %a = tile.load "x" %x[%m, %k] : !tile.ref<[4096, 4096], bf16, strides = [4096, 1]>[!tile.range<@m>, !tile.range<@k>] -> !tile.tile<[@m, @k], bf16>
+        %b = tile.load "y" %y[%k, %n] : !tile.ref<[4096, 4096], bf16, strides = [4096, 1]>[!tile.range<@k>, !tile.range<@n>] -> !tile.tile<[@k, @n], bf16>
+        %t = tile.dot %a, %b, %acc precision "tf32" : !tile.tile<[@m, @k], bf16>, !tile.tile<[@k, @n], bf16>, !tile.tile<[@m, @n], f32> -> !tile.tile<[@m, @n], f32>
+        tile.yield %t : !tile.tile<[@m, @n], f32>
+      }
+      tile.store "out" %r, %out[%m, %n] : !tile.tile<[@m, @n], f32> : !tile.ref<[4096, 4096], f32, strides = [4096, 1]>[!tile.range<@m>, !tile.range<@n>]
+    }
+  }
+}
+
+// -----
+
+// A product of 512 x 512 occupies few compute units, so its tile shrinks; 64 KiB of an MI300X hold two stages.
+// CHECK:      knob.declare @m : pow2 16 to 512 = 64
+// CHECK-NEXT: knob.declare @n : pow2 16 to 512 = 64
+// CHECK-NEXT: knob.declare @k : pow2 16 to 512 = 32
+// CHECK:      knob.declare @num_warps : pow2 1 to 16 = 4
+// CHECK-NEXT: knob.declare @num_stages : int 1 to 6 = 2
+builtin.module attributes {helion_ir.target = "mi300x"} {
+  knob.declare @m : pow2 16 to 512 = 16 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @n : pow2 16 to 512 = 16 in "block_sizes" by "frontend" doc "columns"
+  knob.declare @k : pow2 16 to 512 = 16 in "block_sizes" by "frontend" doc "inner"
+  tile.kernel @small (%x: !tile.ref<[512, 512], f32, strides = [512, 1]>, %y: !tile.ref<[512, 512], f32, strides = [512, 1]>, %out: !tile.ref<[512, 512], f32, strides = [512, 1]>) names ["x", "y", "out"] {
+    tile.parallel "m_n" (%m = 0 to 512 : !tile.range<@m>, %n = 0 to 512 : !tile.range<@n>) {
+      %zero = tile.full <0.0> -> !tile.tile<[@m, @n], f32>
+      %r = tile.for "k" (%k = 0 to 512 : !tile.range<@k>) iter_args (%acc = %zero : !tile.tile<[@m, @n], f32>) {
+        %a = tile.load "x" %x[%m, %k] : !tile.ref<[512, 512], f32, strides = [512, 1]>[!tile.range<@m>, !tile.range<@k>] -> !tile.tile<[@m, @k], f32>
+        %b = tile.load "y" %y[%k, %n] : !tile.ref<[512, 512], f32, strides = [512, 1]>[!tile.range<@k>, !tile.range<@n>] -> !tile.tile<[@k, @n], f32>
+        %t = tile.dot %a, %b, %acc precision "ieee" : !tile.tile<[@m, @k], f32>, !tile.tile<[@k, @n], f32>, !tile.tile<[@m, @n], f32> -> !tile.tile<[@m, @n], f32>
+        tile.yield %t : !tile.tile<[@m, @n], f32>
+      }
+      tile.store "out" %r, %out[%m, %n] : !tile.tile<[@m, @n], f32> : !tile.ref<[512, 512], f32, strides = [512, 1]>[!tile.range<@m>, !tile.range<@n>]
+    }
+  }
+}
+
+// -----
+
+// Elementwise: 1024 elements, along contiguous memory first, which blocks follow, too.
+// CHECK:      knob.declare @r : pow2 1 to 4096 = 2
+// CHECK-NEXT: knob.declare @c : pow2 1 to 512 = 512
+// CHECK-NEXT: knob.declare @r_c.loop_order : permutation 2 = [1, 0]
+// CHECK:      knob.declare @num_warps : pow2 1 to 32 = 4
+builtin.module attributes {helion_ir.target = "h200"} {
+  knob.declare @r : pow2 1 to 4096 = 32 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @c : pow2 1 to 512 = 32 in "block_sizes" by "frontend" doc "columns"
+  tile.kernel @twice (%x: !tile.ref<[4096, 512], f32, strides = [512, 1]>) names ["x"] {
+    tile.parallel "r_c" (%r = 0 to 4096 : !tile.range<@r>, %c = 0 to 512 : !tile.range<@c>) {
+      %v = tile.load "x" %x[%r, %c] : !tile.ref<[4096, 512], f32, strides = [512, 1]>[!tile.range<@r>, !tile.range<@c>] -> !tile.tile<[@r, @c], f32>
+      %w = tile.add %v, %v : !tile.tile<[@r, @c], f32>
+      tile.store "x" %w, %x[%r, %c] : !tile.tile<[@r, @c], f32> : !tile.ref<[4096, 512], f32, strides = [512, 1]>[!tile.range<@r>, !tile.range<@c>]
+    }
+  }
+}
+
+// -----
+
+// Long rows: one a program, with more warps; and where no device is, the frontend's defaults stand.
+// CHECK:      knob.declare @m : pow2 1 to 4096 = 1
+// CHECK:      knob.declare @num_warps : pow2 1 to 32 = 8
+// CHECK:      knob.declare @m : pow2 1 to 4096 = 32
+// CHECK:      knob.declare @num_warps : pow2 1 to 32 = 4
+builtin.module attributes {helion_ir.target = "b200"} {
+  knob.declare @m : pow2 1 to 4096 = 32 in "block_sizes" by "frontend" doc "rows"
+  tile.kernel @sums (%x: !tile.ref<[4096, 8000], f32, strides = [8000, 1]>, %out: !tile.ref<[4096], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "m" (%m = 0 to 4096 : !tile.range<@m>) {
+      %n = tile.axis "n" 0 to 8000 : !tile.range<8000>
+      %v = tile.load "x" %x[%m, %n] : !tile.ref<[4096, 8000], f32, strides = [8000, 1]>[!tile.range<@m>, !tile.range<8000>] -> !tile.tile<[@m, 8000], f32>
+      %s = tile.reduce "sum" <1> %v : !tile.tile<[@m, 8000], f32> -> !tile.tile<[@m], f32>
+      tile.store "out" %s, %out[%m] : !tile.tile<[@m], f32> : !tile.ref<[4096], f32, strides = [1]>[!tile.range<@m>]
+    }
+  }
+}
+
+// -----
+
+builtin.module {
+  knob.declare @m : pow2 1 to 4096 = 32 in "block_sizes" by "frontend" doc "rows"
+  tile.kernel @sums (%x: !tile.ref<[4096, 8000], f32, strides = [8000, 1]>, %out: !tile.ref<[4096], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "m" (%m = 0 to 4096 : !tile.range<@m>) {
+      %n = tile.axis "n" 0 to 8000 : !tile.range<8000>
+      %v = tile.load "x" %x[%m, %n] : !tile.ref<[4096, 8000], f32, strides = [8000, 1]>[!tile.range<@m>, !tile.range<8000>] -> !tile.tile<[@m, 8000], f32>
+      %s = tile.reduce "sum" <1> %v : !tile.tile<[@m, 8000], f32> -> !tile.tile<[@m], f32>
+      tile.store "out" %s, %out[%m] : !tile.tile<[@m], f32> : !tile.ref<[4096], f32, strides = [1]>[!tile.range<@m>]
+    }
+  }
+}
