@@ -21,16 +21,15 @@ Score = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch
 Seen = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """(head, query position, key position) → bool."""
 
-BLOCK = 64
-"""Queries and keys in a block of the table."""
 
-
-def block_table(seen: Seen, heads: int, m: int, n: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def block_table(
+    seen: Seen, heads: int, m: int, n: int, block: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
     """For each head and block of queries: how many blocks of keys it sees, and their numbers, ascending."""
     every = torch.arange(heads, device=device)[:, None, None]
     dense = seen(every, torch.arange(m, device=device)[None, :, None], torch.arange(n, device=device)[None, None, :])
-    dense = torch.nn.functional.pad(dense.expand(heads, m, n), (0, -n % BLOCK, 0, -m % BLOCK))
-    blocks = dense.unflatten(2, (-1, BLOCK)).unflatten(1, (-1, BLOCK)).any(4).any(2)
+    dense = torch.nn.functional.pad(dense.expand(heads, m, n), (0, -n % block, 0, -m % block))
+    blocks = dense.unflatten(2, (-1, block)).unflatten(1, (-1, block)).any(4).any(2)
     numbers = blocks.to(torch.int8).argsort(dim=2, descending=True, stable=True)
     return blocks.sum(2).to(torch.int32), numbers.to(torch.int32)
 
@@ -42,27 +41,39 @@ def attention_flex(
     value: torch.Tensor,
     counts: torch.Tensor,
     numbers: torch.Tensor,
+    block: hl.constexpr,
     score: Score,
     seen: Seen,
 ) -> torch.Tensor:
-    """Attention of `query` (z, h, m, d) over `key`, `value` (z, h, n, d), over the blocks of `block_table(seen, …)`."""
+    """Attention of `query` (z, h, m, d) over `key`, `value` (z, h, n, d).
+
+    Args:
+        query: the queries.
+        key: the keys.
+        value: the values.
+        counts: how many blocks of keys each block of queries sees, from `block_table(seen, …)`.
+        numbers: which ones, from there too.
+        block: queries and keys in a block, a power of two.
+        score: bends a score.
+        seen: whether a query sees a key.
+    """
     z, h, m, d = query.size()
     n = key.size(2)
     d = hl.specialize(d)
     out = torch.empty_like(query)
     log2e = math.log2(math.e)
     scale = 1 / math.sqrt(d)
-    block_m = hl.register_block_size(16, BLOCK)
-    block_n = hl.register_block_size(16, BLOCK)
+    block_m = hl.register_block_size(16, block)
+    block_n = hl.register_block_size(16, block)
     for batch, head, rows in hl.tile([z, h, m], block_size=[1, 1, block_m]):
         queries = query[batch.begin, head.begin, rows, :]
-        row_block = rows.begin // BLOCK
+        row_block = rows.begin // block
         largest = hl.full([rows], -1e30, dtype=torch.float32)
         total = hl.zeros([rows], dtype=torch.float32)
         weighted = hl.zeros([rows, d], dtype=torch.float32)
         for entry in hl.grid(counts[head.begin, row_block]):
-            begin = numbers[head.begin, row_block, entry] * BLOCK
-            for columns in hl.tile(begin, torch.clamp(begin + BLOCK, max=n), block_size=block_n):
+            begin = numbers[head.begin, row_block, entry] * block
+            for columns in hl.tile(begin, torch.clamp(begin + block, max=n), block_size=block_n):
                 scores = hl.dot(queries, key[batch.begin, head.begin, columns, :].T) * scale
                 i, j = rows.index[:, None], columns.index[None, :]
                 scores = score(scores, head.begin, i, j) * log2e
@@ -88,6 +99,7 @@ def reference(
     value: torch.Tensor,
     counts: torch.Tensor,
     numbers: torch.Tensor,
+    block: int,
     score: Score,
     seen: Seen,
 ) -> torch.Tensor:
@@ -102,6 +114,7 @@ def eager(
     value: torch.Tensor,
     counts: torch.Tensor,
     numbers: torch.Tensor,
+    block: int,
     score: Score,
     seen: Seen,
 ) -> torch.Tensor:
@@ -145,7 +158,8 @@ def _inputs(rng: Inputs, z: int, h: int, m: int, n: int, d: int, score: Score, s
         rng.normal(z, h, m, d, dtype=dtype),
         rng.normal(z, h, n, d, dtype=dtype),
         rng.normal(z, h, n, d, dtype=dtype),
-        *block_table(seen, h, m, n, rng.device),
+        *block_table(seen, h, m, n, 64, rng.device),
+        64,
         score,
         seen,
     )

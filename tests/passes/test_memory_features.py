@@ -52,3 +52,23 @@ def test_registers_are_shared_by_threads(warps: int) -> None:
     found = features_of(MATMUL, **{**BLOCKS, "num_warps": warps})
     assert found["threads"] == 32 * warps
     assert found["registers_per_thread"] * 4 * found["threads"] == found["register_bytes"]
+
+
+SCALAR_LOOP = """
+tile.kernel @sums (%x: !tile.ref<[64, 8], f32, strides = [8, 1]>, %out: !tile.ref<[64], f32, strides = [1]>) names ["x", "out"] {
+  tile.parallel "i" (%i = 0 to 64 : !tile.tile<[], i32>) {
+    %zero = tile.full <0.0> -> !tile.tile<[], f32>
+    %r = tile.for "j" (%j = 0 to 7 : !tile.tile<[], i32>) step <STEP> iter_args (%s = %zero : !tile.tile<[], f32>) {
+      %v = tile.load "x" %x[%i, %j] : !tile.ref<[64, 8], f32, strides = [8, 1]>[!tile.tile<[], i32>, !tile.tile<[], i32>] -> !tile.tile<[], f32>
+      %n = tile.add %s, %v : !tile.tile<[], f32>
+      tile.yield %n : !tile.tile<[], f32>
+    }
+    tile.store "out" %r, %out[%i] : !tile.tile<[], f32> : !tile.ref<[64], f32, strides = [1]>[!tile.tile<[], i32>]
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(("step", "trips"), [("step 2", 4), ("", 7)])
+def test_a_loop_over_scalars_counts_its_steps(step: str, trips: int) -> None:
+    assert features_of(SCALAR_LOOP.replace("step <STEP>", step))["bytes_loaded"] == 4 * 64 * trips

@@ -50,10 +50,11 @@ class Repetition:
 
     def trips(self, loop: control.ForOp) -> Expr:
         """Iterations of a loop, each time it is entered."""
-        range_type = loop.body.block.args[0].type
-        assert isinstance(range_type, RangeType)
         extent = self.known(loop.upper.data - loop.lower.data, tuple(loop.symbols))
-        return CeilDiv(extent, range_type.block.data)
+        argument = loop.body.block.args[0].type
+        if isinstance(argument, RangeType):
+            return CeilDiv(extent, argument.block.data)
+        return CeilDiv(extent, loop.step.data) if loop.step is not None else extent
 
     def known(self, e: Expr, symbols: tuple[SSAValue, ...] = ()) -> Expr:
         """An expression in which a likely value stands for whatever only a run knows."""
