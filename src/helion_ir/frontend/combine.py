@@ -73,7 +73,7 @@ class Combine:
         combine = getattr(combine, "fn", combine)
         types = [tile_type((), element_of(t.dtype)) for t in tiles]
         outer, block = cap.block, Block(arg_types=[*types, *types])
-        cap.block = block
+        cap.block, self.trace.device.combining = block, True
         try:
             scalars = [cap.tile(a, [], t.dtype) for a, t in zip(block.args, [*tiles, *tiles])]
             left, right = scalars[:n], scalars[n:]
@@ -89,7 +89,7 @@ class Combine:
             values = [cap.operand(r, t.dtype, []) for r, t in zip(result, tiles)]
             block.add_op(YieldOp(*values))
         finally:
-            cap.block = outer
+            cap.block, self.trace.device.combining = outer, False
         for op in block.walk():
             if op.name in ("tile.load", "tile.store", "tile.atomic"):
                 raise exc.NotAllowedInHelperFunction()

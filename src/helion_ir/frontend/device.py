@@ -38,10 +38,14 @@ class DeviceLanguage:
     def __init__(self, trace: Trace):
         self.trace = trace
         self._loops = 0
+        self.combining = False
+        """Whether a function to combine two values is being traced, which has no tiles."""
         self._combine = Combine(trace)
         self._inline = Inline(trace)
 
     def function(self, name: str) -> Callable[..., Any]:
+        if self.combining and name != "constexpr":
+            raise exc.NotAllowedInHelperFunction()
         if name == "specialize":
             raise exc.SpecializeOnDevice()
         if name == "barrier":
@@ -200,6 +204,8 @@ class DeviceLanguage:
         return stacktensor_like(self.trace, example, dev_ptrs)
 
     def load(self, tensor: Any, index: Any, mask: Any, eviction: str | None) -> TileTensor:
+        if eviction not in (None, "", "evict_first", "evict_last"):
+            raise exc.InvalidAPIUsage(f'eviction_policy is "", "evict_first" or "evict_last", not {eviction!r}')
         if isinstance(tensor, StackTensor):
             return tensor.load(index, mask)
         return subscripts.load(self._host(tensor, "hl.load"), index, mask, eviction)
@@ -251,6 +257,8 @@ class DeviceLanguage:
         return first, second  # pyright: ignore
 
     def join(self, a: Any, b: Any) -> TileTensor:
+        if a.dtype != b.dtype:
+            raise exc.TypeInferenceError(f"hl.join takes tensors of one dtype, not {a.dtype} and {b.dtype}")
         a, b = torch.broadcast_tensors(a, b)
         return torch.stack([a, b], -1)  # pyright: ignore
 

@@ -165,7 +165,7 @@ def is_device_code(code: types.CodeType) -> bool:
 
 _SHAPED = frozenset(
     "zeros ones full empty new_zeros new_ones new_full new_empty reshape view expand broadcast_to repeat arange "
-    "unflatten tile randn rand".split()
+    "unflatten tile randn rand randint".split()
 )
 """PyTorch's functions that take shapes, in which a tile means its block size."""
 
@@ -242,6 +242,10 @@ class Evaluator:
             return self.trace.device.function("breakpoint")
         if (own := number_function(function)) is not None:
             return own
+        if function is int and len(args) == 1 and isinstance(args[0], SymInt):
+            return lambda size: size
+        if function is zip:
+            return _equally_long
         if function in (min, max) and len(args) > 1:
             return functools.partial(self._extremum, function)
         if args and isinstance(args[0], TileTensor):
@@ -370,6 +374,14 @@ class Evaluator:
                 "the subscript of a Python sequence must be known at compile time; use hl.static_range for the loop"
             )
         return value[index]
+
+
+def _equally_long(*sequences: Any, strict: bool = False) -> Any:
+    """zip of sequences that the loop is unrolled over, where one that ends early is a mistake."""
+    lists = [list(s) for s in sequences]
+    if len({len(s) for s in lists}) > 1:
+        raise exc.TypeInferenceError(f"zip in device code takes sequences of one length, not {[len(s) for s in lists]}")
+    return zip(*lists)
 
 
 def subscript_of_tile(value: TileTensor, index: Any) -> TileTensor:

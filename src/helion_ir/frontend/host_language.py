@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import SymInt
 
 from helion_ir import exc
+from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, of_another_backend
 from helion_ir.frontend.values import is_size
 from helion_ir.language.fragments import Fragment, ListOf
 
@@ -62,8 +63,9 @@ class HostLanguage:
             raise exc.InvalidAPIUsage(f"hl.register_block_size takes integers or sizes, not {type(most).__name__}")
         variable = self.host.variables[self.host.position]
         known = self.trace.arguments.value_of(most) if isinstance(most, SymInt) else most
+        # A symbol even where there is one index only, so that shapes made with it fit its tiles in every call.
         size = self.trace.knobs.block_size(
-            self.trace.knobs.label(variable), known, low=least, doc=f"the block size {variable}"
+            self.trace.knobs.label(variable), known, low=least, doc=f"the block size {variable}", symbolic=True
         )
         self.host.bindings[variable] = self.trace.sizes.expr(size)
         return size
@@ -75,6 +77,8 @@ class HostLanguage:
             raise exc.TunableTypeNotSupported()
         if any(isinstance(v, SymInt) for v in vars(fragment).values()):
             raise exc.ConfigSpecFragmentWithSymInt()
+        if name in LIST_FIELDS or name in SCALAR_FIELDS or name in ALIASES or of_another_backend(name):
+            raise exc.TunableNameConflict(f"'{name}' is a field of Config; give the tunable another name")
         expr = self.trace.knobs.tunable(name, fragment)
         if not isinstance(fragment.default(), int | bool):
             raise exc.TunableTypeNotSupported("the values of a tunable must be integers or bools")

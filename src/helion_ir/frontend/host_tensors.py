@@ -32,6 +32,14 @@ class WithoutData(TorchFunctionMode):
             return self.device
         if func == torch.Tensor.is_cuda.__get__:  # pyright: ignore
             return self.device.type == "cuda"
+        if (
+            func is torch.Tensor.is_contiguous
+            and args[0].is_meta
+            and len(args) == 1
+            and not kwargs
+            and _symbolic(args[0])
+        ):
+            return self.host.trace.alignment.contiguous(args[0], self.host.trace.arguments.specialized)
         if func is torch.Tensor.item:
             return self.host.item(args[0])
         if func is torch.Tensor.tolist:
@@ -42,7 +50,7 @@ class WithoutData(TorchFunctionMode):
             args = tuple(a for a in args if not _names_device(a))
             if len(args) == 1 and not set(kwargs) - {"device", "non_blocking"}:
                 return args[0]
-        if func in _RESHAPES and args[0].is_meta and any(isinstance(n, SymInt) for n in args[0].shape):
+        if func in _RESHAPES and args[0].is_meta and _symbolic(args[0]):
             return self._reshaped(func, args[0], args[1:], kwargs)
         if kwargs.get("device") is not None or func in self.constructors:
             kwargs["device"] = "meta"
@@ -71,6 +79,10 @@ class WithoutData(TorchFunctionMode):
             shape = tuple(rest if _inferred(n) else n for n in shape)
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         return torch.as_strided(tensor, shape, strides, tensor.storage_offset())
+
+
+def _symbolic(tensor: torch.Tensor) -> bool:
+    return any(isinstance(n, SymInt) for n in tensor.shape)
 
 
 _RESHAPES = (torch.Tensor.view, torch.Tensor.reshape, torch.reshape)

@@ -66,9 +66,9 @@ class Knobs:
         self._labels[name] = count + 1
         return f"{name}.{count}" if count else name
 
-    def block_size(self, name: str, extent: Size | None, *, low: int = 1, doc: str) -> Size:
-        """Declare a block size for `extent` indices; 1 if there is only one."""
-        if isinstance(extent, int) and extent == 1 and low == 1:
+    def block_size(self, name: str, extent: Size | None, *, low: int = 1, doc: str, symbolic: bool = False) -> Size:
+        """Declare a block size for `extent` indices; 1 if there is only one, unless it must be `symbolic`."""
+        if isinstance(extent, int) and extent == 1 and low == 1 and not symbolic:
             return 1
         known = extent if isinstance(extent, int) else None
         high = UNKNOWN_LARGEST if known is None else min(LARGEST_BLOCK, _next_power_of_2(known))

@@ -264,7 +264,7 @@ class Loops:
         trace, given = self.trace, call.extra[i]
         low, high = call.lower[i], call.upper[i]
         extent = high - low if is_size(low) and is_size(high) else None
-        if isinstance(extent, int) and extent == 1:
+        if isinstance(extent, int) and extent == 1 and not isinstance(given, SymInt):
             return 1
         if isinstance(given, Tile):
             raise exc.IncorrectTileUsage("a tile cannot be a block size; use tile.block_size")

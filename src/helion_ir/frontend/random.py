@@ -36,6 +36,8 @@ class Random:
     def __init__(self, trace: Trace):
         self.trace = trace
         self._buffer: HostTensor | None = None
+        # Made here, since calls are traced with factories taken over.
+        self._without_data = torch.empty(1, dtype=torch.int64, device="meta")
         self._slots = 0
 
     # ---- hl.rand, hl.rand4x, hl.randint ----
@@ -152,7 +154,7 @@ class Random:
         """The seed of this call, loaded from the host's buffer."""
         trace = self.trace
         if self._buffer is None:
-            self._buffer = trace.arguments.lift(torch.empty(1, dtype=torch.int64, device="meta"), "seeds", SEEDS)
+            self._buffer = trace.arguments.lift(self._without_data, "seeds", SEEDS)
         buffer, slot = self._buffer, self._slots
         assert buffer is not None
         self._slots += 1

@@ -357,6 +357,8 @@ def described(value: Any) -> str:
         return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {list(value.dims)}"
     if value is None or isinstance(value, bool | int | float | str):
         return f"the Python value {value!r}"
+    if isinstance(value, SymInt):
+        return f"the number {value}"
     return f"a {type(value).__name__}"
 
 

@@ -184,9 +184,11 @@ def _single(tensor: HostTensor, extent: Size, tile: DeviceTile, stored: bool) ->
     """
     if isinstance(tile.block, int) and tile.block == 1:
         return False
+    if is_size(tile.upper) and tensor.trace.sizes.equal(tile.upper, extent):
+        return False
     if isinstance(extent, int):
         return extent == 1
-    if stored or (is_size(tile.upper) and tensor.trace.sizes.equal(tile.upper, extent)):
+    if stored:
         return False
     return tensor.trace.arguments.is_one(extent)
 

@@ -26,7 +26,7 @@ from helion_ir.frontend.arguments import Arguments
 from helion_ir.frontend.capture import Capture
 from helion_ir.frontend.device import DeviceLanguage
 from helion_ir.frontend.diagnostics import explain
-from helion_ir.frontend.expressions import Scope, is_device_code
+from helion_ir.frontend.expressions import Names, Scope, is_device_code
 from helion_ir.frontend.host import AuthorsError, Host
 from helion_ir.frontend.imports import imports_of
 from helion_ir.frontend.jagged import Jagged
@@ -331,8 +331,12 @@ class Trace:
         """Where names come from in device code that are no variables of a function."""
         if function not in self._globals:
             # a function defined in the kernel itself sees the kernel's variables
-            inside = function.__globals__ is self.host.names
-            own = self._host_name if inside else self.arguments.globals(function, self.function.__globals__)
+            if function.__globals__ is self.host.names:
+                own = self._host_name
+            elif isinstance(function.__globals__, Names):
+                own = function.__globals__.__getitem__
+            else:
+                own = self.arguments.globals(function, self.function.__globals__)
             self._globals[function] = own
         return self._globals[function]
 

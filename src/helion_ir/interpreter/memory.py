@@ -55,8 +55,14 @@ def load(op: LoadOp, scope: Scope) -> Reading:
     return Reading(run, access.extra)
 
 
+_SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
+"""Dtypes that PyTorch stores and does not index, and those of the same bits that it does."""
+
+
 def read(at: Elements) -> torch.Tensor:
     """The elements, 0 in inactive lanes."""
+    if (signed := _SIGNED.get(at.storage.dtype)) is not None:
+        return read(at._replace(storage=at.storage.view(signed))).view(at.storage.dtype)
     if at.active is None:
         return at.storage[at.offsets]
     out = torch.zeros(at.offsets.shape, dtype=at.storage.dtype)
@@ -88,6 +94,8 @@ def store(op: StoreOp, scope: Scope) -> Reading:
 
 def write(at: Elements, value: torch.Tensor) -> None:
     """Store the active lanes."""
+    if (signed := _SIGNED.get(at.storage.dtype)) is not None:
+        return write(at._replace(storage=at.storage.view(signed)), value.view(signed))
     value = value.expand(at.offsets.shape)
     if at.active is None:
         at.storage[at.offsets] = value
