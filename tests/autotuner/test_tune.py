@@ -132,7 +132,7 @@ def test_effort_none_measures_nothing() -> None:
 def test_none_works() -> None:
     bound = FakeBound(body=lambda a: "def scale(x): raise RuntimeError('never')")
     with pytest.raises(
-        exc.NoConfigFound, match="(?s)none of 30 configurations works.*run, 30 times: RuntimeError: never"
+        exc.NoConfigFound, match="(?s)none of 24 configurations works.*run, 24 times: RuntimeError: never"
     ):
         run_inline(bound)
 

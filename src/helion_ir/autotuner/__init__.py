@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.protocol import Candidate as Candidate
     from helion_ir.autotuner.protocol import Measurement as Measurement
     from helion_ir.autotuner.search import FiniteSearch as FiniteSearch
-    from helion_ir.autotuner.search import LocalSearch as LocalSearch
+    from helion_ir.autotuner.search import PatternSearch as PatternSearch
     from helion_ir.autotuner.space import ConfigSpace as ConfigSpace
     from helion_ir.autotuner.store import SqliteStore as SqliteStore
     from helion_ir.language.fragments import BooleanFragment as BooleanFragment
@@ -29,7 +29,7 @@ _WHERE = {
     "ConfigSpace": "autotuner.space",
     "Candidate": "autotuner.protocol",
     "Measurement": "autotuner.protocol",
-    "LocalSearch": "autotuner.search",
+    "PatternSearch": "autotuner.search",
     "FiniteSearch": "autotuner.search",
     "SqliteStore": "autotuner.store",
     "BooleanFragment": "language.fragments",
@@ -49,7 +49,7 @@ __all__ = [
     "FiniteSearch",
     "IntegerFragment",
     "ListOf",
-    "LocalSearch",
+    "PatternSearch",
     "Measurement",
     "PowerOfTwoFragment",
     "SqliteStore",

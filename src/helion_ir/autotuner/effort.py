@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,8 +10,19 @@ from typing import Any
 from helion_ir.autotuner.search import SearchOptions
 
 PROFILES: dict[str, SearchOptions] = {
-    "quick": SearchOptions(population=30, parents=2, generations=5, patience=2),
-    "full": SearchOptions(population=100, parents=5, generations=20, patience=4),
+    "quick": SearchOptions(population=24, parents=3, patience=40),
+    "full": SearchOptions(),
+}
+
+
+# Helion's names for what these are most like.
+ALGORITHMS = {
+    "LFBOTreeSearch": "surrogate",
+    "LFBOPatternSearch": "surrogate",
+    "PatternSearch": "pattern",
+    "DifferentialEvolutionSearch": "evolution",
+    "DESurrogateHybrid": "surrogate",
+    "RandomSearch": "random",
 }
 
 
@@ -24,6 +36,8 @@ class Plan:
     budget_seconds: float | None = None
     evaluations: int | None = None
     """Configurations measured at most."""
+    algorithm: str = "surrogate"
+    """One of `search_choice.SEARCHES`."""
     finalists: int = 5
     """Measured again at the end, longer, where they are within `close` of the best."""
     close: float = 1.1
@@ -36,6 +50,7 @@ def make_plan(
     seed: int | None = None,
     budget_seconds: float | None = None,
     evaluations: int | None = None,
+    algorithm: str | None = None,
 ) -> Plan:
     """The plan that settings ask for; arguments that are not None win. Raises ValueError for an unknown effort."""
     name = effort if effort is not None else getattr(settings, "autotune_effort", "full")
@@ -49,4 +64,6 @@ def make_plan(
         seed = getattr(settings, "autotune_random_seed", None)
     if budget_seconds is None:
         budget_seconds = getattr(settings, "autotune_budget_seconds", None)
-    return Plan(search, time.time_ns() & 0xFFFFFFFF if seed is None else seed, budget_seconds, evaluations)
+    seed = time.time_ns() & 0xFFFFFFFF if seed is None else seed
+    algorithm = algorithm or os.environ.get("HELION_AUTOTUNER") or "surrogate"
+    return Plan(search, seed, budget_seconds, evaluations, ALGORITHMS.get(algorithm, algorithm))

@@ -129,10 +129,12 @@ class LocalExecutor:
                 for candidate in asked or ():
                     self._take(candidate)
                 self._feed()
+            told = bool(self._rows)
             while self._rows:
                 yield self._rows.popleft()
-            if not self._outstanding and not self._rows:
-                if over or not asked:
+            if not self._outstanding:
+                # What has just been told may give the search something to ask for.
+                if over or not (asked or told):
                     return
                 continue
             self._wait(deadline)

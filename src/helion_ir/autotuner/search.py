@@ -1,181 +1,170 @@
-"""The search: random legal configurations first, then moves around the best few."""
+"""The searches by name, and those that need no model: random, pattern, differential evolution, a given list."""
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from helion_ir.autotuner.protocol import AssignmentKey, Candidate, Measurement, assignment_key
+from helion_ir.autotuner.proposals import Proposals
+from helion_ir.autotuner.protocol import Candidate, Measurement, assignment_key
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.protocol import Assignment, Search, Space
-    from helion_ir.dialects.knob import KnobValue
-
-# Draws in a row without anything new after which a space counts as seen.
-FRUITLESS_DRAWS = 200
 
 
 @dataclass(frozen=True)
 class SearchOptions:
     """How wide and how long to search."""
 
-    population: int = 100
+    population: int = 60
     """Configurations before the first move, the default and seeds among them."""
     parents: int = 5
     """The best few that moves start from."""
-    moves: int = 8
-    """Moves from each parent in a generation."""
-    generations: int = 20
-    patience: int = 4
-    """Generations without improvement after which the search ends."""
-    least_improvement: float = 0.001
+    patience: int = 150
+    """Results without improvement after which the search ends."""
+    least_improvement: float = 0.002
     """What counts as one, as a fraction of the best."""
+    generations: int | None = None
+    """Rounds of moves after which the search ends, each of `moves` for every parent; None: no such limit."""
+    moves: int = 8
 
 
-class LocalSearch:
-    """Default, seeds and random samples; then, generation by generation, moves around the best few.
+class ImprovingSearch(Proposals):
+    """A search that begins with a population and ends when nothing has improved for long."""
 
-    A generation takes, for each parent, steps of one knob not tried yet, then jumps of several knobs, and mixes pairs
-    of parents. Where a failed configuration is a parent's neighbour nothing is learnt from it but not to ask again.
-    The same seed, space and measurements give the same candidates. The search is over after `generations`, after
-    `patience` of them without improvement, or when the space is used up.
+    def __init__(self, space: Space, *, options: SearchOptions = SearchOptions(), **rest: Any):
+        self.options = options
+        self._record = math.inf
+        self._since = 0
+        """Results since the best improved."""
+        self._initial = 0
+        super().__init__(space, **rest)
+
+    @property
+    def generation(self) -> int:
+        """0 while the population is being drawn; then by how many moves have been asked for."""
+        moved = self.asked - self.options.population
+        return 0 if moved <= 0 else 1 + moved // (self.options.moves * self.options.parents)
+
+    def tell(self, measurements: Sequence[Measurement]) -> None:
+        for row in measurements:
+            self._since += 1
+            if row.ok and row.milliseconds is not None:
+                if row.milliseconds < self._record * (1 - self.options.least_improvement):
+                    self._record, self._since = row.milliseconds, 0
+        super().tell(measurements)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing has improved for long, or the last generation has been asked for."""
+        if len(self.told) < self.options.population:
+            return False
+        last = self.options.generations
+        return self._since >= self.options.patience or (last is not None and self.generation > last)
+
+    def more(self, n: int) -> bool:
+        missing = self.options.population - self.asked - len(self._waiting)
+        if missing > 0:
+            if self.draw(min(n, missing)):
+                return True
+            # A space smaller than the population: nothing is left to draw.
+        if self.over or not self.ranked:
+            return False
+        return self.move(n) > 0
+
+    def move(self, n: int) -> int:
+        """Propose about `n` from what is known; how many were proposed."""
+        raise NotImplementedError
+
+
+class RandomSearch(Proposals):
+    """Random legal configurations, until the space is used up."""
+
+    def more(self, n: int) -> bool:
+        return self.draw(n) > 0
+
+
+class PatternSearch(ImprovingSearch):
+    """Default, seeds and random samples; then moves around the best few.
+
+    Moves are steps of one knob not tried yet, jumps of several knobs, and mixes of two parents. The best parent is
+    looked at from all sides. It is always ready with more: what is under way is simply not known yet.
 
     >>> from helion_ir.dialects.context import parse_module
     >>> from helion_ir.autotuner.space import ConfigSpace
     >>> space = ConfigSpace.of(parse_module('knob.declare @bm : pow2 1 to 4 = 2 by "frontend" doc "rows"'))
-    >>> [c.assignment for c in LocalSearch(space, seed=0).ask(2)][0]
+    >>> [c.assignment for c in PatternSearch(space, seed=0).ask(2)][0]
     {'bm': 2}
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        seed: int = 0,
-        options: SearchOptions = SearchOptions(),
-        seeds: Iterable[Assignment] = (),
-        known: Iterable[Measurement] = (),
-    ):
-        self._space = space
-        self._rng = random.Random(seed)
-        self._options = options
-        self._asked: dict[AssignmentKey, int] = {}
-        # In the order of asking: equal times must not make a search depend on who answered first.
-        self._waiting: list[dict[str, KnobValue]] = []
-        self._initial = 0
-        self._generation = 0
-        self._stale = 0
-        self._pending: set[AssignmentKey] = set()
-        self._best_at_start = math.inf
-        self._ranked: list[Measurement] = []
-        self.tell(list(known))
-        self._asked.update((m.key, -1) for m in self._ranked)
-        for assignment in [space.legal_default(), *seeds]:
-            self._propose(dict(assignment))
-
-    @property
-    def best(self) -> Measurement | None:
-        return self._ranked[0] if self._ranked else None
-
-    @property
-    def generation(self) -> int:
-        """0 while the population is being drawn."""
-        return self._generation
-
-    def ask(self, n: int) -> list[Candidate]:
-        """Up to `n` configurations; an empty list, with nothing still to be told, means that the search is over."""
-        if self._initial < self._options.population:
-            self._draw(min(n, self._options.population - self._initial))
-        elif not self._waiting and not self._pending:
-            self._next_generation()
-        out, self._waiting = self._waiting[:n], self._waiting[n:]
-        if self._generation == 0:
-            self._initial += len(out)
-            # A space smaller than the population: nothing is left to draw.
-            if not out:
-                self._initial = self._options.population
-                if not self._pending:
-                    return self.ask(n) if self._ranked and self._options.generations else []
-        candidates = [Candidate(a) for a in out]
-        self._pending.update(c.key for c in candidates)
-        return candidates
-
-    def tell(self, measurements: Sequence[Measurement]) -> None:
-        for row in measurements:
-            self._pending.discard(row.key)
-            if row.ok:
-                self._ranked.append(row)
-        self._ranked.sort(key=lambda m: (m.milliseconds or 0.0, self._asked.get(m.key, -1)))
-
-    def abandon(self) -> None:
-        """Forget candidates that were asked for and will never be told about."""
-        self._pending.clear()
-
-    def _propose(self, assignment: dict[str, KnobValue]) -> bool:
-        projected = self._space.project(assignment)
-        key = assignment_key(projected)
-        if key in self._asked or self._space.is_legal(projected) is not None:
-            return False
-        self._asked[key] = len(self._asked)
-        self._waiting.append(projected)
-        return True
-
-    def _draw(self, n: int) -> None:
-        fruitless = 0
-        while len(self._waiting) < n and fruitless < FRUITLESS_DRAWS:
-            fruitless = 0 if self._propose(self._space.sample(self._rng)) else fruitless + 1
-
-    def _next_generation(self) -> None:
-        best = self.best
-        if best is None or best.milliseconds is None or self._generation >= self._options.generations:
-            return
-        if self._generation:
-            improved = best.milliseconds < self._best_at_start * (1 - self._options.least_improvement)
-            self._stale = 0 if improved else self._stale + 1
-            if self._stale >= self._options.patience:
-                return
-        self._best_at_start = best.milliseconds
-        self._generation += 1
-        parents = self._parents()
-        for rank, parent in enumerate(parents):
-            # The best parent is looked at from all sides before the search may call itself stale.
-            self._steps(parent.assignment, self._options.moves * (2 if rank == 0 else 1))
-        for parent in parents:
-            self._jumps(parent.assignment, max(1, self._options.moves // 4))
-        self._mixes(parents, self._options.moves // 2)
-        if not self._waiting:
-            self._draw(self._options.moves)
-
-    def _parents(self) -> list[Measurement]:
-        """The best few; a slow one is not worth a neighbourhood."""
-        limit = 2 * (self._ranked[0].milliseconds or 0.0)
-        return [m for m in self._ranked[: self._options.parents] if (m.milliseconds or 0.0) <= limit]
-
-    def _steps(self, parent: Assignment, n: int) -> None:
-        for there in self._space.neighbours(parent, self._rng):
-            if n <= 0:
-                return
-            n -= self._propose(there)
-
-    def _jumps(self, parent: Assignment, n: int) -> None:
-        for _ in range(4 * n):
-            if n <= 0:
-                return
-            here = dict(parent)
-            for _ in range(self._rng.randint(2, 3)):
-                here = next(iter(self._space.neighbours(here, self._rng)), here)
-            n -= self._propose(here)
-
-    def _mixes(self, parents: Sequence[Measurement], n: int) -> None:
-        if len(parents) < 2:
-            return
+    def move(self, n: int) -> int:
+        parents = self.parents(self.options.parents)
+        found = 0
         for _ in range(n):
-            a, b = self._rng.sample(list(parents), 2)
-            child = {k: (a if self._rng.random() < 0.5 else b).assignment[k] for k in a.assignment}
-            self._propose(self._space.repaired(child, self._rng))
+            # Better parents are chosen more often, the best about half the time.
+            rank = min(int(self.rng.expovariate(0.7)), len(parents) - 1)
+            found += self._moved(parents, rank)
+        if found == 0:
+            found = sum(self.steps(p.assignment, n) for p in parents) or self.draw(n)
+        return found
+
+    def _moved(self, parents: Sequence[Measurement], rank: int) -> int:
+        parent = parents[rank].assignment
+        kind = self.rng.random()
+        if kind < 0.55:
+            return self.steps(parent, 1) or self.jumps(parent, 1)
+        if kind < 0.8 or len(parents) < 2:
+            return self.jumps(parent, 1)
+        if kind < 0.95:
+            a, b = self.rng.sample(list(parents), 2)
+            return self.propose(self.mix(a.assignment, b.assignment))
+        return self.draw(1)
+
+
+class DifferentialEvolution(ImprovingSearch):
+    """Children of a population: where two others differ, a third takes the difference over, knob by knob.
+
+    `crossover` is the chance of a knob to be changed. The population is the best so many of all that worked.
+    """
+
+    crossover = 0.5
+    wild = 0.1
+    """The chance of a changed knob to take any value."""
+
+    def move(self, n: int) -> int:
+        population = self.ranked[: max(4, self.options.population // 2)]
+        if len(population) < 4:
+            return self.draw(n)
+        return sum(self.propose(self._child(population)) for _ in range(n)) or self.draw(n)
+
+    def _child(self, population: Sequence[Measurement]) -> dict[str, Any]:
+        # The one whose values are taken over is one of the best, or a large space is crossed too slowly.
+        a = self.rng.choice(population[: max(2, len(population) // 4)]).assignment
+        target, b, c = (m.assignment for m in self.rng.sample(list(population), 3))
+        child = dict(target)
+        for name in child:
+            if self.rng.random() < self.crossover:
+                child[name] = self._moved(name, a[name], b[name], c[name])
+        return self.space.repaired(child, self.rng)
+
+    def _moved(self, name: str, a: Any, b: Any, c: Any) -> Any:
+        """`a` moved by the way from `b` to `c`, in places of the domain where it is ordered."""
+        if self.rng.random() < self.wild:
+            return self.space.sample(self.rng)[name]
+        if not all(type(v) is int for v in (a, b, c)) or b == c:
+            return a if b == c else self.rng.choice((a, c))
+        values = self._ordered(name)
+        at = [values.index(v) if v in values else None for v in (a, b, c)]
+        if None in at:
+            return a
+        place = at[0] + round(0.8 * (at[2] - at[1]))  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+        return values[min(max(place, 0), len(values) - 1)]
+
+    def _ordered(self, name: str) -> list[int]:
+        knobs = {k.name: k.values for k in self.space}  # pyright: ignore[reportGeneralTypeIssues]
+        return [v for v in knobs[name] if type(v) is int]
 
 
 class FiniteSearch:
@@ -198,13 +187,19 @@ class RepeatedSearch:
 
     def __init__(self, searches: Sequence[Search]):
         self._searches = list(searches)
+        self._open = 0
 
     def ask(self, n: int) -> list[Candidate]:
         while self._searches:
             if asked := self._searches[0].ask(n):
+                self._open += len(asked)
                 return asked
+            # A result under way may still give this one something to ask for.
+            if self._open or len(self._searches) == 1:
+                return []
             self._searches.pop(0)
         return []
 
     def tell(self, measurements: Sequence[Measurement]) -> None:
+        self._open -= len(measurements)
         self._searches[0].tell(measurements)

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helion_ir.autotuner.candidates import filtered, searched_space, seed_assignments
+from helion_ir.autotuner.candidates import filtered, searched_space
 from helion_ir.autotuner.effort import Plan, make_plan
 from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.local import local_executor, start_early
 from helion_ir.autotuner.progress import Reporter
 from helion_ir.autotuner.protocol import Candidate, Executor, Measurement, Search, Store, TunableKernel, TunableSpace
 from helion_ir.autotuner.row_log import RowLog
-from helion_ir.autotuner.search import FiniteSearch, LocalSearch, RepeatedSearch
+from helion_ir.autotuner.search_choice import make_search
 from helion_ir.autotuner.timeline import Timeline
 from helion_ir.autotuner.worker_process import WorkerStartError
 
@@ -39,7 +39,7 @@ def tune(
     evaluations: int | None = None,
     progress: bool = True,
     configs: Sequence[Any] | None = None,
-    search: Search | None = None,
+    search: Search | str | None = None,
     executor: Executor | None = None,
     store: Store | None = None,
     measure: str | None = None,
@@ -56,7 +56,8 @@ def tune(
         evaluations: configurations to measure at most.
         progress: whether to show a line while it goes on, where stderr is a terminal.
         configs: measure these and no others, at least two.
-        search, executor, store: replace the tuner's own parts.
+        search: the name of an algorithm, one of surrogate (the default), pattern, evolution, random; or one's own.
+        executor, store: replace the tuner's own parts.
         measure: `package.module:name` of a function `(function, args, restore, effort) -> milliseconds`.
 
     Ctrl-C ends the search and gives the best so far. A configuration that fails is counted, and raises nothing.
@@ -64,7 +65,15 @@ def tune(
     `exc.AutotuningDisallowedInEnvironment` where the environment says so.
     """
     settings = bound.settings
-    plan = make_plan(settings, effort=effort, seed=seed, budget_seconds=budget_seconds, evaluations=evaluations)
+    plan = make_plan(
+        settings,
+        effort=effort,
+        seed=seed,
+        budget_seconds=budget_seconds,
+        evaluations=evaluations,
+        algorithm=search if isinstance(search, str) else None,
+    )
+    search = None if isinstance(search, str) else search
     space = searched_space(bound.config_space, settings)
     if plan.search is None and configs is None and search is None:
         return space.decode(space.legal_default())
@@ -83,7 +92,7 @@ def tune(
 
             raise exc.CacheAssertionError(f"no tuning result for {bound.kernel.name} is stored")
     _check_allowed()
-    search = search or _make_search(space, plan, settings, configs)
+    search = search or make_search(bound, space, plan, configs, report.say)
     run = _Run(space, plan, search, store, key, report, settings)
     try:
         best = _measured(run, bound, args, executor, measure)
@@ -244,20 +253,6 @@ class _Run:
             (reason, _), *rest = reasons.most_common()
             lines.append(f"  {stage}, {sum(reasons.values())} times: {reason}{' (among others)' if rest else ''}")
         return "\n".join(lines)
-
-
-def _make_search(space: TunableSpace, plan: Plan, settings: Any, configs: Sequence[Any] | None) -> Search:
-    if configs is None:
-        assert plan.search is not None
-        seeds = seed_assignments(space, settings)
-        times = int(getattr(settings, "autotune_best_of_k", 1))
-        searches = [LocalSearch(space, seed=plan.seed + i, options=plan.search, seeds=seeds) for i in range(times)]
-        return searches[0] if times == 1 else RepeatedSearch(searches)
-    if len(configs) < 2:
-        from helion_ir import exc
-
-        raise exc.NotEnoughConfigs(f"{len(configs)} given; tuning needs two configurations or more")
-    return FiniteSearch(space.encode(c) for c in configs)
 
 
 def _default_store() -> Store:

@@ -16,5 +16,23 @@ _COMMON = dict(
     preferred=Preferred(stages=2, l2_grouping=4, elements=2048, warps=(4, 8)),
 )
 
-MI300X = Target(name="mi300x", arch="gfx942", compute_units=304, shared_memory=64 * 1024, **_COMMON)  # pyright: ignore
-MI350X = Target(name="mi350x", arch="gfx950", compute_units=256, shared_memory=160 * 1024, **_COMMON)  # pyright: ignore
+MI300X = Target(
+    name="mi300x",
+    arch="gfx942",
+    compute_units=304,
+    shared_memory=64 * 1024,
+    memory_bandwidth=5.3e12,
+    dot_flops=1307e12,
+    flops=163e12,
+    **_COMMON,  # pyright: ignore
+)
+MI350X = Target(
+    name="mi350x",
+    arch="gfx950",
+    compute_units=256,
+    shared_memory=160 * 1024,
+    memory_bandwidth=8.0e12,
+    dot_flops=2300e12,
+    flops=157e12,
+    **_COMMON,  # pyright: ignore
+)

@@ -16,7 +16,8 @@ _COMMON = dict(
 
 # 128 x 128 x 32 of 16 bits with mma.sync; a deep pipeline, since cp.async brings little at once.
 A100 = Target(
-    name="a100", arch=80, compute_units=108, shared_memory=163 * 1024, preferred=Preferred(inner_bytes=64, stages=4),
+    name="a100", arch=80, memory_bandwidth=2.0e12, dot_flops=312e12, flops=19.5e12,
+    compute_units=108, shared_memory=163 * 1024, preferred=Preferred(inner_bytes=64, stages=4),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip
 # Two warp groups of wgmma, 64 rows of 128 columns each; three stages of 32 KiB leave room for a second program.
@@ -26,6 +27,9 @@ H100 = Target(
     arch=90,
     compute_units=132,
     shared_memory=227 * 1024,
+    memory_bandwidth=3.35e12,
+    dot_flops=989e12,
+    flops=67e12,
     tensor_descriptors=True,
     preferred=_HOPPER,
     **_COMMON,  # pyright: ignore
@@ -35,13 +39,17 @@ H200 = Target(
     arch=90,
     compute_units=132,
     shared_memory=227 * 1024,
+    memory_bandwidth=4.8e12,
+    dot_flops=989e12,
+    flops=67e12,
     tensor_descriptors=True,
     preferred=_HOPPER,
     **_COMMON,  # pyright: ignore
 )
 # The result lies in tensor memory, so that one warp group holds 128 rows.
 B200 = Target(
-    name="b200", arch=100, compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
+    name="b200", arch=100, memory_bandwidth=8.0e12, dot_flops=2250e12, flops=75e12,
+    compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
     warp_specialization=True, preferred=Preferred(stages=4, product_elements=128), **_COMMON,  # pyright: ignore
 )  # fmt: skip
 RTX5090 = Target(
@@ -49,6 +57,9 @@ RTX5090 = Target(
     arch=120,
     compute_units=170,
     shared_memory=99 * 1024,
+    memory_bandwidth=1.79e12,
+    dot_flops=209e12,
+    flops=105e12,
     tensor_descriptors=True,
     preferred=Preferred(inner_bytes=64),
     **_COMMON,  # pyright: ignore

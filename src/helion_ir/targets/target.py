@@ -29,6 +29,12 @@ class Target:
     max_registers_per_thread: int
     tensor_memory: int = 0
     """Blackwell's TMEM of one compute unit."""
+    memory_bandwidth: float = 0.0
+    """Bytes a second from the device's memory; 0: unknown."""
+    dot_flops: float = 0.0
+    """Operations a second of matrix units on 16-bit elements, without sparsity."""
+    flops: float = 0.0
+    """Operations a second on f32, outside of matrix units."""
     xcds: int = 1
     """Chiplets with an L2 of their own."""
     max_warps: int = 32
