@@ -90,7 +90,7 @@ def partial(value: SSAValue, domains: Domains) -> Expr:
         return settled(Ne(NextPow2(b.block), b.block), domains)
     if b.block == 1:
         return Integer(0)
-    return settled(Not(_multiple(b.upper - b.lower, b.block, b.symbols)), domains)
+    return settled(Not(multiple_of(b.upper - b.lower, b.block, b.symbols)), domains)
 
 
 def settled(condition: Expr, domains: Domains) -> Expr:
@@ -98,7 +98,7 @@ def settled(condition: Expr, domains: Domains) -> Expr:
     return Integer(1) if scalars_of(condition) else decide(condition, domains)
 
 
-def _multiple(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
+def multiple_of(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
     """A condition over knobs under which `e` is a multiple of `block`; 0 where nothing is known."""
     out: Expr = Integer(1)
     plain: Expr = Integer(0)
@@ -106,7 +106,7 @@ def _multiple(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
         if _is_multiple(term, block):  # pyright: ignore
             continue
         if isinstance(term, Min | Max):
-            out = And(out, all_of([_multiple(a, block, symbols) for a in term.args]))  # pyright: ignore
+            out = And(out, all_of([multiple_of(a, block, symbols) for a in term.args]))  # pyright: ignore
             continue
         names = free_names(term)  # pyright: ignore
         if len(names) == len(knobs_of(term)):  # pyright: ignore
@@ -127,15 +127,15 @@ def _is_multiple(term: Expr, block: Expr) -> bool:
 
 
 def _value_multiple(value: SSAValue, block: Expr) -> Expr:
-    """As `_multiple`, for a scalar: a range's first index or end, or an expression of such."""
+    """As `multiple_of`, for a scalar: a range's first index or end, or an expression of such."""
     owner = value.owner
     if isinstance(owner, ApplyOp):
-        return _multiple(owner.expr.data, block, tuple(owner.arguments))
+        return multiple_of(owner.expr.data, block, tuple(owner.arguments))
     if isinstance(owner, control.BeginOp | control.EndOp):
         b = bounds_of(owner.range)
-        aligned = And(_multiple(b.lower, block, b.symbols), Eq(Mod(b.block, block), 0))
+        aligned = And(multiple_of(b.lower, block, b.symbols), Eq(Mod(b.block, block), 0))
         if isinstance(owner, control.EndOp):
-            aligned = And(aligned, _multiple(b.upper, block, b.symbols))
+            aligned = And(aligned, multiple_of(b.upper, block, b.symbols))
         return aligned
     return Integer(0)
 

@@ -1,6 +1,7 @@
 """AMD devices. Sources: the CDNA3 and CDNA4 instruction set guides and the vendor's data sheets."""
 
 from helion_ir.targets.preferred import Preferred
+from helion_ir.targets.staging import Staging
 from helion_ir.targets.target import Target
 
 _COMMON = dict(
@@ -11,6 +12,7 @@ _COMMON = dict(
     max_registers_per_thread=512,
     max_warps=16,
     dot_precisions=("ieee",),
+    staging=Staging(chained_stages=4),
     xcds=8,
     # Four waves of 64 lanes; two stages are registers and one buffer in LDS.
     preferred=Preferred(stages=2, l2_grouping=4, elements=2048, warps=(4, 8)),

@@ -1,7 +1,14 @@
 """NVIDIA devices. Sources: CUDA C++ Programming Guide (compute capabilities) and the vendor's data sheets."""
 
+from dataclasses import replace
+
 from helion_ir.targets.preferred import Preferred
+from helion_ir.targets.staging import Staging
 from helion_ir.targets.target import Target
+
+_STAGING = Staging(operands_in_place=True, least_copy_bits=32, results_converted=True, pipelines_any_loop=True)
+_WGMMA = replace(_STAGING, async_rows=64, async_warps=(4, 8, 16, 32))
+_TCGEN05 = replace(_STAGING, async_rows=64, async_warps=(4, 8))
 
 _COMMON = dict(
     vendor="nvidia",
@@ -18,6 +25,7 @@ _COMMON = dict(
 A100 = Target(
     name="a100", arch=80, memory_bandwidth=2.0e12, dot_flops=312e12, flops=19.5e12,
     compute_units=108, shared_memory=163 * 1024, preferred=Preferred(inner_bytes=64, stages=4),
+    staging=_STAGING,
     **_COMMON,  # pyright: ignore
 )  # fmt: skip
 # Two warp groups of wgmma, 64 rows of 128 columns each; three stages of 32 KiB leave room for a second program.
@@ -32,6 +40,7 @@ H100 = Target(
     flops=67e12,
     tensor_descriptors=True,
     preferred=_HOPPER,
+    staging=_WGMMA,
     **_COMMON,  # pyright: ignore
 )
 H200 = Target(
@@ -44,13 +53,15 @@ H200 = Target(
     flops=67e12,
     tensor_descriptors=True,
     preferred=_HOPPER,
+    staging=_WGMMA,
     **_COMMON,  # pyright: ignore
 )
 # The result lies in tensor memory, so that one warp group holds 128 rows.
 B200 = Target(
     name="b200", arch=100, memory_bandwidth=8.0e12, dot_flops=2250e12, flops=75e12,
     compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
-    warp_specialization=True, preferred=Preferred(stages=4, product_elements=128), **_COMMON,  # pyright: ignore
+    warp_specialization=True, preferred=Preferred(stages=4, product_elements=128), staging=_TCGEN05,
+    **_COMMON,  # pyright: ignore
 )  # fmt: skip
 RTX5090 = Target(
     name="rtx5090",
@@ -62,5 +73,6 @@ RTX5090 = Target(
     flops=105e12,
     tensor_descriptors=True,
     preferred=Preferred(inner_bytes=64),
+    staging=_STAGING,
     **_COMMON,  # pyright: ignore
 )

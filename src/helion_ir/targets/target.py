@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from helion_ir.targets.preferred import Preferred
+from helion_ir.targets.staging import Staging
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Target:
     """Least and most warps of a launch whose warps take roles (Triton 3.7 fails beyond them)."""
     specialized_rows: int = 64
     """Least rows of the products in a specialized loop: what tcgen05 takes."""
+    staging: Staging = Staging()
+    """How the compiler uses shared memory."""
     acc_multi_buffer: bool = False
     """Whether tl.range's disallow_acc_multi_buffer and flatten mean anything."""
     eviction_policies: bool = False

@@ -1,10 +1,11 @@
 // RUN: helion-ir-opt %s -p plan-memory --split-input-file | filecheck %s
 
 // The operands of the dot, as often as the pipeline holds them, and once where there is no pipeline; the accumulator.
+// Products of 64 rows and more run beside other work, which takes a further copy.
 // CHECK: knob.require <@bm * 512 le @num_warps * 32640>, "registers: 32640 bytes a warp for the values that a loop carries" by "plan-memory"
 // CHECK: knob.require <[[SHARED:.*]] le 232448>, "shared memory: 232448 bytes a program" by "plan-memory"
 // CHECK: tile.kernel @matmul
-// CHECK-SAME: memory = {shared = #index.expr<[[SHARED]]>, shared_least = #index.expr<[[SHARED]]>,
+// CHECK-SAME: shared_least = #index.expr<[[SHARED]]>,
 // CHECK-SAME: registers = #index.expr<@bm * 512>,
 // CHECK-SAME: products = #index.expr<(512 ceildiv @bk) * (512 ceildiv @bm) * @bk * @bm * 256>
 builtin.module attributes {helion_ir.target = "h200"} {

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp, declarations
-from helion_ir.dialects.tile import compute, control, memory
-from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
-from helion_ir.index.expr import NONE, And, CeilDiv, Eq, Le, Where, free_names, knob, knobs_of
-from helion_ir.index.fold import fold
+from helion_ir.dialects.tile import control, memory
+from helion_ir.dialects.types import TileType
+from helion_ir.index.expr import Le, knob
+from helion_ir.index.facts import fact_of
+from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.plan_memory import traffic
 from helion_ir.passes.plan_memory.features import MEMORY
 from helion_ir.passes.plan_memory.footprint import bytes_of, elements_of, most
-from helion_ir.passes.plan_memory.liveness import VIEWS, feeds_only_products, peak, points_of
+from helion_ir.passes.plan_memory.liveness import feeds_only_products, peak, points_of
+from helion_ir.passes.plan_memory.products import tensor_memory
 from helion_ir.passes.plan_memory.repetition import Repetition
-from helion_ir.passes.scope import bounds_of, knob_facts
-from helion_ir.targets import Target
+from helion_ir.passes.plan_memory.shared import shared_memory
+from helion_ir.passes.scope import knob_facts
 
 LARGEST_TILE = 1 << 20
 """Elements of one tile at most, Triton's TRITON_MAX_TENSOR_NUMEL."""
@@ -39,11 +40,11 @@ class PlanMemory(Pass):
     tile.kernel @matmul (…) attributes {memory = {shared = …, registers = …}} { … }
     ```
 
-    Shared memory is a lower bound, so no configuration that fits is ever ruled out: the largest operand of a dot, and
-    where the loop is sure to be pipelined its operands as many times as it holds them beside the one in use. It is
-    sure if the loop repeats, has none inside and accesses nothing indirectly; of loads narrower than an asynchronous
-    copy it is not. What a loop carries must fit in registers, or it would be spilled. Does not handle: scratch of
-    reductions and of layout conversions, forwarding and hoisting.
+    `shared_least` is a lower bound of what Triton's compiler will use, so no configuration that fits is ever ruled out;
+    `shared` is the best estimate. Both count the operands of products as often as a pipelined loop holds them, and what
+    stays beside them; the estimate also results on their way to a store, blocks of descriptors and scratch of reductions.
+    What a loop carries must fit in registers, or it would be spilled. The rest of the property, such as bytes loaded, is
+    what `Stages.features` tells a tuner of a configuration. Does not handle: scratch of scans and sorts.
     Runs on tiles, before convert-tile-to-triton, where loads are still visible.
     """
 
@@ -53,12 +54,13 @@ class PlanMemory(Pass):
         target = target_of(op)
         declared = {d.sym_name.data for d in declarations(op)}
         for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
-            shared, registers = _shared(kernel, declared), _registers(kernel)
+            shared, registers = shared_memory(kernel, target, declared), _registers(kernel)
+            tensor = tensor_memory(kernel, target, declared)
             times = Repetition(kernel, target)
             plan: dict[str, Expr] = {
-                "shared": shared,
-                "shared_least": shared,
-                "tensor": Integer(0),
+                "shared": shared.likely,
+                "shared_least": shared.least,
+                "tensor": tensor,
                 "registers": peak(points_of(kernel)),
                 "loaded": traffic.loaded(kernel, times),
                 "stored": traffic.stored(kernel, times),
@@ -68,24 +70,26 @@ class PlanMemory(Pass):
                 "programs": times.programs,
             }
             kernel.properties[MEMORY] = DictionaryAttr({name: expr_attr(e) for name, e in plan.items()})
-            self._require(op, shared, target.shared_memory, f"shared memory: {target.shared_memory} bytes a program")
-            if "num_warps" in declared and registers != 0:
-                room = _register_bytes(target)
-                reason = f"registers: {room} bytes a warp for the values that a loop carries"
-                self._require(op, registers, knob("num_warps") * room + target.tensor_memory, reason)
+            limit = target.shared_memory
+            self._require(op, shared.least, Integer(limit), f"shared memory: {limit} bytes a program")
+            reason = f"tensor memory: {target.tensor_memory} bytes a program"
+            self._require(op, tensor, Integer(target.tensor_memory), reason)
             if "num_warps" in declared:
-                room = _register_bytes(target)
-                for size in sorted(set(_loaded(kernel)), key=str):
-                    self._require(
-                        op, size, knob("num_warps") * room, f"registers: {room} bytes a warp for a tile loaded"
-                    )
-            for size in sorted(set(_sizes(kernel)), key=str):
-                self._require(op, size, LARGEST_TILE, f"a tile holds at most {LARGEST_TILE} elements")
+                each = target.warp_size * target.max_registers_per_thread * 4
+                room = knob("num_warps") * each
+                reason = f"registers: {each} bytes a warp for the values that a loop carries"
+                self._require(op, registers, room + target.tensor_memory, reason)
+                reason = f"registers: {each} bytes a warp for a tile loaded"
+                for size in sorted(set(_loaded(kernel)), key=expr_text):
+                    self._require(op, size, room, reason)
+            for size in sorted(set(_sizes(kernel)), key=expr_text):
+                self._require(op, size, Integer(LARGEST_TILE), f"a tile holds at most {LARGEST_TILE} elements")
 
-    def _require(self, module: ModuleOp, need: Expr, room: Expr | int, reason: str) -> None:
-        condition = Le(need, Integer(room) if isinstance(room, int) else room)
-        if fold(condition, knob_facts(module)) == 1:  # true of every configuration
+    def _require(self, module: ModuleOp, need: Expr, room: Expr, reason: str) -> None:
+        facts = knob_facts(module)
+        if fact_of(need, facts).high <= fact_of(room, facts).low:  # true of every configuration
             return
+        condition = Le(need, room)
         made = RequireOp(expr_attr(condition), reason, owner=self.name)
         first = module.body.block.first_op
         assert first is not None
@@ -97,112 +101,6 @@ def _sizes(kernel: control.KernelOp) -> Iterator[Expr]:
         for r in op.results:
             if isinstance(r.type, TileType) and not elements_of(r.type).is_Integer:
                 yield elements_of(r.type)
-
-
-def _register_bytes(target: Target) -> int:
-    return target.warp_size * target.max_registers_per_thread * 4
-
-
-def _shared(kernel: control.KernelOp, declared: set[str]) -> Expr:
-    """The most that any loop over dots keeps in shared memory, as a lower bound."""
-    out: Expr = Integer(0)
-    for loop in [op for op in kernel.walk() if isinstance(op, control.ForOp)]:
-        operands = list(dict.fromkeys(_operands(loop)))
-        if not operands:
-            continue
-        # Operands reach the matrix unit through shared memory, but the place of one may serve the next.
-        need: Expr = Integer(0)
-        for value in operands:
-            need = most(need, bytes_of(value.type))
-        copied: Expr = Integer(0)
-        for value in operands:
-            if _is_copied(value, loop):
-                copied = copied + bytes_of(value.type)
-        if copied != 0:
-            stages = _stages(loop.label.data, declared)
-            pipelined = And(Le(Integer(2), stages), _repeats(loop, declared))
-            need = most(need, Where(pipelined, copied * (stages - 1), Integer(0)))
-        out = most(out, need)
-    return out
-
-
-def _stages(label: str, declared: set[str]) -> Expr:
-    whole = knob("num_stages") if "num_stages" in declared else Integer(1)
-    own = f"loop.{label}.num_stages"
-    if own not in declared:
-        return whole
-    return Where(Eq(knob(own), NONE), whole, knob(own))
-
-
-def _repeats(loop: control.ForOp, declared: set[str]) -> Expr:
-    """Whether a loop still is one when Triton pipelines it: a single iteration is folded away, also once unrolled."""
-    assert isinstance(loop.body.block.args[0].type, RangeType)
-    extent = loop.upper.data - loop.lower.data
-    if len(free_names(extent)) > len(knobs_of(extent)):
-        return Integer(1)  # bounds of the launch or of the device
-    unroll = f"loop.{loop.label.data}.loop_unroll_factor"
-    copies = Where(Eq(knob(unroll), NONE), Integer(1), knob(unroll)) if unroll in declared else Integer(1)
-    return Le(2 * copies, CeilDiv(extent, loop.body.block.args[0].type.block.data))
-
-
-def _operands(loop: control.ForOp) -> Iterator[SSAValue]:
-    """Loads directly in a loop that feed a dot's operands unchanged: only those are sure to be staged whole."""
-    for op in loop.body.block.ops:
-        if not isinstance(op, compute.DotOp):
-            continue
-        for value in (op.lhs, op.rhs):
-            owner = value.owner
-            while isinstance(owner, VIEWS):
-                value = owner.operand
-                owner = value.owner
-            if isinstance(owner, memory.LoadOp) and owner.parent_block() is loop.body.block:
-                yield value
-
-
-COPY_BITS = 32
-"""The least an asynchronous copy moves at once (PTX, cp.async); narrower loads are not pipelined."""
-
-
-def _is_copied(value: SSAValue, loop: control.ForOp) -> bool:
-    """Whether Triton is sure to pipeline a load when it pipelines the loop: it can be copied asynchronously."""
-    load, block = value.owner, loop.body.block
-    assert isinstance(load, memory.LoadOp) and isinstance(load.ref.type, RefType)
-    if not isinstance(block.args[0].type, RangeType):
-        return False
-    for op in block.ops:
-        if op.regions:
-            return False  # only innermost loops are pipelined
-        if isinstance(op, memory.LoadOp) and not all(_is_address(s, block) for s in op.subscripts):
-            return False  # an indirect access divides the stages among its levels
-    bits = bit_width(load.ref.type.element_type)
-    if bits < 16:
-        return False  # what of these the matrix unit cannot transpose goes through registers
-    return bits >= COPY_BITS or _is_aligned(load, COPY_BITS // bits)
-
-
-def _is_address(subscript: SSAValue, block: Block) -> bool:
-    owner = subscript.owner
-    return isinstance(subscript.type, RangeType) or (isinstance(owner, Operation) and owner.parent_block() is not block)
-
-
-def _is_aligned(load: memory.LoadOp, elements: int) -> bool:
-    """Whether that many neighbours are accessed together: they are contiguous, and so are addresses and masks."""
-    assert isinstance(load.ref.type, RefType)
-    if load.mask is not None and not isinstance(load.mask.owner, control.MaskOp):
-        return False
-    inner = 0
-    for subscript, stride in zip(load.subscripts, load.ref.type.strides):
-        if stride.data != 1:
-            if not stride.data.is_Integer or int(stride.data) % elements:
-                return False
-            continue
-        if not isinstance(subscript.type, RangeType) or isinstance(subscript.owner, control.ShiftOp):
-            return False
-        b = bounds_of(subscript)
-        if not all(e.is_Integer and int(e) % elements == 0 for e in (b.lower, b.upper)):
-            return False
-        inner += 1
-    return inner == 1
 
 
 def _loaded(kernel: control.KernelOp) -> Iterator[Expr]:

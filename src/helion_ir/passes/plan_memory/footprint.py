@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import sympy
 from sympy import Expr, Integer
 from xdsl.ir import Attribute, SSAValue
@@ -11,6 +13,7 @@ from helion_ir.index.expr import Max, scalars_of
 from helion_ir.passes.scope import physical
 
 
+@functools.lru_cache(4096)
 def elements_of(type_: Attribute) -> Expr:
     """Lanes of a tile, padding included."""
     assert isinstance(type_, TileType)
@@ -18,6 +21,7 @@ def elements_of(type_: Attribute) -> Expr:
     return sympy.Mul(*[Integer(1) if scalars_of(d) else physical(d) for d in type_.dims])
 
 
+@functools.lru_cache(4096)
 def bytes_of(type_: Attribute) -> Expr:
     """Bytes of a tile's lanes; elements narrower than a byte count as one."""
     assert isinstance(type_, TileType)

@@ -1,0 +1,165 @@
+"""The loops of a kernel as Triton's software pipeliner sees them: which are left, which are innermost, how many stages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from sympy import Expr, Integer
+from xdsl.ir import Operation
+
+from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.tile import control
+from helion_ir.dialects.triton.control import ProgramLoopOp
+from helion_ir.dialects.types import RangeType
+from helion_ir.index.expr import (
+    NONE,
+    And,
+    CeilDiv,
+    Eq,
+    Le,
+    Mod,
+    Not,
+    Or,
+    Where,
+    any_of,
+    free_names,
+    knob,
+    knobs_of,
+    string,
+)
+from helion_ir.passes.loop_knobs import PERSISTENT
+
+
+@dataclass
+class Loop:
+    """One loop; every expression is over knobs."""
+
+    op: Operation
+    outer: Loop | None
+    runs: Expr
+    """Whether a loop of its unrolled body is left: a single iteration is folded away."""
+    remains: Expr
+    """Whether a loop of what unrolling leaves over is left, which is not pipelined."""
+    stages: Expr
+    explicit: Expr
+    """Whether its stages are its own rather than the launch's, which is when loads are pipelined without products."""
+    unroll: Expr
+    trips: Expr
+    """Iterations, where they are known, else 0."""
+    flatten: Expr
+    """Whether it is asked to become one loop with those inside."""
+    inner: list[Loop] = field(default_factory=list)
+
+    @property
+    def innermost(self) -> Expr:
+        """Whether it is a loop without another inside, the only kind that is pipelined."""
+        return And(self.runs, Not(any_of([x.any_runs for x in self.inner])))
+
+    @property
+    def fused(self) -> Expr:
+        """Whether it becomes one loop with those inside."""
+        return And(self.flatten, any_of([x.any_runs for x in self.inner]))
+
+    @property
+    def any_runs(self) -> Expr:
+        return any_of([self.runs, self.remains, *[x.any_runs for x in self.inner]])
+
+    def copies(self, op: Operation) -> Expr:
+        """How often an op inside stands in the body that is pipelined, where this loop is the innermost."""
+        out, at = self.unroll, self.enclosing(op)
+        while at is not None and at is not self:
+            out = out * Where(Eq(at.trips, 0), Integer(1), at.trips)
+            at = at.outer
+        return out
+
+    def enclosing(self, op: Operation) -> Loop | None:
+        """The innermost loop around an op, of this one and those inside it."""
+        for x in self.inner:
+            if (found := x.enclosing(op)) is not None:
+                return found
+        return self if self.holds(op) else None
+
+    def holds(self, op: Operation) -> bool:
+        """Whether an op is inside."""
+        at = op.parent_op()
+        while at is not None and at is not self.op:
+            at = at.parent_op()
+        return at is self.op
+
+    def all(self) -> Iterator[Loop]:
+        """This loop and those inside."""
+        yield self
+        for x in self.inner:
+            yield from x.all()
+
+
+def loops_of(kernel: control.KernelOp, declared: Collection[str]) -> list[Loop]:
+    """The outermost loops of a kernel, those of its programs among them."""
+    return list(_loops(kernel, None, declared))
+
+
+def _loops(op: Operation, outer: Loop | None, declared: Collection[str]) -> Iterator[Loop]:
+    for child in [c for region in op.regions for block in region.blocks for c in block.ops]:
+        made: Loop | None = None
+        match child:
+            case ProgramLoopOp():
+                made = _of_programs(child, outer, declared)
+            case control.ForOp():
+                made = _of_tiles(child, outer, declared)
+            case control.WhileOp():
+                zero, one = Integer(0), Integer(1)
+                made = Loop(child, outer, one, zero, _launch_stages(declared), zero, one, zero, zero)
+            case _:
+                pass
+        if made is None:
+            yield from _loops(child, outer, declared)
+        else:
+            made.inner = list(_loops(child, made, declared))
+            yield made
+
+
+def _of_programs(op: ProgramLoopOp, outer: Loop | None, declared: Collection[str]) -> Loop:
+    kind = op.kind.data if isinstance(op.kind, ExprAttr) else string("flat")
+    persistent = Or(*[Eq(kind, string(k)) for k in PERSISTENT])
+    options = {} if op.options is None else op.options.data
+    own = {k: v.data for k, v in options.items() if isinstance(v, ExprAttr)}
+    stages, explicit = _stages(own.get("num_stages"), declared)
+    unroll, flatten = _number(own.get("loop_unroll_factor")), And(persistent, _true(own.get("flatten")))
+    zero = Integer(0)
+    return Loop(op, outer, persistent, zero, stages, explicit, unroll, zero, flatten)
+
+
+def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) -> Loop:
+    prefix = f"loop.{op.label.data}."
+    own = {k: knob(prefix + k) for k in ("num_stages", "loop_unroll_factor", "flatten") if prefix + k in declared}
+    stages, explicit = _stages(own.get("num_stages"), declared)
+    unroll = _number(own.get("loop_unroll_factor"))
+    extent = op.upper.data - op.lower.data
+    runs, remains, trips = Integer(1), Integer(0), Integer(0)
+    range_type = op.body.block.args[0].type
+    if len(free_names(extent)) == len(knobs_of(extent)) and isinstance(range_type, RangeType):
+        trips = CeilDiv(extent, range_type.block.data)
+        runs, remains = Le(2 * unroll, trips), Le(Integer(2), Mod(trips, unroll))
+    return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, _true(own.get("flatten")))
+
+
+def _launch_stages(declared: Collection[str]) -> Expr:
+    return knob("num_stages") if "num_stages" in declared else Integer(1)
+
+
+def _stages(own: Expr | None, declared: Collection[str]) -> tuple[Expr, Expr]:
+    whole = _launch_stages(declared)
+    if own is None:
+        return whole, Integer(0)
+    if own.is_Integer or own == NONE:
+        return (whole, Integer(0)) if own == NONE else (own, Integer(1))
+    return Where(Eq(own, NONE), whole, own), Not(Eq(own, NONE))
+
+
+def _number(own: Expr | None) -> Expr:
+    return Integer(1) if own is None else Where(Eq(own, NONE), Integer(1), own)
+
+
+def _true(own: Expr | None) -> Expr:
+    return Integer(0) if own is None else Eq(own, Integer(1))

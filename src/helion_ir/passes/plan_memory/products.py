@@ -1,0 +1,63 @@
+"""Which matrix products run beside other work, and the tensor memory that those keep their results in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sympy import Expr, Integer
+from xdsl.ir import BlockArgument, Operation
+
+from helion_ir.dialects.tile import compute, control
+from helion_ir.dialects.types import TileType, bit_width
+from helion_ir.index.expr import And, CeilDiv, Eq, Le, Where, any_of, knob
+from helion_ir.passes.plan_memory.footprint import most
+from helion_ir.passes.scope import physical
+from helion_ir.targets import Target
+from helion_ir.targets.staging import Staging
+
+LANES = 128
+"""Rows of tensor memory; a result of more rows takes further columns."""
+COLUMN = LANES * 4
+"""Bytes of one of its columns."""
+
+
+def warps_of(declared: Collection[str]) -> Expr:
+    """The launch's warps."""
+    return knob("num_warps") if "num_warps" in declared else Integer(4)
+
+
+def runs_beside(product: compute.DotOp, warps: Expr, staging: Staging) -> Expr:
+    """Whether a product is one of those that read shared memory while other work goes on."""
+    type_, operand = product.result.type, product.lhs.type
+    assert isinstance(type_, TileType) and isinstance(operand, TileType)
+    exact = product.precision.data == "ieee" and bit_width(operand.element_type) >= 32
+    if type_.rank != 2 or not staging.async_rows or exact:
+        return Integer(0)
+    enough = Le(Integer(staging.async_rows), physical(type_.dims[0]))
+    return And(enough, any_of([Eq(warps, Integer(w)) for w in staging.async_warps]))
+
+
+def tensor_memory(kernel: control.KernelOp, target: Target, declared: Collection[str]) -> Expr:
+    """The least bytes of tensor memory of a program: results that a loop carries are all there, others may take turns."""
+    if not target.tensor_memory:
+        return Integer(0)
+    warps = warps_of(declared)
+    carried: dict[Operation | None, Expr] = {}
+    others: Expr = Integer(0)
+    for product in [op for op in kernel.walk() if isinstance(op, compute.DotOp)]:
+        type_ = product.result.type
+        assert isinstance(type_, TileType)
+        beside = runs_beside(product, warps, target.staging)
+        if beside == 0:
+            continue
+        rows, columns = (physical(d) for d in type_.dims)
+        size = Where(beside, CeilDiv(rows, Integer(LANES)) * columns * COLUMN, Integer(0))
+        loop = product.parent_op()
+        if isinstance(product.acc, BlockArgument) and isinstance(loop, control.ForOp):
+            carried[loop] = carried.get(loop, Integer(0)) + size
+        else:
+            others = most(others, size)
+    out = others
+    for size in carried.values():
+        out = most(out, size)
+    return out

@@ -1,0 +1,289 @@
+"""Shared memory of a program, in bytes: a lower bound that rules configurations out, and the best estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import sympy
+from sympy import Expr, Integer
+from xdsl.ir import SSAValue
+
+from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.tile import compute, control, elementwise, memory
+from helion_ir.dialects.types import TileType, bit_width
+from helion_ir.index.expr import And, Eq, FloorDiv, Le, Lt, Max, Min, Not, Or, Where, all_of, any_of, string
+from helion_ir.passes.plan_memory.copying import addressed_by_loads, contiguous_along, copies_whole_words
+from helion_ir.passes.plan_memory.footprint import bytes_of, elements_of, most
+from helion_ir.passes.plan_memory.liveness import VIEWS
+from helion_ir.passes.plan_memory.loops import Loop, loops_of
+from helion_ir.passes.plan_memory.products import runs_beside, warps_of
+from helion_ir.passes.scope import physical
+from helion_ir.targets import Target
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Bytes of shared memory, expressions over knobs."""
+
+    least: Expr
+    """What every compiled program of the configuration has at least: what exceeds the target cannot be launched."""
+    likely: Expr
+
+
+def shared_memory(kernel: control.KernelOp, target: Target, declared: Collection[str]) -> Shared:
+    """What a kernel needs of shared memory.
+
+    Triton keeps there the operands of products, as many copies as a pipelined loop has stages; what goes through
+    registers to a product of another layout; results on their way to a store; and the blocks of tensor descriptors.
+    At different times they share the place, so that a kernel needs the most of any of its loops and stores.
+    """
+    plan = _Plan(kernel, target, declared)
+    least: Expr = Integer(0)
+    likely: Expr = Integer(0)
+    for found in plan.needs():
+        least, likely = most(least, found.least), most(likely, found.likely)
+    return Shared(least, likely)
+
+
+class _Plan:
+    def __init__(self, kernel: control.KernelOp, target: Target, declared: Collection[str]):
+        self.kernel, self.target, self.staging = kernel, target, target.staging
+        self.outermost = loops_of(kernel, declared)
+        self.loops = [loop for top in self.outermost for loop in top.all()]
+        self.warps = warps_of(declared)
+        self.products = [op for op in kernel.walk() if isinstance(op, compute.DotOp)]
+        self.loads = [op for op in kernel.walk() if isinstance(op, memory.LoadOp)]
+        self.stores = [op for op in kernel.walk() if isinstance(op, memory.StoreOp | memory.AtomicOp)]
+        self.from_products = _descendants(self.products)
+        self.feeding = _ancestors(v for p in self.products for v in (p.lhs, p.rhs))
+
+    def needs(self) -> Iterable[Shared]:
+        """What the parts of the kernel need that are never there at the same time."""
+        for loop in self.loops:
+            yield self.of_loop(loop)
+        fused = any_of([loop.fused for loop in self.loops])
+        for product in self.products:  # where no loop is left around it, or is not pipelined
+            waiting = self.waiting(product)
+            yield Shared(Where(fused, Integer(0), waiting.least), waiting.likely)
+        for op in (*self.loads, *self.stores):
+            yield self.of_access(op)
+        for op in self.kernel.walk():
+            if isinstance(op, compute.ReduceOp) and op.operand not in self.from_products:
+                yield Shared(Integer(0), self.scratch(op))
+
+    # -- loops -----------------------------------------------------------------------------------------------------------
+    def of_loop(self, loop: Loop) -> Shared:
+        """The copies that a pipelined loop holds, and beside them what else its products and stores need."""
+        loads = [x for x in self.loads if loop.holds(x)]
+        products = [x for x in self.products if loop.holds(x)]
+        if not loads:
+            return Shared(Integer(0), Integer(0))
+        sure: list[Expr] = []
+        likely: list[Expr] = []
+        fused = any_of([x.fused for x in self.loops])
+        # An address that was loaded is a level of its own, among which the stages are divided.
+        indirect = any(addressed_by_loads(x, loop.op) for x in loads)
+        for load in loads:
+            each = bytes_of(load.result.type) * loop.copies(load)
+            direct = [p for p in products if _reads(p, load.result)]
+            by_product = load.result in self.feeding
+            if not by_product and (loop.explicit == 0 or not self.staging.pipelines_any_loop):
+                continue
+            eligible = self.copied(load)
+            if not by_product:
+                eligible = And(loop.explicit, eligible)
+            likely.append(Where(eligible, each * self.buffers(loop, direct), Integer(0)))
+            whole = copies_whole_words(load, self.staging)
+            if (direct or not products) and not indirect and whole != 0:
+                certain = all_of([whole, eligible, Not(_is_reshaped(load))])
+                if contiguous_along(load) not in loop.op.regions[0].block.args:
+                    # Fused loops select the position of a block, and then nothing is known of its alignment.
+                    certain = And(certain, Or(Not(fused), _is(load, "tensor_descriptor")))
+                sure.append(Where(certain, each * self.buffers(loop, direct, at_least=True), Integer(0)))
+        pipelined = And(loop.innermost, Le(Integer(2), loop.stages))
+        kept = self.waiting_outside(loop, products) if self.staging.operands_in_place else []
+        resident = sympy.Add(*[bytes_of(x.result.type) for x in kept])
+        moved = [any_of([fused, _is(x, "tensor_descriptor"), _is_reshaped(x)]) for x in kept]
+        surely = sympy.Add(*[Where(m, Integer(0), bytes_of(x.result.type)) for m, x in zip(moved, kept)])
+        beside: Expr = Integer(0)
+        for p in products:
+            beside = most(beside, self.computed(p))
+        for store in [x for x in self.stores if loop.holds(x)]:
+            beside = most(beside, Where(Or(loop.fused, loop.innermost), self.of_access(store).likely, Integer(0)))
+        return Shared(
+            Where(pipelined, sympy.Add(*sure) + surely, Integer(0)) if sure else Integer(0),
+            Where(pipelined, sympy.Add(*likely) + resident + beside, Integer(0)),
+        )
+
+    def buffers(self, loop: Loop, direct: list[compute.DotOp], *, at_least: bool = False) -> Expr:
+        """Copies of a load that a pipelined loop holds: one a stage that it is ahead, and one in use by a product that
+        runs beside."""
+        ahead = loop.stages - 1
+        count = sympy.Add(*[loop.copies(p) for p in self.products if loop.holds(p)])
+        if direct and self.staging.async_rows:
+            beside = all_of([self.runs_beside(p) for p in direct])
+            if at_least and self.target.tensor_memory:
+                beside = And(beside, Eq(count, Integer(1)))  # of several products only some are awaited a stage later
+            ahead = Where(beside, loop.stages, ahead)
+        if self.staging.chained_stages and count != 0:
+            chained = And(Eq(count, Integer(2)), Eq(loop.stages, Integer(self.staging.chained_stages)))
+            ahead = Where(chained, Integer(1), ahead)
+        return ahead
+
+    def runs_beside(self, product: compute.DotOp) -> Expr:
+        return runs_beside(product, self.warps, self.staging)
+
+    def copied(self, load: memory.LoadOp) -> Expr:
+        """Whether a load is wide enough, for each thread, to be copied asynchronously."""
+        if not self.staging.least_copy_bits:
+            return Integer(1)
+        bits = elements_of(load.result.type) * bit_width(load.result.type.element_type)  # pyright: ignore
+        wide = Le(self.warps * (self.target.warp_size * self.staging.least_copy_bits), bits)
+        return Or(_is(load, "tensor_descriptor"), wide)
+
+    def waiting_outside(self, loop: Loop, products: list[compute.DotOp]) -> list[memory.LoadOp]:
+        """Loads from before the loop that its products read in every iteration."""
+        found = dict.fromkeys(_source(v).owner for p in products for v in (p.lhs, p.rhs))
+        return [x for x in found if isinstance(x, memory.LoadOp) and not loop.holds(x)]
+
+    # -- products --------------------------------------------------------------------------------------------------------
+    def waiting(self, product: compute.DotOp) -> Shared:
+        """What a product needs whose operands are not pipelined."""
+        sizes: list[Expr] = []
+        sure: list[Expr] = []
+        beside = self.runs_beside(product)
+        alone: Expr = Integer(0)
+        for value in (product.lhs, product.rhs):
+            if isinstance(load := _source(value).owner, memory.LoadOp):
+                size = Where(_is_reshaped(load), Integer(0), bytes_of(value.type))
+                sizes.append(bytes_of(value.type))
+                # What a descriptor loads may go on to registers before the other operand is there.
+                sure.append(Where(Or(beside, Not(_is(load, "tensor_descriptor"))), size, Integer(0)))
+                alone = most(alone, size)
+        return Shared(most(self.together(sure), alone), self.together(sizes) + self.computed(product))
+
+    def together(self, sizes: list[Expr]) -> Expr:
+        """Bytes of a product's operands, where they are not pipelined."""
+        if self.staging.operands_in_place:
+            return sympy.Add(*sizes)
+        out: Expr = Integer(0)
+        for size in sizes:
+            out = most(out, size)
+        return out
+
+    def computed(self, product: compute.DotOp) -> Expr:
+        """Bytes that an operand needs which a product before made, if its layout is another for the next."""
+        out: Expr = Integer(0)
+        for value, left in ((product.lhs, True), (product.rhs, False)):
+            if value not in self.from_products or not isinstance(value.type, TileType):
+                continue
+            assert isinstance(product.result.type, TileType)
+            rows, columns = (physical(d) for d in product.result.type.dims[-2:])
+            size = bytes_of(value.type)
+            if self.staging.operands_in_place:
+                # Warps go along the columns of a result with fewer rows, and then each needs all of the operand.
+                moves = And(Lt(rows, columns), Lt(Integer(1), self.warps))
+                beside = self.runs_beside(product)
+                out = out + Where(beside, Integer(0) if left else size, Where(moves, size, Integer(0)))
+            else:
+                # Warps go along the rows, 32 each; those beyond hold rows again.
+                out = out + Where(And(Le(columns, rows), Lt(rows, 32 * self.warps)), size, Integer(0))
+        return out
+
+    # -- accesses --------------------------------------------------------------------------------------------------------
+    def of_access(self, op: memory.AccessOp) -> Shared:
+        """What an access needs by itself: a descriptor's block, or a product's result in the layout of stores."""
+        value = op.result if isinstance(op, memory.LoadOp) else _stored(op)
+        if value is None or not isinstance(value.type, TileType) or not value.type.rank:
+            return Shared(Integer(0), Integer(0))
+        size = bytes_of(value.type)
+        by_descriptor = Where(_is(op, "tensor_descriptor"), size, Integer(0))
+        if isinstance(op, memory.LoadOp) or value not in self.from_products or value.type.rank < 2:
+            return Shared(Integer(0) if isinstance(op, memory.LoadOp) else by_descriptor, by_descriptor)
+        if self.staging.results_converted:
+            return Shared(by_descriptor, size)
+        views = any(not isinstance(s.type, TileType) or s.type.rank == 0 for s in op.subscripts)
+        reshaped = len(op.subscripts) != value.type.rank and views
+        return Shared(by_descriptor, Where(_is(op, "block_ptr"), size, by_descriptor) if reshaped else by_descriptor)
+
+    def scratch(self, op: compute.ReduceOp) -> Expr:
+        """Partial results of the warps that share a row."""
+        type_ = op.operand.type
+        assert isinstance(type_, TileType)
+        if not type_.rank:
+            return Integer(0)
+        columns = physical(type_.dims[-1])
+        last = type_.rank - 1 in op.dims
+        result = sympy.Mul(*[physical(d) for i, d in enumerate(type_.dims) if i not in op.dims])
+        along = Max(Integer(1), FloorDiv(columns, Integer(self.target.warp_size * 4)))
+        warps = Min(self.warps, along) if last else self.warps
+        return Where(Lt(Integer(1), warps), result * warps * 4, Integer(0))
+
+
+def _is(op: memory.AccessOp, kind: str) -> Expr:
+    """Whether an access is addressed in a way."""
+    return Eq(op.indexing.data, string(kind)) if isinstance(op.indexing, ExprAttr) else Integer(0)
+
+
+def _is_reshaped(load: memory.LoadOp) -> Expr:
+    """Whether a load's block has another rank than its result, which leaves Triton other ways than to stage it."""
+    scalars = any(isinstance(s.type, TileType) and s.type.rank == 0 for s in load.subscripts)
+    return Or(_is(load, "block_ptr"), _is(load, "tensor_descriptor")) if scalars else Integer(0)
+
+
+def _stored(op: memory.AccessOp) -> SSAValue | None:
+    if isinstance(op, memory.StoreOp):
+        return op.value
+    return op.arguments[-1] if isinstance(op, memory.AtomicOp) else None
+
+
+def _source(value: SSAValue) -> SSAValue:
+    """What a value is a view of."""
+    while isinstance(value.owner, VIEWS):
+        value = value.owner.operand
+    return value
+
+
+def _reads(product: compute.DotOp, value: SSAValue) -> bool:
+    return _source(product.lhs) is value or _source(product.rhs) is value
+
+
+PASSING = (elementwise.ElementwiseOp, compute.ViewOp, compute.FillOp)
+"""Ops whose result has the layout of their operands."""
+
+
+def _ancestors(values: Iterable[SSAValue]) -> set[SSAValue]:
+    """The values that these are computed from, elementwise, themselves included."""
+    seen: set[SSAValue] = set()
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if isinstance(value.owner, PASSING):
+            waiting += value.owner.operands
+    return seen
+
+
+def _descendants(products: Iterable[compute.DotOp]) -> set[SSAValue]:
+    """The values that are computed from products' results, elementwise and over the results of loops."""
+    seen: set[SSAValue] = set()
+    waiting: list[SSAValue] = [p.result for p in products]
+    while waiting:
+        value = waiting.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        for use in value.uses:
+            user = use.operation
+            if isinstance(user, (*PASSING, compute.DotOp)):
+                waiting += user.results
+            elif isinstance(user, control.YieldOp):
+                parent = user.parent_op()
+                if isinstance(parent, control.ForOp):
+                    waiting += [parent.results[use.index], parent.body.block.args[1 + use.index]]
+                elif isinstance(parent, control.IfOp):
+                    waiting.append(parent.results[use.index])
+    return seen
