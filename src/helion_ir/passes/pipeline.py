@@ -17,6 +17,7 @@ from helion_ir.passes.cse import Cse
 from helion_ir.passes.dce import Dce
 from helion_ir.passes.declare_schedules import DeclareSchedules
 from helion_ir.passes.drop_unit_dims import DropUnitDims
+from helion_ir.passes.fold_exp2 import FoldExp2
 from helion_ir.passes.hoist_descriptors import HoistDescriptors
 from helion_ir.passes.lift_constexprs import LiftConstexprs
 from helion_ir.passes.make_masks import MakeMasks
@@ -46,7 +47,8 @@ FRONT: tuple[Pass, ...] = (
 """Once a kernel, on the tile module; no decision is made."""
 
 LOWER: tuple[Pass, ...] = (
-    RollReductions(),  # first of all, since it makes loops whose ranges the others see
+    FoldExp2(),  # while each exponent is there once
+    RollReductions(),  # first of those that make loops, since the others see their ranges
     PeelMasks(),  # the last that makes loops
     MapGrid(),
     MakeMasks(),  # needs every range that will be

@@ -34,6 +34,7 @@ PASS_NAMES = (
     "declare-schedules",
     "set-defaults",
     "bind-structure",
+    "fold-exp2",
     "roll-reductions",
     "peel-masks",
     "map-grid",

@@ -108,6 +108,8 @@ class KernelOp(IRDLOperation):
     """Tensors, by parameter, whose address need not be a multiple of 16 bytes."""
     wide = opt_prop_def(ArrayAttr[StringAttr])
     """Tensors, by parameter, whose elements 32 bits may not be able to count, beyond those whose type says so."""
+    schedule = opt_prop_def(DictionaryAttr)
+    """Decisions about the whole kernel by name, open (declare-schedules) or bound (bind-structure)."""
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator(), IsolatedFromAbove())
