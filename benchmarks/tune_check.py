@@ -9,6 +9,7 @@ PyTorch and `torch.compile(mode="max-autotune")`.
 import argparse
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,33 @@ def tune(task: tuple[str, str, int, bool]) -> Row:
     import torch
     from examples.harness import milliseconds
 
+    from helion_ir.autotuner.tuning import tuned
+
     name, case_name, seconds, torch_compile = task
     example = registry.load(name)
     args = example.case(case_name).args("cuda")
-    example.kernel.settings.autotune_budget_seconds = seconds
     start = time.perf_counter()
-    config = example.kernel.autotune(args, force=True)
-    tuned = time.perf_counter()
-    row: Row = {"tuning_s": round(tuned - start, 1), "config": dict(config)}
+    bound = example.kernel.bind(args)
+    bind = time.perf_counter() - start
+    found = tuned(bound, args, budget_seconds=seconds)
+    bound.set_config(found.config)
+    stages = Counter(m.stage for _, m in found.history)
+    row: Row = {
+        "bind_s": round(bind, 2),
+        "tuning_s": round(time.perf_counter() - start, 1),
+        "config": dict(found.config),
+        "stages": dict(stages),
+        "tried": len(found.history),
+        "first_s": next((round(at, 1) for at, m in found.history if m.ok), None),
+        "curve": {str(t): m.milliseconds if (m := found.best_after(t)) else None for t in (5, 10, 20, 30, 60, 120)},
+        "busy_s": {k: round(v, 1) for k, v in found.timeline.busy().items()},
+        "covered_s": {k: round(v, 1) for k, v in found.timeline.covered().items()},
+        "benchmark_parts_s": {k: round(v, 1) for k, v in found.timeline.parts("benchmark").items()},
+        "start_parts_s": {k: round(v, 1) for k, v in found.timeline.parts("start benchmark").items()},
+        "reference_parts_s": {k: round(v, 1) for k, v in found.timeline.parts("reference").items()},
+        "reasons": Counter(f"{m.stage}: {m.reason[:90]}" for _, m in found.history if not m.ok).most_common(8),
+        "ruled_out": dict(found.rejected),
+    }
     row["error"] = example.check(example.kernel(*args), args)
     row["helion_ir"] = milliseconds(lambda: example.kernel(*args))
     row["eager"] = milliseconds(lambda: example.eager(*args))
@@ -72,15 +92,39 @@ def main() -> None:
             rows.append(row)
             out.write(json.dumps(row, default=str) + "\n")
             out.flush()
-            print(
-                f"{row['example']}: {row['status']} {row.get('detail', '')[-1500:]} {row.get('config', '')}", flush=True
-            )
-    header = ["example", "input", "tuning s", "ours ms", "PyTorch ms", "torch.compile ms", "PyTorch / ours", "error"]
+            print(f"\n{row['example']}: {row['status']} {row.get('detail', '')[-1500:]}", flush=True)
+            for key in sorted(row.keys() - {"example", "case", "status", "detail"}):
+                print(f"    {key}: {row[key]}", flush=True)
+    header = [
+        "example",
+        "input",
+        "tuning s",
+        "tried",
+        "best after 5 s",
+        "10 s",
+        "30 s",
+        "60 s",
+        "ours ms",
+        "PyTorch ms",
+        "torch.compile ms",
+        "PyTorch / ours",
+        "error",
+    ]
     cells = []
     for row in rows:
         ours, eager = row.get("helion_ir"), row.get("eager")
         ratio = eager / ours if ours and eager else None
-        times = [row.get("tuning_s"), ours, eager, row.get("torch.compile"), ratio, row.get("error")]
+        curve = row.get("curve", {})
+        times = [
+            row.get("tuning_s"),
+            row.get("tried"),
+            *(curve.get(t) for t in ("5", "10", "30", "60")),
+            ours,
+            eager,
+            row.get("torch.compile"),
+            ratio,
+            row.get("error"),
+        ]
         cells.append([row["example"], row["case"], *times])
     text = report.markdown_table(header, cells)
     data = {**report.conditions(), "seconds": options.seconds, "rows": rows}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from helion_ir.autotuner.benchmark import run_all
 from helion_ir.autotuner.protocol import Candidate, Measurement, Notify, Source
+from helion_ir.autotuner.store import assignment_to_json
 from helion_ir.autotuner.timeline import Timeline
 from helion_ir.autotuner.worker_loop import reason_of
 from helion_ir.autotuner.worker_process import Reply, WorkerStartError, wait
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.compile_pool import CompilePool
     from helion_ir.autotuner.protocol import TunableKernel
 
-ROUNDS = 3
+# Finalists are measured in turns until one is faster each time than all others ever are, at least and at most so often.
+LEAST_ROUNDS, ROUNDS = 3, 9
 LONG_MILLISECONDS = 100.0
 # Candidates waiting for a compiler, for each compiler: enough that none is idle, few enough that the search has seen
 # most results when it is asked for the next.
@@ -45,7 +47,7 @@ class _Job:
             answer.get("stage", "crash"),
             answer.get("reason", ""),
             round(self.seconds, 4),
-            dict(self.resources),
+            resources=dict(self.resources),
         )
 
 
@@ -192,7 +194,8 @@ class LocalExecutor:
     def _feed(self) -> None:
         while self._established and self._ready and self._benchmark.room > 0:
             job = self._ready.popleft()
-            self._trying[self._benchmark.submit({**self._request(job), "best": self._best})] = job
+            told = {"assignment": assignment_to_json(job.candidate.assignment), "resources": dict(job.resources)}
+            self._trying[self._benchmark.submit({**self._request(job), **told, "best": self._best})] = job
 
     def _wait(self, deadline: float | None) -> None:
         pools = [*self._benchmark.pools, *([self._compiler.pool] if self._compiler is not None else [])]
@@ -301,25 +304,65 @@ class LocalExecutor:
 
     def remeasure(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
         self.quiet()
-        jobs = [{**self._request(_Job(c, self._print(c))), "milliseconds": LONG_MILLISECONDS} for c in candidates]
+        jobs = [
+            {
+                **self._request(_Job(c, self._print(c))),
+                "assignment": assignment_to_json(c.assignment),
+                "resources": self._resources(c),
+                "milliseconds": LONG_MILLISECONDS,
+            }
+            for c in candidates
+        ]
         # Round by round, so that a device that grows warmer treats all alike.
         start = time.monotonic()
-        answers: dict[int, list[Mapping[str, Any]]] = {}
-        for index, answer, _ in run_all(self._benchmark, jobs * ROUNDS, deadline=deadline):
-            answers.setdefault(index % len(jobs), []).append(answer)
-            self._notify("remeasure", sum(map(len, answers.values())), ROUNDS * len(jobs))
+        seen: list[list[Mapping[str, Any]]] = [[] for _ in jobs]
+        for done in range(ROUNDS):
+            for index, answer, _ in run_all(self._benchmark, jobs, deadline=deadline):
+                seen[index].append(answer)
+                self._notify("remeasure", sum(map(len, seen)), ROUNDS * len(jobs))
+            if done + 1 >= LEAST_ROUNDS and _separated([_times(s) for s in seen]):
+                break
+            if deadline is not None and time.monotonic() >= deadline:
+                break
         self.timeline.add("remeasure", start, time.monotonic(), "benchmark 0")
         seconds = (time.monotonic() - start) / max(1, len(candidates))
-        for index, seen in sorted(answers.items()):
-            failed = next((a for a in seen if a["stage"] != "ok"), None)
-            if failed is None:
-                failed = {"stage": "ok", "milliseconds": statistics.median(a["milliseconds"] for a in seen)}
-            yield _Job(candidates[index], seconds=seconds).finish(failed)
+        for candidate, answers in zip(candidates, seen):
+            if answers:
+                yield _settled(_Job(candidate, seconds=seconds, resources=self._resources(candidate)), answers)
+
+    def _resources(self, candidate: Candidate) -> dict[str, int]:
+        known = self._by_text.get(self._print(candidate).name)
+        return dict(known.resources) if known is not None else {}
 
     def close(self) -> None:
         self._benchmark.close()
         if self._compiler is not None:
             self._compiler.close()
+
+
+def _times(answers: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [a["milliseconds"] for a in answers if a["stage"] == "ok"]
+
+
+def _separated(times: Sequence[Sequence[float]]) -> bool:
+    """Whether every measurement of one is below every measurement of all others."""
+    ranked = sorted((t for t in times if t), key=statistics.median)
+    if not ranked:
+        return True
+    first, *rest = ranked
+    return all(max(first) < min(other) for other in rest)
+
+
+def _settled(job: _Job, answers: Sequence[Mapping[str, Any]]) -> Measurement:
+    """The median of several measurements, unless one of them failed."""
+    failed = next((a for a in answers if a["stage"] != "ok"), None)
+    if failed is not None:
+        return job.finish(failed)
+    times = _times(answers)
+    row = job.finish({"stage": "ok", "milliseconds": statistics.median(times)})
+    # Half of the distance from the first to the third quartile.
+    spread = (statistics.quantiles(times, n=4)[2] - statistics.quantiles(times, n=4)[0]) / 2 if len(times) > 2 else 0.0
+    return replace(row, spread=spread)
 
 
 def _printing_stage(error: Exception) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from helion_ir.autotuner.protocol import Measurement
+    from helion_ir.autotuner.run import Tuned
     from helion_ir.autotuner.timeline import Timeline
 
 FAILED = ("compile", "run", "wrong", "timeout", "crash")
@@ -31,7 +32,7 @@ class Reporter:
         self._stream = stream or sys.stderr
         self._loud = 0 < level <= logging.INFO
         self._bar_wanted = bar and self._loud and self._stream.isatty()
-        self._start = time.monotonic()
+        self.began = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._phase = ""
@@ -41,7 +42,7 @@ class Reporter:
 
     @property
     def elapsed(self) -> float:
-        return time.monotonic() - self._start
+        return time.monotonic() - self.began
 
     @property
     def tried(self) -> int:
@@ -82,7 +83,7 @@ class Reporter:
             self._bar.stop()
             self._bar = None
 
-    def summary(self, decorator: str, best: Measurement | None, timeline: Timeline) -> None:
+    def summary(self, decorator: str, tuned: Tuned) -> None:
         """The table of what was tried, and the configuration in a form to paste above the kernel."""
         self.stop()
         if not self._loud:
@@ -94,13 +95,19 @@ class Reporter:
         table.add_column(overflow="fold")
         table.add_row("tried", f"{self.tried} in {self.elapsed:.1f} s")
         table.add_row("ok", str(self.stages["ok"]))
+        if tuned.rejected:
+            counts = tuned.rejected.most_common(REASONS_SHOWN)
+            reasons = "; ".join(f"{n} × {reason}" for reason, n in counts)
+            table.add_row("ruled out", f"{sum(tuned.rejected.values())} before compiling: {reasons}")
         for stage in ("rejected", *FAILED):
             if self.stages[stage]:
                 table.add_row(stage, f"{self.stages[stage]}: {self._top_reasons(stage)}")
-        if timeline.spans:
-            table.add_row("seconds", _seconds(timeline))
-        if best is not None:
-            table.add_row("best", f"{_time(best):.4f} ms")
+        if tuned.timeline.spans:
+            table.add_row("seconds", _seconds(tuned.timeline))
+        if tuned.best.ok:
+            table.add_row("best", f"{_time(tuned.best):.4f} ms")
+        if tuned.runner_up is not None and tuned.runner_up.ok:
+            table.add_row("runner-up", f"{_time(tuned.runner_up):.4f} ms{', a tie' if tuned.tie else ''}")
         # Text from compilers holds brackets, which are no markup.
         console = self._console()
         console.print(table, markup=False, highlight=False)

@@ -51,6 +51,8 @@ class Measurement:
     reason: str = ""
     seconds: float = 0.0
     """Wall-clock time it cost to find out."""
+    spread: float = 0.0
+    """How far, in milliseconds, repeated measurements of it lie apart, where there were several."""
     resources: Mapping[str, int] = field(default_factory=dict)
     """What the compiled kernel needs of the device: shared_memory and spilled in bytes, registers a thread."""
 

@@ -106,8 +106,7 @@ class SurrogateSearch(ImprovingSearch):
     def _fit(self) -> None:
         if self._times is not None and len(self.told) - self._fitted_at < self.surrogate.batch:
             return
-        from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor  # pyright: ignore
-
+        ensemble: Any = importlib.import_module(LIBRARY)
         self._fitted_at = len(self.told)
         rows = [m for m in self.told if m.stage != "rejected"]
         x = [self._vector(m) for m in rows]
@@ -116,11 +115,13 @@ class SurrogateSearch(ImprovingSearch):
         best = self.ranked[0].milliseconds or 1e-6
         # What is slow is slow: a tenth of the speed and a hundredth are told apart for nothing.
         y = [min(math.log((m.milliseconds or 0.0) / best + 1e-9), 3.0) for m in rows if m.ok]
-        self._times = ExtraTreesRegressor(min_samples_leaf=1, max_features=0.6, **options)
+        self._times = ensemble.ExtraTreesRegressor(min_samples_leaf=1, max_features=0.6, **options)
         self._times.fit([v for v, good in zip(x, ok) if good], y)
         self._works = None
         if not all(ok):
-            self._works = ExtraTreesClassifier(min_samples_leaf=2, class_weight="balanced_subsample", **options)
+            self._works = ensemble.ExtraTreesClassifier(
+                min_samples_leaf=2, class_weight="balanced_subsample", **options
+            )
             self._works.fit(x, ok)
 
     def _scores(self, pool: Sequence[dict[str, KnobValue]]) -> list[float]:
