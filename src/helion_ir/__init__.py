@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from helion_ir.runtime.bound_kernel import BoundKernel
     from helion_ir.runtime.kernel import Kernel, kernel
     from helion_ir.runtime.kernel import kernel as jit
+    from helion_ir.runtime.output_code import OutputCodeOptions
     from helion_ir.runtime.settings import RefMode, Settings
 
 _NAMES = {
     "BoundKernel": "helion_ir.runtime.bound_kernel",
     "Config": "helion_ir.autotuner.config",
     "Kernel": "helion_ir.runtime.kernel",
+    "OutputCodeOptions": "helion_ir.runtime.output_code",
     "RefMode": "helion_ir.runtime.settings",
     "Settings": "helion_ir.runtime.settings",
     "cdiv": "helion_ir.language.numbers",
@@ -34,6 +36,7 @@ __all__ = [
     "BoundKernel",
     "Config",
     "Kernel",
+    "OutputCodeOptions",
     "RefMode",
     "Settings",
     "cdiv",

@@ -515,6 +515,10 @@ class TiledKMatmulAccumulationWarning(BaseWarning):
     """`acc += a @ b` rounds at every step; use torch.addmm(acc, a, b) or hl.dot(a, b, acc=acc)."""
 
 
+class SettingWithoutEffect(BaseWarning):
+    """A setting is accepted and changes nothing."""
+
+
 class NoAOTHeuristicWarning(BaseWarning):
     """An ahead-of-time kernel has no heuristic file."""
 

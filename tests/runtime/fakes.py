@@ -82,7 +82,7 @@ class Backend:
         self.log.append(f"print {dict(assignment)}")
         return Printed(f"program {assignment['tile_m.block_size']} {assignment['num_warps']}\n")
 
-    def template_printer(self, template: ModuleOp) -> Callable[[Mapping[str, Any]], Printed]:
+    def template_printer(self, template: ModuleOp, options: Any = None) -> Callable[[Mapping[str, Any]], Printed]:
         return lambda assignment: self.print_module(template, assignment)
 
     def load(self, printed: Printed, namespace: dict[str, Any]) -> Callable[..., Any]:
@@ -110,7 +110,7 @@ class Backend:
             },
             "passes.materialize_config": {"materialize": self.materialize},
             "backend_triton.printer": {"print_module": self.print_module, "TemplatePrinter": self.template_printer},
-            "backend_triton.loader": {"load": self.load},
+            "backend_triton.loader": {"load": self.load, "write_text": lambda text: "path"},
             "backend_triton.compile": {"compile_text": lambda p, t: compiled(asm={"ptx": t.name}, resources=p.text)},
             "backend_triton.devices": {"get_device_target": lambda device: get_target("h200")},
             "interpreter": {

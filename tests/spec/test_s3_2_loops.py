@@ -457,7 +457,7 @@ def while_else(x):
 @refuses(
     "a symbolic counter carried by while",
     exc.CantCombineTypesInControlFlow,
-    "'n' is the number k before and the number k - 1 after; a value that a loop or branch changes must be a device tensor, such as hl.zeros([], dtype=torch.int32)",
+    "'n' is the number k before and the number k + -1 after; a value that a loop or branch changes must be a device tensor, such as hl.zeros([], dtype=torch.int32)",
     args=(torch.ones(11, 6), 3),
 )
 def symbolic_counter(x, k):

@@ -37,7 +37,9 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
     known = tuple(constexprs)
     p.constexprs = frozenset(known)
     p.kernel, p.unnamed, p.uses_descriptors = name, 0, False
-    p.lines.append("@triton.jit")
+    free = [n for n, t in parameters.items() if not t.startswith("*")] if p.options.do_not_specialize else []
+    p.lines.append(f"@triton.jit(do_not_specialize={free})" if free else "@triton.jit")
+    p.origin = None
     p.lines.append(call_text(f"def {name}", [*parameters, *(f"{c}: tl.constexpr" for c in known)]) + ":")
     p.nested(block)
     p.kernels[name] = Kernel(name, parameters, known, p.uses_descriptors)

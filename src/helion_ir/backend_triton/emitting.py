@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sympy import Expr, Integer
-from xdsl.dialects.builtin import IntegerAttr, StringAttr
+from xdsl.dialects.builtin import AnyFloat, IntegerAttr, IntegerType, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from helion_ir.backend_triton.errors import TritonPrintError
-from helion_ir.backend_triton.printed import Kernel
+from helion_ir.backend_triton.origins import origin_line, origin_of
+from helion_ir.backend_triton.printed import PLAIN, Kernel, PrintOptions
 from helion_ir.backend_triton.spelling import dtype_text, identifier, kernel_format, literal_text
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import KnobValue, ValueAttr
@@ -79,8 +80,11 @@ class KernelPrinter:
     value, so the same emitters print both.
     """
 
-    def __init__(self, assignment: Mapping[str, KnobValue]):
+    def __init__(self, assignment: Mapping[str, KnobValue], options: PrintOptions = PLAIN):
         self.assignment = assignment
+        self.options = options
+        self.origin: tuple[str, int] | None = None
+        """The author's line that the last comment shows."""
         self.lines: list[str] = []
         self.indent = ""
         self.names: dict[SSAValue, str] = {}
@@ -116,7 +120,17 @@ class KernelPrinter:
 
     def result(self, op: Operation, text: str) -> None:
         """Assign an expression to the op's one result."""
-        self.lines.append(f"{self.indent}{self.define(op.results[0])} = {text}")
+        value = op.results[0]
+        self.lines.append(f"{self.indent}{self.define(value)} = {text}")
+        if self.options.dtype_asserts:
+            self._assert_dtype(value)
+
+    def _assert_dtype(self, value: SSAValue) -> None:
+        """What a tile's dtype must be; scalars may be numbers of Python's, and pointers have none."""
+        type_ = value.type
+        if isinstance(type_, TileType) and type_.rank and isinstance(type_.element_type, IntegerType | AnyFloat):
+            name, dtype = self.names[value], dtype_text(type_.element_type)
+            self.line(f'tl.static_assert({name}.dtype == {dtype}, "{name} must be of dtype {dtype}")')
 
     def operands(self, op: Operation) -> list[str]:
         """The names of the op's operands."""
@@ -190,11 +204,7 @@ class KernelPrinter:
 
     def shape(self, dims: Sequence[ExprAttr]) -> str:
         """`[block_m, 64]`."""
-        return f"[{', '.join([self.extent(d) for d in dims])}]"
-
-    def extent(self, attr: ExprAttr) -> str:
-        """An extent of a tile, which Triton must know when it compiles."""
-        return kernel_format(self.closed(attr.data), self.constexprs, True)
+        return f"[{', '.join([self.expr(d) for d in dims])}]"
 
     # Structure
 
@@ -205,15 +215,30 @@ class KernelPrinter:
             raise TritonPrintError(
                 f"nothing says how to print {op.name}: lower it, or register a function with @emitter"
             ) from None
+        if not self.options.origin_lines:
+            emit(self, op)
+            return
+        lines, start = self.lines, len(self.lines)
+        if op.regions:
+            self._origin(op, start)
         emit(self, op)
+        if self.lines is lines and len(lines) > start and not op.regions:  # some ops print where they are used
+            self._origin(op, start)
+
+    def _origin(self, op: Operation, at: int) -> None:
+        """Show the author's line that an op comes from, above the line `at`, where it is another than before."""
+        found = origin_of(op.location)
+        if found is not None and found != self.origin:
+            self.origin = found
+            self.lines.insert(at, self.indent + origin_line(*found))
 
     def block(self, block: Block) -> None:
         """The ops of a block."""
-        emitters = EMITTERS
+        emitters, annotated = EMITTERS, self.options.origin_lines
         op = block.first_op
         while op is not None:
             emit = emitters.get(type(op))
-            if emit is None:
+            if emit is None or annotated:
                 self.op(op)
             else:
                 emit(self, op)

@@ -9,6 +9,21 @@ from helion_ir.dialects.knob import KnobValue
 
 
 @dataclass(frozen=True)
+class PrintOptions:
+    """What a text shows besides the program."""
+
+    origin_lines: bool = False
+    """`# src[file:line]: …` above the lines of each statement of the author's."""
+    dtype_asserts: bool = False
+    """A `tl.static_assert` of the dtype of every tile that is given a name."""
+    do_not_specialize: bool = False
+    """Triton compiles one kernel whatever the values of the scalar arguments are."""
+
+
+PLAIN = PrintOptions()
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A printed kernel: its run-time parameters as Triton's signature types (`*bf16`, `i32`), in order."""
 

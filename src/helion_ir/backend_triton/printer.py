@@ -13,7 +13,7 @@ from helion_ir.backend_triton import emit_control, emit_inline, emit_memory, emi
 from helion_ir.backend_triton.emit_control import scalars
 from helion_ir.backend_triton.emitting import KernelPrinter, KernelText, emitter
 from helion_ir.backend_triton.host_printer import HostPrinter
-from helion_ir.backend_triton.printed import PrintedModule
+from helion_ir.backend_triton.printed import PLAIN, PrintedModule, PrintOptions
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.control import TOTAL, KernelOp, ProgramLoopOp
@@ -60,8 +60,9 @@ class TemplatePrinter:
     ()
     """
 
-    def __init__(self, module: ModuleOp):
+    def __init__(self, module: ModuleOp, options: PrintOptions = PLAIN):
         self.module = module
+        self.options = options
         self.decisions: tuple[Callable[[Mapping[str, Any]], Any], ...] = tuple(_decisions(module))
         self.texts: dict[tuple[KnobValue, ...], KernelText] = {}
 
@@ -71,7 +72,7 @@ class TemplatePrinter:
         key = tuple([decide(assignment) for decide in self.decisions])
         text = self.texts.get(key)
         if text is None:
-            text = self.texts[key] = print_kernels(self.module, assignment)
+            text = self.texts[key] = print_kernels(self.module, assignment, self.options)
         return _with_host(self.module, text, assignment)
 
 
@@ -81,9 +82,9 @@ def _with_host(module: ModuleOp, kernels: KernelText, assignment: Mapping[str, K
     return PrintedModule(kernels.text, text, tuple(host.functions), kernels.kernels, tuple(host.launches))
 
 
-def print_kernels(module: ModuleOp, assignment: Mapping[str, KnobValue]) -> KernelText:
+def print_kernels(module: ModuleOp, assignment: Mapping[str, KnobValue], options: PrintOptions = PLAIN) -> KernelText:
     """The kernels of a module, with the library functions and imports they need."""
-    p = KernelPrinter(assignment)
+    p = KernelPrinter(assignment, options)
     kernels: list[str] = []
     for op in module.body.block.ops:
         if type(op) is KernelOp:

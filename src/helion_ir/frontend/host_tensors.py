@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
 from helion_ir import exc
+from helion_ir.frontend.source import is_author_file, place_of_instruction
 from helion_ir.frontend.values import is_size
 
 if TYPE_CHECKING:
@@ -45,7 +48,11 @@ class WithoutData(TorchFunctionMode):
         if func is torch.Tensor.tolist:
             raise exc.StatementNotSupported("tolist() is not supported in a kernel; use item() for single elements")
         if func in (torch.Tensor.cuda, torch.Tensor.cpu):
+            self._elsewhere("cuda" if func is torch.Tensor.cuda else "cpu")
             return args[0]
+        for named in (kwargs.get("device"), *(args[1:2] if func is torch.Tensor.to else ())):
+            if named is not None and _names_device(named):
+                self._elsewhere(torch.device(named).type)
         if func is torch.Tensor.to:
             args = tuple(a for a in args if not _names_device(a))
             if len(args) == 1 and not set(kwargs) - {"device", "non_blocking"}:
@@ -55,7 +62,35 @@ class WithoutData(TorchFunctionMode):
         if kwargs.get("device") is not None or func in self.constructors:
             kwargs["device"] = "meta"
         kwargs.pop("pin_memory", None)
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if _computes(func, args, result):
+            self._warn_unfused(func)
+        return result
+
+    def _elsewhere(self, kind: str) -> None:
+        """Warn of a tensor on another kind of device than the kernel's."""
+        if kind not in (self.device.type, "meta") and (place := self._place()) is not None:
+            self.host.trace.warn(
+                exc.WrongDevice, place, f"a tensor on {kind}, where the kernel runs on {self.device.type}"
+            )
+
+    def _warn_unfused(self, func: Any) -> None:
+        place = self._place()
+        if place is None:
+            return
+        own = self.host.node.lineno <= place.line <= (self.host.node.end_lineno or 0) and place.file == self.host.file
+        kind = exc.TensorOperationInWrapper if own else exc.TensorOperationsInHostCall
+        name = getattr(func, "__name__", "this operation").strip("_")
+        where = "outside of the device loops" if own else "in a function called outside of the device loops"
+        self.host.trace.warn(kind, place, f"{name} {where} is not fused: it runs by itself at every call")
+
+    @staticmethod
+    def _place() -> exc.Place | None:
+        """The author's innermost running line."""
+        frame = sys._getframe(2)
+        while frame is not None and not is_author_file(frame.f_code.co_filename):
+            frame = frame.f_back
+        return None if frame is None else place_of_instruction(frame.f_code, frame.f_lasti)
 
     def _reshaped(self, func: Any, tensor: torch.Tensor, shape: tuple, kwargs: dict[str, Any]) -> torch.Tensor:
         """A view of another shape, which PyTorch computes without data for constant sizes only."""
@@ -79,6 +114,21 @@ class WithoutData(TorchFunctionMode):
             shape = tuple(rest if _inferred(n) else n for n in shape)
         strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         return torch.as_strided(tensor, shape, strides, tensor.storage_offset())
+
+
+_ALLOCATES = re.compile(
+    "like|new|broadcast|promote|view|reshape|expand|permute|strided|transpose|contiguous|unsqueeze|squeeze|zero|rand|"
+    "full|fill|empty|ones|arange|eye|linspace|tensor|clone|detach"
+)
+"""Functions that make tensors or show them otherwise; nobody expects them to be fused."""
+
+
+def _computes(func: Any, args: tuple, result: Any) -> bool:
+    """Whether a call computes elements out of others: no allocation, no view, no question."""
+    if not isinstance(result, torch.Tensor) or _ALLOCATES.search(getattr(func, "__name__", "")):
+        return False
+    given = [a for a in args if isinstance(a, torch.Tensor)]
+    return bool(given) and result._base is None and result is not given[0]
 
 
 def _symbolic(tensor: torch.Tensor) -> bool:

@@ -64,6 +64,7 @@ def trace(
     static_shapes: bool = True,
     dot_precision: str = "tf32",
     index_dtype: torch.dtype | None = None,
+    warnings: list[exc.BaseWarning] | None = None,
 ) -> ModuleOp:
     """The tile module of a kernel function called with these arguments: level 1 of docs/seams.md.
 
@@ -75,6 +76,7 @@ def trace(
             which must be; where host code needs numbers, they are constants nevertheless and the module says so.
         dot_precision: Of products of float32 operands: "tf32", "tf32x3" or "ieee".
         index_dtype: torch.int32 or torch.int64; by default int64 if a tensor has more than 2**31 - 1 elements.
+        warnings: Where what the author may want to know is appended, with its places.
 
     Returns:
         A verified module: knobs, the host function, and one kernel for all device loops. The attribute
@@ -86,20 +88,23 @@ def trace(
     """
     options: dict[str, Any] = {"dot_precision": dot_precision, "index_dtype": index_dtype}
     if static_shapes:
-        return _traced(Trace(function, args, **options))
+        return _traced(Trace(function, args, **options), warnings)
     for shapes in ("symbolic", "alike"):
         try:
-            return _traced(Trace(function, args, shapes=shapes, **options))
+            return _traced(Trace(function, args, shapes=shapes, **options), warnings)
         except exc.Base:
             # Sizes that nobody says are equal, or of which one is 1 and broadcasts; then host code that PyTorch cannot
             # run on symbolic sizes.
             continue
-    return _traced(Trace(function, args, shapes="guarded", **options))
+    return _traced(Trace(function, args, shapes="guarded", **options), warnings)
 
 
-def _traced(tracer: Trace) -> ModuleOp:
+def _traced(tracer: Trace, warnings: list[exc.BaseWarning] | None) -> ModuleOp:
     try:
-        return tracer.run()
+        module = tracer.run()
+        if warnings is not None:
+            warnings.extend(tracer.warnings.values())
+        return module
     except AuthorsError as carrier:
         raise carrier.error from None
     except exc.Base as error:
@@ -123,6 +128,8 @@ class Trace:
         assert isinstance(function, types.FunctionType), "a kernel is a plain Python function"
         self.function, self.shapes, self.wanted_index_dtype = function, shapes, index_dtype
         self.failed_at: exc.Place | None = None
+        self.warnings: dict[tuple[type[exc.BaseWarning], exc.Place], exc.BaseWarning] = {}
+        """By class and place, so that each place is named once."""
         self.sizes = BlockSizes()
         self.alignment = Alignment(self.sizes)
         self.device_text, self.torch_device = "", torch.device("cpu")
@@ -395,6 +402,10 @@ class Trace:
             assert isinstance(call, LoopCall)
             self.walker.loops.root(call, node, scope)
         self.root_scope = None
+
+    def warn(self, kind: type[exc.BaseWarning], place: exc.Place, message: str = "") -> None:
+        """Remember what the author may want to know."""
+        self.warnings.setdefault((kind, place), kind(message, place))
 
     def barrier(self, node: ast.stmt) -> None:
         """Later top-level loops may use what earlier ones have stored."""

@@ -157,6 +157,12 @@ class Walker:
     def _augmented(self, node: ast.AugAssign, scope: Scope) -> None:
         target = node.target
         if isinstance(target, ast.Name):
+            if (
+                isinstance(node.op, ast.Add)
+                and self._is_product(node.value, scope)
+                and len(self.trace.loops_in_use) > 1
+            ):
+                self.trace.warn(exc.TiledKMatmulAccumulationWarning, place_of_node(scope.file, node))
             self.assign(target, self.evaluate(self._binary(node, _loaded(target)), scope), scope)
             return
         if not isinstance(target, ast.Subscript):
@@ -168,6 +174,14 @@ class Walker:
         value = self.evaluate(self._binary(node, old), scope)
         del scope.names["__old"]
         self._set(owner, index, value)
+
+    @staticmethod
+    def _is_product(node: ast.expr, scope: Scope) -> bool:
+        """Whether an expression is a matrix product by its own name: `a @ b`, `torch.mm(a, b)`."""
+        if isinstance(node, ast.BinOp):
+            return isinstance(node.op, ast.MatMult)
+        called = node.func if isinstance(node, ast.Call) else None
+        return isinstance(called, ast.Attribute) and called.attr in ("mm", "bmm", "matmul")
 
     @staticmethod
     def _binary(node: ast.AugAssign, left: ast.expr) -> ast.expr:

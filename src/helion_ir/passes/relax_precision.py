@@ -14,6 +14,9 @@ from helion_ir.passes.base import Pass
 
 NARROW = (bf16, f16, f8e4m3, f8e5m2)
 
+FAST_MATH = "helion_ir.fast_math"
+"""The module's attribute that lets every function be approximated, whoever reads its result."""
+
 RELATIVE = (
     elementwise.MulOp, elementwise.DivOp, elementwise.NegOp, elementwise.AbsOp, elementwise.SqrtOp, elementwise.RsqrtOp,
     elementwise.ReciprocalOp, elementwise.MaximumOp, elementwise.MinimumOp, compute.ViewOp, compute.CatOp,
@@ -44,13 +47,14 @@ class RelaxPrecision(Pass):
     the end of its range); one unit of f16 is 8192 of those, of bf16 65536. Errors are followed backwards from where a
     value is rounded, through ops that keep them in proportion: products, quotients, roots, extrema, views, and sums of
     what is not negative. Any other use, such as a store in f32, a difference or another function, asks for every bit,
-    and so does what a loop carries, where errors may grow. Does not handle: f64.
+    and so does what a loop carries, where errors may grow; unless the author said `fast_math=True`. Does not handle: f64.
     Runs on the tile module, after canonicalize and dce, so that only uses that matter count.
     """
 
     name = "relax-precision"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        everywhere = FAST_MATH in op.attributes
         for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
             positive = _not_negative(kernel)
             exact: set[SSAValue] = set()
@@ -60,7 +64,7 @@ class RelaxPrecision(Pass):
                 if (
                     isinstance(inner, elementwise.ApproximableOp)
                     and _is_single(inner)
-                    and inner.results[0] not in exact
+                    and (everywhere or inner.results[0] not in exact)
                 ):
                     inner.properties["approximate"] = UnitAttr()
 

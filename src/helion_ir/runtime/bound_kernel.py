@@ -9,12 +9,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, UnitAttr
 
 from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.config_spec import ConfigSpec
 from helion_ir.autotuner.space import Assignment, ConfigSpace
 from helion_ir.runtime.live_globals import with_live_globals
+from helion_ir.runtime.output_code import OutputCodeOptions, caller_text, described, repro_text
 from helion_ir.runtime.settings import RefMode, Settings, parse_bool
 from helion_ir.runtime.specialization import INT32_ELEMENTS, device_of, is_constexpr, stable_text, tensors_in
 from helion_ir.runtime.stages import Stages, assignment_key
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from helion_ir.autotuner.reference_program import ReferenceProgram
     from helion_ir.backend_triton.compile import Compiled
-    from helion_ir.backend_triton.printed import PrintedModule
+    from helion_ir.backend_triton.printed import PrintedModule, PrintOptions
     from helion_ir.runtime.kernel import Kernel
 
 Run = Callable[..., Any]
@@ -57,19 +58,20 @@ class BoundKernel:
         self._loaded: dict[Hashable, Run] = {}
         self._stages: dict[Target, Stages] = {}
         self._run: Run | None = None
+        self._example = described(self._unwrapped(args))
         self._tile = self._traced(args)
         self._interpreter = TileInterpreter(self._tile, kernel.fn.__globals__)
         self._guarded = self.guards(args) if self.guards is not None else ()
 
     def _traced(self, args: tuple[Any, ...]) -> ModuleOp:
+        from helion_ir import exc
         from helion_ir.frontend import trace
 
         if self.settings.index_dtype == torch.int32 and any(t.numel() > INT32_ELEMENTS for t in tensors_in(args)):
-            from helion_ir import exc
-
             raise exc.InputTensorNumelExceedsIndexType(
                 f"an argument of {self.kernel.name} has more elements than index_dtype=torch.int32 can count"
             )
+        warnings: list[exc.BaseWarning] = []
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             module = trace(
                 self.kernel.fn,
@@ -77,7 +79,14 @@ class BoundKernel:
                 static_shapes=self.settings.static_shapes,
                 dot_precision=self.settings.dot_precision,
                 index_dtype=self.settings.index_dtype,
+                warnings=warnings,
             )
+        for warning in warnings:
+            exc.warn(warning, tuple(self.settings.ignore_warnings))
+        if self.settings.fast_math:
+            from helion_ir.passes.relax_precision import FAST_MATH
+
+            module.attributes[FAST_MATH] = UnitAttr()
         if reserved := self.settings.persistent_reserved_sms:
             from helion_ir.passes.map_grid import RESERVED
 
@@ -120,8 +129,17 @@ class BoundKernel:
             # The module names its target, so that the record of a device nobody listed must be found by name too.
             TARGETS.setdefault(record.name.lower(), record)
             without = frozenset() if self.settings.allow_warp_specialize else frozenset({"range_warp_specializes"})
-            found = self._stages[record] = Stages(self._tile, record, without)
+            found = self._stages[record] = Stages(self._tile, record, without, self._print_options())
         return found
+
+    def _print_options(self, *, origin_lines: bool = False) -> PrintOptions | None:
+        """What printed texts show besides the program; None for nothing."""
+        asserts, free = self.settings.debug_dtype_asserts, self.settings.triton_do_not_specialize
+        if not (origin_lines or asserts or free):
+            return None
+        from helion_ir.backend_triton.printed import PrintOptions
+
+        return PrintOptions(origin_lines, asserts, free)
 
     @functools.cached_property
     def lowering(self) -> Stages:
@@ -212,25 +230,32 @@ class BoundKernel:
     ) -> str:
         """The generated program of a config: one Python file, with kernel and host function.
 
-        Without a config, that of a call; raises RuntimeError where none is set or implied.
+        Args:
+            config: That of a call if omitted; raises RuntimeError where none is set or implied.
+            emit_repro_caller: Append `call()`, which makes arguments like those this kernel was bound to and calls
+                the program, and run it where the file is the main program.
+            output_origin_lines: Whether comments say which of the author's lines each part comes from; by default
+                what the setting of that name says.
         """
-        if emit_repro_caller:
-            from helion_ir import exc
-
-            raise exc.InvalidAPIUsage(
-                "emit_repro_caller is not supported: helion-ir's generated files run by themselves"
-            )
-        return self.lowering.printed(self.config_space.encode(self._implied(config))).text
+        origin_lines = self.settings.output_origin_lines if output_origin_lines is None else output_origin_lines
+        assignment = self.config_space.encode(self._implied(config))
+        options = self._print_options(origin_lines=origin_lines)
+        text = self.lowering.printed(assignment, *([] if options is None else [options])).text
+        return text + caller_text(self.kernel.name, self.kernel.signature, self._example) if emit_repro_caller else text
 
     def to_code(
         self,
         config: Config | Mapping[str, Any] | None = None,
         *,
-        options: object = None,
+        options: OutputCodeOptions | None = None,
         emit_repro_caller: bool = False,
         output_origin_lines: bool | None = None,
     ) -> str:
-        """As `to_triton_code`; generated files never import helion-ir, whatever `options` say."""
+        """As `to_triton_code`. Generated files never import helion-ir, so that `options` have nothing to change."""
+        if options is not None and not isinstance(options, OutputCodeOptions):
+            from helion_ir import exc
+
+            raise exc.InvalidAPIUsage(f"options are OutputCodeOptions(…), not {type(options).__name__}")
         return self.to_triton_code(config, emit_repro_caller=emit_repro_caller, output_origin_lines=output_origin_lines)
 
     def compile_config(self, config: Config | Mapping[str, Any] | None = None, *, allow_print: bool = True) -> Run:
@@ -245,7 +270,8 @@ class BoundKernel:
 
             printed = self.lowering.printed(assignment)
             if allow_print and self.settings.print_output_code:
-                print(printed.text, file=sys.stderr)
+                config = self.config_space.decode(assignment)
+                print(f"# {self.get_cached_path(config)}\n{self.to_triton_code(config)}", file=sys.stderr)
             names = self.kernel.fn.__globals__
             found = self._loaded[key] = with_live_globals(load(printed, names), names)
         return found
@@ -264,6 +290,11 @@ class BoundKernel:
         if settings.index_dtype is not None:
             parts.append(f"index_dtype={settings.index_dtype}")
         return f"@helion.kernel({', '.join(parts)})"
+
+    def repro(self) -> str:
+        """A program that makes arguments like those of the call and calls this kernel, from its source."""
+        decorator = self.format_kernel_decorator(self._implied_or_none() or Config())
+        return repro_text(self.kernel.fn, decorator, self.kernel.signature, self._example)
 
     # ---- the config of a call
 
@@ -351,6 +382,8 @@ class BoundKernel:
 
     def _resolve(self, args: tuple[Any, ...]) -> Run:
         """The function that later calls go to directly."""
+        if self.settings.print_repro:
+            print(self.repro(), file=sys.stderr)
         triton_interprets = os.environ.get("TRITON_INTERPRET") == "1"
         if self.settings.ref_mode is RefMode.EAGER:
             from helion_ir import exc

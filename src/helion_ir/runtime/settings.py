@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helion_ir import exc
+
 if TYPE_CHECKING:
     import torch
 
@@ -117,8 +119,6 @@ def _overrides(text: str) -> dict[str, Any]:
 
 
 def _warning_classes(text: str) -> list[type]:
-    from helion_ir import exc
-
     out: list[type] = []
     for name in filter(None, (n.strip() for n in text.split(","))):
         found = getattr(exc, name, None)
@@ -223,10 +223,36 @@ class Settings:
         if not isinstance(self.ref_mode, RefMode):
             raise ValueError(f"ref_mode is a helion.RefMode; got {self.ref_mode!r}")
 
+        for name, (default, why) in WITHOUT_EFFECT.items():
+            if getattr(self, name) != default:
+                exc.warn(exc.SettingWithoutEffect(f"{name} has no effect: {why}"), tuple(self.ignore_warnings))
+
     def to_dict(self) -> dict[str, Any]:
         """The effective value of every field."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
+
+_OWN_TUNER = "searches, stores and logs of helion-ir's own take its place"
+WITHOUT_EFFECT: dict[str, tuple[Any, str]] = {
+    "torch_compile_fusion": (False, "a kernel is one operation to torch.compile"),
+    "autotune_with_torch_compile_fusion": (False, "a kernel is one operation to torch.compile"),
+    "distributed": (False, "kernels run on one device"),
+    "autotune_log_details": (False, "every measurement is a row of the store"),
+    "autotune_ignore_errors": (False, "a failing configuration is a row, never an error"),
+    "autotune_rebenchmark_threshold": (None, _OWN_TUNER),
+    "autotune_suspicious_rebenchmark_ratio": (None, _OWN_TUNER),
+    "autotune_search_acf": ([], "advanced controls files are not searched"),
+    "autotune_cache": ("LocalAutotuneCache", _OWN_TUNER),
+    "autotune_initial_population_strategy": (None, _OWN_TUNER),
+    "autotune_best_available_max_configs": (20, _OWN_TUNER),
+    "autotune_best_available_max_cache_scan": (500, _OWN_TUNER),
+    "autotune_log_search_space": (False, "bound.config_space is the space, to print or to walk"),
+    "autotune_log_search_space_verbose": (False, "bound.config_space is the space, to print or to walk"),
+    "autotune_log_search_space_path": (None, "bound.config_space is the space, to print or to walk"),
+    "autotune_handoff": (False, "there is nothing to hand over to"),
+    "autotune_handoff_budget_seconds": (1500, "there is nothing to hand over to"),
+}
+"""Fields that are accepted so that kernels need no change, with the value that asks for nothing and the reason."""
 
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "backend": ("triton",),

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from helion_ir.backend_triton.compile import Compiled
-    from helion_ir.backend_triton.printer import PrintedModule, TemplatePrinter
+    from helion_ir.backend_triton.printed import PrintedModule, PrintOptions
+    from helion_ir.backend_triton.printer import TemplatePrinter
     from helion_ir.passes.pipeline import StageCallback
     from helion_ir.passes.plan_memory.features import Features
     from helion_ir.targets import Target
@@ -26,10 +27,17 @@ class Stages:
     defaults: settings can take a decision out of the tuner's hands.
     """
 
-    def __init__(self, tile: ModuleOp, target: Target, without: frozenset[str] = frozenset()):
+    def __init__(
+        self,
+        tile: ModuleOp,
+        target: Target,
+        without: frozenset[str] = frozenset(),
+        options: PrintOptions | None = None,
+    ):
         self.tile = tile
         self.target = target
         self.without = without
+        self.options = options
         self._templates: dict[Hashable, ModuleOp] = {}
         self._printers: dict[Hashable, TemplatePrinter] = {}
         self._features: dict[Hashable, Features] = {}
@@ -117,14 +125,20 @@ class Stages:
 
         return materialize(self.template(assignment), assignment)
 
-    def printed(self, assignment: Assignment) -> PrintedModule:
-        """The Triton program of an assignment; kernel texts are shared by the assignments they serve."""
-        key = self._structure(assignment)
+    def printed(self, assignment: Assignment, options: PrintOptions | None = None) -> PrintedModule:
+        """The Triton program of an assignment; kernel texts are shared by the assignments they serve.
+
+        `options` say what the text shows besides the program; by default `self.options`.
+        """
+        chosen = self.options if options is None else options
+        key = self._structure(assignment), chosen
         printer = self._printers.get(key)
         if printer is None:
             from helion_ir.backend_triton.printer import TemplatePrinter
 
-            printer = self._printers[key] = TemplatePrinter(self.template(assignment))
+            template = self.template(assignment)
+            made = TemplatePrinter(template) if chosen is None else TemplatePrinter(template, chosen)
+            printer = self._printers[key] = made
         return printer(assignment)
 
     def print_template(self, template: ModuleOp, assignment: Assignment) -> PrintedModule:
