@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.protocol import TunableKernel, TunableSpace
     from helion_ir.autotuner.reference_program import ReferenceProgram
     from helion_ir.autotuner.timeline import Timeline
+
+MEMORY_FOLDER = Path("/dev/shm")
+# What a thousand compiled configurations take.
+SCRATCH_BYTES = 2 << 30
 
 # Triton's interpreter runs kernels for which there is no device.
 INTERPRETED = {"TRITON_INTERPRET": "1"}
@@ -67,6 +72,8 @@ def local_executor(
         )
         environment = _worker_environment(bound, directory)
         benchmark = _benchmark(bound, inputs, directory, environment, report, measure)
+        # Before the compilers: starting the device takes longest, and nothing is measured until it is done.
+        benchmark.start()
         # What is tried in this process reads this process's cache.
         compiler = _compiler(
             bound, inputs, directory, {} if isinstance(benchmark, InlineBenchmark) else environment, report
@@ -89,6 +96,16 @@ def local_executor(
         say=report.say,
         timeline=timeline,
     )
+
+
+def scratch(args: Sequence[Any]) -> Path | None:
+    """A folder in memory for what processes hand to each other; None, the system's own choice, where it has no room."""
+    from helion_ir.autotuner.tensors import leaves
+
+    needed = 4 * sum(t.numel() * t.element_size() for t in leaves(tuple(args))) + SCRATCH_BYTES
+    if MEMORY_FOLDER.is_dir() and os.access(MEMORY_FOLDER, os.W_OK) and shutil.disk_usage(MEMORY_FOLDER).free > needed:
+        return MEMORY_FOLDER
+    return None
 
 
 def start_early(bound: TunableKernel) -> None:

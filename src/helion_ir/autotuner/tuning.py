@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from helion_ir.autotuner.candidates import searched_space
 from helion_ir.autotuner.effort import make_plan
 from helion_ir.autotuner.keys import store_key
-from helion_ir.autotuner.local import local_executor, start_early
+from helion_ir.autotuner.local import local_executor, scratch, start_early
 from helion_ir.autotuner.progress import Reporter
 from helion_ir.autotuner.protocol import Executor, Measurement, Search, Store, TunableKernel, TunableSpace
 from helion_ir.autotuner.row_log import RowLog
@@ -118,7 +118,8 @@ def _measured(
     """What comes of a run, by the given executor or one made for it; reports it."""
     with contextlib.ExitStack() as cleanup:
         if executor is None:
-            directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="helion_ir_tune_")))
+            folder = tempfile.TemporaryDirectory(prefix="helion_ir_tune_", dir=scratch(args))
+            directory = Path(cleanup.enter_context(folder))
             run.report.say(f"tuning {bound.kernel.name} on {run.key.target}, seed {run.plan.seed}")
             executor = local_executor(
                 bound,
