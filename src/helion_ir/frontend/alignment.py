@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,6 +36,8 @@ class Alignment:
         self._bases: dict[int, bool] = {}
         self._contiguous: dict[int, tuple[str, bool]] = {}
         self._kept: list[torch.Tensor] = []  # keys above are ids
+        self._allocated: set[int] = set()
+        """Storages that host code allocated."""
         self.metas: list[torch.Tensor] = []
         """The tensors that stand for arguments."""
 
@@ -45,11 +48,26 @@ class Alignment:
         self._bases[_storage(meta)] = is_aligned
         self.metas.append(meta)
 
+    def allocated(self, tensor: torch.Tensor) -> None:
+        """Remember a tensor that host code allocated: nothing but its views has its memory."""
+        self._allocated.add(_storage(tensor))
+        self._kept.append(tensor)
+
+    def allocations(self, tensors: Sequence[tuple[str, torch.Tensor]]) -> list[list[str]]:
+        """The names of the tensors that host code allocated, those of one storage together."""
+        groups: dict[int, list[str]] = {}
+        for name, tensor in tensors:
+            if _storage(tensor) in self._allocated:
+                groups.setdefault(_storage(tensor), []).append(name)
+        return list(groups.values())
+
     def replaced(self, old: torch.Tensor, new: torch.Tensor) -> None:
         """Remember that a new tensor without data stands for what an old one did."""
         if _storage(old) in self._bases:
             self._bases[_storage(new)] = self.holds(old)
             self._kept.append(new)
+        # Views of one storage get one each, which says nothing any more.
+        self._allocated -= {_storage(old), _storage(new)}
         if id(old) in self.arguments:
             self.argument(new, self.holds(old), *self._contiguous[id(old)])
 

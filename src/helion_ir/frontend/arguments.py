@@ -257,6 +257,9 @@ class Arguments:
         for key, names in lists.items():
             if names:
                 kernel.properties[key] = ArrayAttr([StringAttr(n) for n in names])
+        if allocations := self.trace.alignment.allocations([(t.name, t.like) for t in tensors]):
+            groups = [ArrayAttr([StringAttr(n) for n in group]) for group in allocations]
+            kernel.properties["allocations"] = ArrayAttr(groups)
         hints: dict[str, IntegerAttr] = {}
         for op in kernel.walk():
             types = [*[r.type for r in op.results], *[a.type for r in op.regions for b in r.blocks for a in b.args]]

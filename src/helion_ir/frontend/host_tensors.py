@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from helion_ir.frontend.host import Host
 
 
+ALLOCATIONS = (
+    torch.empty, torch.zeros, torch.ones, torch.full, torch.empty_strided, torch.empty_like, torch.zeros_like,
+    torch.ones_like, torch.full_like, torch.Tensor.new_empty, torch.Tensor.new_zeros, torch.Tensor.new_ones,
+    torch.Tensor.new_full,
+)  # fmt: skip
+"""Functions whose result is memory of its own, whatever their arguments."""
+
+
 class WithoutData(TorchFunctionMode):
     """Within it tensors are made without data and say they are on the kernel's device."""
 
@@ -65,6 +73,8 @@ class WithoutData(TorchFunctionMode):
         result = func(*args, **kwargs)
         if _computes(func, args, result):
             self._warn_unfused(func)
+        if func in ALLOCATIONS and isinstance(result, torch.Tensor):
+            self.host.trace.alignment.allocated(result)
         return result
 
     def _elsewhere(self, kind: str) -> None:

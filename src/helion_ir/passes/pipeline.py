@@ -18,6 +18,7 @@ from helion_ir.passes.dce import Dce
 from helion_ir.passes.declare_schedules import DeclareSchedules
 from helion_ir.passes.drop_unit_dims import DropUnitDims
 from helion_ir.passes.fold_exp2 import FoldExp2
+from helion_ir.passes.forward_memory import ForwardMemory
 from helion_ir.passes.hoist_descriptors import HoistDescriptors
 from helion_ir.passes.lift_constexprs import LiftConstexprs
 from helion_ir.passes.make_masks import MakeMasks
@@ -39,6 +40,8 @@ FRONT: tuple[Pass, ...] = (
     Dce(),
     DropUnitDims(),  # after dce, which may remove what keeps it from doing so
     Canonicalize(),  # the reshapes that this made trivial
+    ForwardMemory(),  # after cse, which makes equal subscripts one
+    Dce(),  # what computed the subscripts of loads that are gone
     RelaxPrecision(),  # on the uses that are left
     SplitPhases(),  # before knobs are declared, since those are of loops and launches
     DeclareSchedules(),  # after dce: a dead loop has no knobs

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PASS_NAMES = (
     "canonicalize",
     "cse",
+    "forward-memory",
     "dce",
     "drop-unit-dims",
     "relax-precision",

@@ -108,6 +108,9 @@ class KernelOp(IRDLOperation):
     """Tensors, by parameter, whose address need not be a multiple of 16 bytes."""
     wide = opt_prop_def(ArrayAttr[StringAttr])
     """Tensors, by parameter, whose elements 32 bits may not be able to count, beyond those whose type says so."""
+    allocations = opt_prop_def(ArrayAttr[ArrayAttr[StringAttr]])
+    """Tensors, by parameter, that the host function allocated: those of one allocation together. They share memory with
+    no tensor of another allocation, and with no argument; of all other tensors nothing is known."""
     schedule = opt_prop_def(DictionaryAttr)
     """Decisions about the whole kernel by name, open (declare-schedules) or bound (bind-structure)."""
     body = region_def("single_block")

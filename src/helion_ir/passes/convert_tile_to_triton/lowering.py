@@ -195,8 +195,10 @@ class Lowering:
 
     def mask(self, op: tile_control.MaskOp) -> SSAValue:
         """Which lanes lie before the upper bounds, as one expression."""
-        dims = self.dims(op.result.type)
-        places = [i for i, d in enumerate(dims) if d != 1]
+        type_ = op.result.type
+        assert isinstance(type_, TileType)
+        dims = self.dims(type_)
+        places = [i for i, d in enumerate(type_.dims) if d != 1]  # as they are: one of no lanes is padded to one
         condition: Expr = Integer(1)
         operands: list[SSAValue] = []
         for place, value in zip(places, op.ranges):

@@ -1,0 +1,65 @@
+"""Which host tensors may share memory, and which accesses are one element a lane."""
+
+from __future__ import annotations
+
+from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.traits import MemoryEffectKind, get_effects
+
+from helion_ir.dialects.tile import control, memory
+from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
+from helion_ir.dialects.types import RangeType, RefType, TileType
+
+
+def may_alias(a: SSAValue, b: SSAValue, kernel: control.KernelOp) -> bool:
+    """Whether writing one tensor may change another.
+
+    What the host function allocated shares memory only with views of it (`allocations` of the kernel); arguments may
+    overlap each other in any way.
+    """
+    return a is b or _allocation(a, kernel) == _allocation(b, kernel)
+
+
+def _allocation(ref: SSAValue, kernel: control.KernelOp) -> int | None:
+    """Which of the host function's allocations a tensor is part of; None of arguments."""
+    if kernel.allocations is None or not isinstance(ref, BlockArgument) or ref.owner is not kernel.body.block:
+        return None
+    name = kernel.arg_names.data[ref.index].data
+    return next((i for i, group in enumerate(kernel.allocations) if name in [n.data for n in group]), None)
+
+
+def written_by(op: Operation) -> list[SSAValue] | None:
+    """The tensors that an op may write, those of its regions included; None if it may be any."""
+    out: list[SSAValue] = []
+    for inner in op.walk():
+        if isinstance(inner, memory.StoreOp | memory.AtomicOp):
+            out.append(inner.ref)
+        elif isinstance(inner, StackStoreOp | control.BarrierOp):
+            return None
+        elif not inner.regions and not isinstance(inner, StackLoadOp):
+            effects = get_effects(inner)
+            if effects is None or any(e.kind is not MemoryEffectKind.READ for e in effects):
+                if not isinstance(inner, control.YieldOp | control.ConditionOp):
+                    return None
+    return out
+
+
+def is_injective(access: memory.AccessOp) -> bool:
+    """Whether no two active lanes of an access are one element, so that what a lane stores is what it would load.
+
+    So it is of ranges and scalars in a tensor whose elements do not overlap; index tiles may name an element twice.
+    """
+    ref = access.ref.type
+    assert isinstance(ref, RefType)
+    for s in access.subscripts:
+        if not isinstance(s.type, RangeType) and not (isinstance(s.type, TileType) and s.type.rank == 0):
+            return False
+    reach = 0
+    dims = zip(ref.dims, (s.data for s in ref.strides), access.subscripts)
+    moving = [(stride, extent) for extent, stride, s in dims if isinstance(s.type, RangeType) and extent != 1]
+    if not all(x.is_Integer for pair in moving for x in pair):
+        return False
+    for stride, extent in sorted((int(stride), int(extent)) for stride, extent in moving):
+        if stride <= reach:
+            return False
+        reach += stride * (extent - 1)
+    return True

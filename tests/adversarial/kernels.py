@@ -1,0 +1,126 @@
+"""Kernels whose tensors are inconvenient: views that overlap, strides of 0 and of nothing in particular, no elements."""
+
+from __future__ import annotations
+
+import torch
+
+import helion_ir as helion
+import helion_ir.language as hl
+
+
+@helion.kernel()
+def store_then_load(x: torch.Tensor) -> torch.Tensor:
+    """What is stored is read again, and once more after another tensor was written."""
+    out = torch.empty_like(x)
+    other = torch.empty_like(x)
+    for m in hl.tile(x.size(0)):
+        out[m] = x[m] * 2.0
+        other[m] = out[m] + 1.0
+        out[m] = out[m] + other[m]
+    return out
+
+
+@helion.kernel()
+def through_a_view(x: torch.Tensor) -> torch.Tensor:
+    """Two tensors of the host are one memory: a store through one changes what the other holds."""
+    out = torch.empty_like(x)
+    flat = out.view(-1)
+    for m in hl.tile(x.size(0)):
+        out[m] = x[m]
+        flat[m] = x[m] * 3.0
+        out[m] = out[m] + 1.0
+    return out
+
+
+@helion.kernel()
+def arguments_overlap(x: torch.Tensor, y: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Of arguments nobody knows whether they are one: x is read before and after y is written."""
+    for m in hl.tile(x.size(0)):
+        before = x[m]
+        y[m] = before + 1.0
+        out[m] = before * 100.0 + x[m]
+    return out
+
+
+@helion.kernel()
+def written_in_a_loop(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """A loop reads what it writes itself, an element that every iteration changes."""
+    out = torch.zeros_like(x)
+    for m in hl.tile(x.size(0)):
+        for k in hl.tile(y.size(0)):
+            out[m] = out[m] + y[k].sum()
+    return out
+
+
+@helion.kernel()
+def invariant_and_not(x: torch.Tensor, y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    """x does not change in the loop, w does if it is x, which a call decides."""
+    out = torch.empty_like(x)
+    for m in hl.tile(x.size(0)):
+        total = hl.zeros([m], dtype=torch.float32)
+        for k in hl.tile(y.size(0), block_size=4):
+            total = total + x[m] * y[k].sum()
+            w[m] = x[m] + 1.0
+        out[m] = total
+    return out
+
+
+@helion.kernel()
+def scattered(index: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Indices repeat: what a lane stored is not what it loads."""
+    out = torch.zeros_like(x)
+    read = torch.empty_like(x)
+    for m in hl.tile(x.size(0), block_size=x.size(0)):
+        i = index[m]
+        hl.store(out, [i], x[m] * 0.0 + 5.0)
+        read[m] = hl.load(out, [i]) + x[m]
+    return read
+
+
+@helion.kernel()
+def masked(x: torch.Tensor, least: int) -> torch.Tensor:
+    """Lanes of a masked load are 0 even where a value was stored before."""
+    out = torch.empty_like(x)
+    kept = torch.empty_like(x)
+    for m in hl.tile(x.size(0)):
+        out[m] = x[m] + 1.0
+        kept[m] = hl.load(out, [m], extra_mask=m.index >= least)
+    return kept
+
+
+@helion.kernel()
+def add(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Any strides of two dimensions."""
+    out = torch.empty(x.size(), dtype=x.dtype, device=x.device)
+    for m, n in hl.tile(x.size()):
+        out[m, n] = x[m, n] + y[m, n]
+    return out
+
+
+@helion.kernel()
+def row_sums(x: torch.Tensor) -> torch.Tensor:
+    """A reduction, also of nothing."""
+    out = torch.empty([x.size(0)], dtype=x.dtype, device=x.device)
+    for m in hl.tile(x.size(0)):
+        out[m] = x[m, :].sum(-1)
+    return out
+
+
+@helion.kernel()
+def matmul(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Products of operands of any layout."""
+    out = torch.empty([x.size(0), y.size(1)], dtype=torch.float32, device=x.device)
+    for m, n in hl.tile(out.size()):
+        total = hl.zeros([m, n], dtype=torch.float32)
+        for k in hl.tile(x.size(1)):
+            total = torch.addmm(total, x[m, k], y[k, n])
+        out[m, n] = total
+    return out
+
+
+@helion.kernel()
+def write_slice(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """An output that is a part of a larger tensor."""
+    for m, n in hl.tile(x.size()):
+        out[m, n] = x[m, n] * 2.0
+    return out
