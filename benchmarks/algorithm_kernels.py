@@ -34,3 +34,31 @@ def causal_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch
             largest = new_largest
         out[head, rows, :] = (weighted / total[:, :, None]).to(out.dtype)
     return out
+
+
+@helion.kernel()
+def matmul_bias_relu(x: torch.Tensor, y: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """relu(x @ y + bias), in the type of x: an epilogue that no partial sum can go through."""
+    m, k = x.size()
+    n = y.size(1)
+    out = torch.empty([m, n], dtype=x.dtype, device=x.device)
+    for rows, columns in hl.tile([m, n]):
+        total = hl.zeros([rows, columns], dtype=torch.float32)
+        for inner in hl.tile(k):
+            total = torch.addmm(total, x[rows, inner], y[inner, columns])
+        out[rows, columns] = torch.relu(total + bias[columns].to(torch.float32)).to(out.dtype)
+    return out
+
+
+@helion.kernel()
+def matmul_f32(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """x @ y in float32, which programs can add to."""
+    m, k = x.size()
+    n = y.size(1)
+    out = torch.empty([m, n], dtype=torch.float32, device=x.device)
+    for rows, columns in hl.tile([m, n]):
+        total = hl.zeros([rows, columns], dtype=torch.float32)
+        for inner in hl.tile(k):
+            total = torch.addmm(total, x[rows, inner], y[inner, columns])
+        out[rows, columns] = total * 0.5
+    return out

@@ -67,17 +67,22 @@ def _ordered(
 ) -> list[SSAValue]:
     if isinstance(orders, list):
         (order,) = orders
-        return _grouped(body, arguments, counts, order, group)
+        return _grouped(body, arguments, counts, _whole(order, counts), group)
     selector, values = orders
     regions: list[Region] = []
     for order in values:
         block = Block()
-        block.add_op(YieldOp(*_grouped(block, arguments, counts, order, group)))
+        block.add_op(YieldOp(*_grouped(block, arguments, counts, _whole(order, counts), group)))
         regions.append(Region(block))
     cases: list[KnobValue] = list(values)
     choice = ChooseOp(expr_attr(selector), cases, regions, [SCALAR_I32] * len(counts))
     body.add_op(choice)
     return list(choice.results)
+
+
+def _whole(order: Order, counts: Sequence[Expr]) -> Order:
+    """An order with the dimensions that a pass has added to the loop, which come last."""
+    return (*order, *range(len(order), len(counts)))
 
 
 def _grouped(

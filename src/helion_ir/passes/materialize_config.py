@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
-from xdsl.ir import Attribute, Block, Operation, ParametrizedAttribute, Region, SSAValue
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute, Block, Region
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp, DeclareOp, KnobValue, RequireOp, ValueAttr, YieldOp
 from helion_ir.index.expr import compiled, free_names, knob, knobs_of, substitute
 from helion_ir.passes.base import Pass
 from helion_ir.passes.bind_structure import Assignment, check_structure, complete, parse_assignment
+from helion_ir.passes.copying import Copier
 
 
 @dataclass(frozen=True)
@@ -59,38 +60,23 @@ def materialize(template: ModuleOp, assignment: Assignment) -> ModuleOp:
     return made
 
 
-class _Binder:
-    """Copies IR under an assignment, building each new attribute once."""
+class _Binder(Copier):
+    """Copies IR under an assignment."""
 
     def __init__(self, assignment: Mapping[str, KnobValue]):
+        super().__init__()
         self.assignment = assignment
-        self.values: dict[SSAValue, SSAValue] = {}
-        self.memo: dict[Attribute, Attribute] = {}
 
-    def attr(self, a: Attribute) -> Attribute:
-        if (known := self.memo.get(a)) is None:
-            known = self.memo[a] = self._attr(a)
-        return known
-
-    def _attr(self, a: Attribute) -> Attribute:
-        if isinstance(a, ExprAttr):
-            e = a.data
-            names = knobs_of(e)
-            if not names:
-                return a
-            if len(free_names(e)) > len(names):  # run-time symbols stay
-                numbers = {knob(n): expr_attr(int(self.assignment[n])).data for n in names}  # pyright: ignore
-                return expr_attr(substitute(e, numbers))
-            value = compiled(e)(self.assignment)
-            return expr_attr(int(value)) if isinstance(value, int) and not isinstance(value, bool) else ValueAttr(value)
-        if isinstance(a, ArrayAttr):
-            return a if all(self.attr(x) is x for x in a) else ArrayAttr([self.attr(x) for x in a])  # pyright: ignore
-        if isinstance(a, DictionaryAttr):
-            return DictionaryAttr({k: self.attr(v) for k, v in a.data.items()})
-        if isinstance(a, ParametrizedAttribute) and a.parameters:
-            parameters = [self.attr(p) for p in a.parameters]
-            return a if all(p is q for p, q in zip(parameters, a.parameters)) else a.new(parameters)
-        return a
+    def expression(self, a: ExprAttr) -> Attribute:
+        e = a.data
+        names = knobs_of(e)
+        if not names:
+            return a
+        if len(free_names(e)) > len(names):  # run-time symbols stay
+            numbers = {knob(n): expr_attr(int(self.assignment[n])).data for n in names}  # pyright: ignore
+            return expr_attr(substitute(e, numbers))
+        value = compiled(e)(self.assignment)
+        return expr_attr(int(value)) if isinstance(value, int) and not isinstance(value, bool) else ValueAttr(value)
 
     def block(self, source: Block, target: Block) -> None:
         for op in source.ops:
@@ -107,26 +93,3 @@ class _Binder:
         assert kept.last_op is not None
         for result, value in zip(op.results, kept.last_op.operands):
             self.values[result] = self.values.get(value, value)
-
-    def op(self, op: Operation) -> Operation:
-        regions: list[Region] = []
-        for region in op.regions:
-            inner = [Block(arg_types=[self.attr(a.type) for a in b.args]) for b in region.blocks]
-            for old, new in zip(region.blocks, inner):
-                for x, y in zip(old.args, new.args):
-                    y.name_hint = x.name_hint
-                    self.values[x] = y
-                self.block(old, new)
-            regions.append(Region(inner))
-        made = op.create(
-            operands=[self.values.get(x, x) for x in op.operands],
-            result_types=[self.attr(r.type) for r in op.results],
-            properties={k: self.attr(v) for k, v in op.properties.items()},
-            attributes=op.attributes,
-            regions=regions,
-        )
-        made.location = op.location
-        for old, new in zip(op.results, made.results):
-            new.name_hint = old.name_hint
-            self.values[old] = new
-        return made

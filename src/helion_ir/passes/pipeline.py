@@ -29,6 +29,7 @@ from helion_ir.passes.relax_precision import RelaxPrecision
 from helion_ir.passes.roll_reductions import RollReductions
 from helion_ir.passes.set_defaults import SetDefaults
 from helion_ir.passes.simplify_index import SimplifyIndex
+from helion_ir.passes.split_k import SplitK
 from helion_ir.passes.split_phases import SplitPhases
 from helion_ir.targets import Target
 
@@ -52,6 +53,7 @@ FRONT: tuple[Pass, ...] = (
 LOWER: tuple[Pass, ...] = (
     FoldExp2(),  # while each exponent is there once
     RollReductions(),  # first of those that make loops, since the others see their ranges
+    SplitK(),  # after roll-reductions, since it wants to know all loops
     PeelMasks(),  # the last that makes loops
     MapGrid(),
     MakeMasks(),  # needs every range that will be

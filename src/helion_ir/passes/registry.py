@@ -37,6 +37,7 @@ PASS_NAMES = (
     "bind-structure",
     "fold-exp2",
     "roll-reductions",
+    "split-k",
     "peel-masks",
     "map-grid",
     "make-masks",

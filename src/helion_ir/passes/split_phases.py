@@ -40,9 +40,10 @@ class SplitPhases(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
             if any(isinstance(inner, control.BarrierOp) for inner in kernel.body.block.ops):
-                self._split(kernel, op)
+                self.split(kernel, op)
 
-    def _split(self, kernel: control.KernelOp, module: ModuleOp) -> None:
+    def split(self, kernel: control.KernelOp, module: ModuleOp) -> None:
+        """Put a kernel a phase in the place of a kernel, in its module and where the host launches it."""
         taken = {s.data for o in module.body.block.ops if isinstance(s := o.properties.get("sym_name"), StringAttr)}
         block = kernel.parent_block()
         assert block is not None

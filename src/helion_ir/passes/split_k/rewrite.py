@@ -1,0 +1,279 @@
+"""The two ways to add up the parts of a split loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sympy import Expr, Integer, Symbol
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.transforms.dead_code_elimination import region_dce
+
+from helion_ir.dialects.host import BindOp, FuncOp, PythonOp
+from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.tile import compute, control, elementwise, memory
+from helion_ir.dialects.types import SCALAR_I32, RangeType, TileType, f64, ref_type
+from helion_ir.index.expr import CeilDiv, Min, knob, knobs_of, operand
+from helion_ir.passes.base import Pass
+from helion_ir.passes.copying import Substitution
+from helion_ir.passes.scope import INT32_MAX
+from helion_ir.passes.split_k.site import Place, Site
+from helion_ir.passes.split_phases import SplitPhases
+
+
+class SumKnob(NamedTuple):
+    """The block size of a range in the first launch, and in the second."""
+
+    old: str
+    new: str
+
+
+def sum_knob(argument: SSAValue) -> SumKnob | None:
+    """The knobs of a range's blocks; None where the size is no knob."""
+    if not isinstance(argument.type, RangeType) or not isinstance(argument.type.block.data, Symbol):
+        return None
+    (name,) = knobs_of(argument.type.block.data)
+    return SumKnob(name, name.removesuffix(".block_size") + ".sum_block_size")
+
+
+class _Copy(Substitution):
+    """Copies ops of the root's body, but for those given."""
+
+    def __init__(self, without: Sequence[Operation], symbols: dict[Symbol, Expr] | None = None):
+        super().__init__(symbols or {})
+        self.without = set(without)
+
+    def block(self, source: Block, target: Block) -> None:
+        for op in source.ops:
+            if op not in self.without:
+                target.add_op(self.op(op))
+
+
+def add_atomically(owner: Pass, site: Site, split: Expr) -> None:
+    """Each program adds its part to the output, which the host has set to zero."""
+    assert site.atomic is not None
+    root = _parts(owner, site, split, ())
+    store = next(op for op in root.body.block.ops if isinstance(op, memory.StoreOp))
+    added = memory.AtomicOp(store.site.data, "add", "relaxed", [store.value], store.ref, store.subscripts)
+    _replace(owner, store, [added])
+    index = list(site.kernel.body.block.args).index(site.atomic.ref)  # pyright: ignore[reportArgumentType]
+    _insert(owner, PythonOp(f"{site.launch.arguments.data[index].data}.zero_()"), site.launch)
+    _replace(owner, site.root, [root])
+
+
+def sum_in_second_launch(owner: Pass, module: ModuleOp, site: Site, split: Expr, most: int) -> None:
+    """Each program stores its part; those of a second launch add the parts and do the rest."""
+    count = _unused(site, "_split_k")
+    _insert(owner, BindOp(count, expr_attr(split)), site.launch)
+    buffers = [_buffer(owner, site, p, i, (count, split), most) if p else None for i, p in enumerate(site.places)]
+    stores = [op for op in site.root.body.block.ops if isinstance(op, memory.StoreOp)]
+    first = _parts(owner, site, split, stores)
+    last = first.body.block.args[-1]
+    copies = _arguments(site.root, first)
+    loop = next(op for op in first.body.block.ops if isinstance(op, control.ForOp))
+    at = Block()
+    for buffer, place, result in zip(buffers, site.places, loop.results):
+        if buffer is not None and place is not None:
+            copied = [copies.get(s, s) for s in place.subscripts]
+            subscripts = [last, *_subscripts(_axes(copied, site, first), place.leading, at)]
+            at.add_op(memory.StoreOp(_site_name(buffer), result, buffer, subscripts))
+    _move(at, first.body.block)
+    second = _sums(site, buffers, split)
+    for made in (first, second):
+        owner.located(site.root, [made])
+        region_dce(made.body)
+    _replace(owner, site.root, [first, control.BarrierOp(), second])
+    SplitPhases().split(site.kernel, module)
+
+
+def _arguments(root: control.ParallelOp, copy: control.ParallelOp) -> dict[SSAValue, SSAValue]:
+    return dict(zip(root.body.block.args, copy.body.block.args))
+
+
+def _axes(values: Sequence[SSAValue], site: Site, copy: control.ParallelOp) -> list[SSAValue]:
+    """Axes of the root by those of its copy."""
+    old = [op for op in site.root.body.block.ops if isinstance(op, control.AxisOp)]
+    new = [op for op in copy.body.block.ops if isinstance(op, control.AxisOp)]
+    known = {o.result: n.result for o, n in zip(old, new)}
+    return [known.get(v, v) for v in values]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _parts(owner: Pass, site: Site, split: Expr, without: Sequence[Operation]) -> control.ParallelOp:
+    """The root loop with one more dimension, in which a program runs its part of the loop."""
+    root, source = site.root, site.root.body.block
+    body = Block(arg_types=[*[a.type for a in source.args], SCALAR_I32])
+    copier = _Copy([*without, site.loop])
+    for old, new in zip(source.args, body.args):
+        new.name_hint = old.name_hint
+        copier.values[old] = new
+    part = body.args[-1]
+    part.name_hint = "part"
+    for op in source.ops:
+        if op is site.loop:
+            body.add_ops(_part_of(site, part, split, copier))
+        elif op not in copier.without:
+            body.add_op(copier.op(op))
+    lower, upper = [b.data for b in root.lower], [b.data for b in root.upper]
+    made = control.ParallelOp(root.label.data, [*lower, Integer(0)], [*upper, split], Region(body))
+    if root.schedule is not None:
+        made.schedule = root.schedule
+    made.location = root.location
+    owner.located(root, [made])
+    return made
+
+
+def _part_of(site: Site, part: SSAValue, split: Expr, copier: _Copy) -> list[Operation]:
+    """The loop over the tiles of one part."""
+    loop, block = site.loop, site.block
+    lower, upper = loop.lower.data, loop.upper.data
+    chunk = CeilDiv(CeilDiv(Integer(site.extent), block), split) * block
+    begin = ApplyOp(lower + operand(0) * chunk, [part], SCALAR_I32)
+    end = ApplyOp(Min(lower + operand(0) * chunk + chunk, upper), [part], SCALAR_I32)
+    begin.result.name_hint, end.result.name_hint = "first", "last"
+    copied = copier.op(loop)
+    assert isinstance(copied, control.ForOp)
+    body = copied.detach_region(copied.body)
+    made = control.ForOp(
+        loop.label.data, operand(0), operand(1), copied.iter_args, body, [begin.result, end.result]
+    )  # fmt: skip
+    if loop.schedule is not None:
+        made.schedule = loop.schedule
+    made.location = loop.location
+    for old, new in zip(loop.results, made.results):
+        new.name_hint = old.name_hint
+        copier.values[old] = new
+    return [begin, end, made]
+
+
+def _unused(site: Site, name: str) -> str:
+    """A name that neither the function nor the kernel has."""
+    function = site.launch.parent_op()
+    assert isinstance(function, FuncOp)
+    taken = [op.source.data for op in function.body.block.ops if isinstance(op, PythonOp)]
+    taken += [op.variable.data for op in function.body.block.ops if isinstance(op, BindOp)]
+    taken += [a.data for a in (*site.kernel.arg_names, *function.parameters)]
+    text = " ".join(taken)
+    while name in text:
+        name += "_"
+    return name
+
+
+def _buffer(owner: Pass, site: Site, place: Place, position: int, split: tuple[str, Expr], most: int) -> SSAValue:
+    """A parameter of the kernel for the parts of one carried value, and a statement of the host's that allocates it."""
+    kernel, carried = site.kernel, site.loop.results[position].type
+    assert isinstance(carried, TileType)
+    extents = [split[1], *map(Integer, place.extents)]
+    strides: list[Expr] = [Integer(1)]
+    for e in reversed(extents[1:]):
+        strides.insert(0, strides[0] * e)
+    type_ = ref_type(extents, carried.element_type, strides)
+    name = _unused(site, f"_{site.loop.iter_args[position].name_hint or 'sum'}_parts")
+    argument = kernel.body.block.insert_arg(type_, len(kernel.body.block.args))
+    argument.name_hint = name.strip("_")
+    kernel.arg_names = ArrayAttr([*kernel.arg_names.data, StringAttr(name)])
+    if most * math.prod(place.extents) > INT32_MAX:
+        kernel.wide = ArrayAttr([*(kernel.wide or ArrayAttr([])).data, StringAttr(name)])
+    dtype = "torch.float64" if carried.element_type == f64 else "torch.float32"
+    first = site.launch.arguments.data[0].data
+    device = f"{first if first.isidentifier() else f'({first})'}.device"
+    shape = ", ".join([split[0], *map(str, place.extents)])
+    _insert(owner, PythonOp(f"{name} = torch.empty([{shape}], dtype={dtype}, device={device})"), site.launch)
+    site.launch.arguments = ArrayAttr([*site.launch.arguments.data, StringAttr(name)])
+    return argument
+
+
+def _sums(site: Site, buffers: Sequence[SSAValue | None], split: Expr) -> control.ParallelOp:
+    """The root loop of the second launch."""
+    root, source = site.root, site.root.body.block
+    pairs = [p for a in source.args if (p := sum_knob(a)) is not None and _has_own(site, p)]
+    copier = _Copy([site.loop], {knob(p.old): knob(p.new) for p in pairs})
+    body = Block(arg_types=[copier.attr(a.type) for a in source.args])
+    for old, new in zip(source.args, body.args):
+        new.name_hint = old.name_hint
+        copier.values[old] = new
+    for op in source.ops:
+        if op is site.loop:
+            for made in _sum_of(site, buffers, split, copier, body):
+                made.location = site.loop.location
+        else:
+            body.add_op(copier.op(op))
+    lower, upper = [b.data for b in root.lower], [b.data for b in root.upper]
+    second = control.ParallelOp(f"{root.label.data}.sum", lower, upper, Region(body))
+    if root.schedule is not None:
+        second.schedule = root.schedule
+    second.location = root.location
+    return second
+
+
+def _has_own(site: Site, pair: SumKnob) -> bool:
+    module = site.kernel.parent_op()
+    assert isinstance(module, ModuleOp)
+    from helion_ir.dialects.knob import declarations
+
+    return any(d.sym_name.data == pair.new for d in declarations(module))
+
+
+def _sum_of(
+    site: Site, buffers: Sequence[SSAValue | None], split: Expr, copier: _Copy, block: Block
+) -> list[Operation]:
+    """A loop over the parts, which adds them in order."""
+    label = f"{site.root.label.data}.parts"
+    used = [(b, p, r) for b, p, r in zip(buffers, site.places, site.loop.results) if b is not None and p is not None]
+    types: list[Attribute] = [copier.attr(r.type) for _, _, r in used]
+    inits = [compute.FullOp(0, t) for t in types if isinstance(t, TileType)]
+    body = Block(arg_types=[SCALAR_I32, *types])
+    part, *carried = body.args
+    part.name_hint = "part"
+    sums: list[SSAValue] = []
+    for (buffer, place, result), argument in zip(used, carried):
+        subscripts = [part, *_subscripts([copier.values[s] for s in place.subscripts], place.leading, body)]
+        loaded = memory.LoadOp(_site_name(buffer), buffer, subscripts, argument.type)
+        added = elementwise.AddOp(argument, loaded.result)
+        body.add_ops([loaded, added])
+        sums.append(added.result)
+        argument.name_hint = added.result.name_hint = result.name_hint
+    body.add_op(control.YieldOp(*sums))
+    loop = control.ForOp(label, 0, split, [i.result for i in inits], Region(body))
+    for (_, _, old), new in zip(used, loop.results):
+        new.name_hint = old.name_hint
+        copier.values[old] = new
+    block.add_ops([*inits, loop])
+    return [*inits, loop]
+
+
+def _subscripts(values: Sequence[SSAValue], leading: int, block: Block) -> list[SSAValue]:
+    """Values as subscripts that give the tile its dimensions and no more: of ranges of one index the index."""
+    out: list[SSAValue] = []
+    for i, value in enumerate(values):
+        if i < leading and isinstance(value.type, RangeType):
+            begin = control.BeginOp(value)
+            block.add_op(begin)
+            value = begin.result
+        out.append(value)
+    return out
+
+
+def _site_name(buffer: SSAValue) -> str:
+    return buffer.name_hint or "parts"
+
+
+def _move(source: Block, target: Block) -> None:
+    for op in list(source.ops):
+        op.detach()
+        target.add_op(op)
+
+
+def _insert(owner: Pass, new: Operation, before: Operation) -> None:
+    block = before.parent_block()
+    assert block is not None
+    block.insert_op_before(new, before)
+    owner.located(before, [new])
+
+
+def _replace(owner: Pass, old: Operation, new: Sequence[Operation]) -> None:
+    for op in new:
+        _insert(owner, op, old)
+    old.detach()
+    old.erase()
