@@ -67,7 +67,7 @@ def attention_flex(
     block_n = hl.register_block_size(16, block)
     for batch, head, rows in hl.tile([z, h, m], block_size=[1, 1, block_m]):
         queries = query[batch.begin, head.begin, rows, :]
-        row_block = rows.begin // block
+        row_block = rows.begin // block  # pyright: ignore[reportOperatorIssue]
         largest = hl.full([rows], -1e30, dtype=torch.float32)
         total = hl.zeros([rows], dtype=torch.float32)
         weighted = hl.zeros([rows, d], dtype=torch.float32)

@@ -220,10 +220,12 @@ def test_baseline_is_the_same_function(name: str) -> None:
     for case in example.cases[: None if name in CORE else 1]:
         args = case.args()
         actual, expected = leaves(example.eager(*args)), leaves(example.reference(*args))
+        inputs = [arg.dtype for arg in args if isinstance(arg, torch.Tensor) and arg.dtype.is_floating_point]
+        rounding = max(torch.finfo(dtype).eps for dtype in [*inputs, torch.float32])
         for got, want in zip(actual, expected):
             assert got.shape == want.shape
             if want.dtype.is_floating_point:
-                limit = example.unit(want.dtype, args) + 1e-5
+                limit = max(rounding, example.unit(want.dtype, args)) + 1e-5
                 assert (got.double() - want.double()).norm() <= limit * want.double().norm(), case.name
             else:
                 assert torch.equal(got.to(want.dtype), want), case.name
@@ -245,8 +247,12 @@ def test_gradients_see_what_is_wrong() -> None:
     """A gradient that is off, or swapped with another, is named."""
     case = Case("pair", lambda rng: (rng.normal(7), rng.normal(7)))
     Autograd(lambda x, y: x * y.sin(), lambda x, y: x * y.sin(), (case,)).check("f", case.args())
-    for wrong in (lambda x, y: x * y.detach().sin() + y * 0, lambda x, y: y * x.sin(), lambda x, y: x.detach() + x):
-        with pytest.raises((AssertionError, RuntimeError)):
+    for wrong in (
+        lambda x, y: x * y.detach().sin() + y * 0,
+        lambda x, y: x * y.detach().sin(),
+        lambda x, y: y * x.sin(),
+    ):
+        with pytest.raises(AssertionError, match="f, "):
             Autograd(wrong, lambda x, y: x * y.sin(), (case,)).check("f", case.args())
 
 
