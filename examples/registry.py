@@ -53,6 +53,11 @@ FILES: dict[str, str] = {
     "attention_fp8": "attention_fp8",
     "jagged_mean": "jagged_mean",
     "jagged_mean_tiled": "jagged_mean",
+    "jagged_sum": "jagged_sum",
+    "jagged_softmax": "jagged_softmax",
+    "jagged_layer_norm": "jagged_layer_norm",
+    "jagged_dense_add": "jagged_dense_add",
+    "jagged_dense_bmm": "jagged_dense_bmm",
 }
 """The file under `examples/` that holds the example of each name, simplest first."""
 
