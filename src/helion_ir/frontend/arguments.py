@@ -47,6 +47,11 @@ class Scalar:
     def __post_init__(self) -> None:
         self.origin = self.origin or self.text
 
+    @property
+    def wide(self) -> bool:
+        """Whether its value is known to exceed 32 bits."""
+        return self.hint is not None and not -(2**31) <= self.hint <= INT32_MAX
+
 
 class Arguments:
     """The parameters of the kernel being traced, and the host expressions to pass for them."""
@@ -57,6 +62,8 @@ class Arguments:
         self.names: list[str] = []
         self.texts: list[str] = []
         self.scalars: dict[str, Scalar] = {}
+        self.numbers: set[str] = set()
+        """Which of the scalars are the author's own numbers, rather than sizes and strides."""
         self.specialized: dict[str, None] = {}
         self._tensors: dict[int, HostTensor] = {}
         self._numbers: dict[str, SSAValue] = {}
@@ -70,6 +77,14 @@ class Arguments:
         name = self._unique(name)
         self.scalars[name] = Scalar(text, hint)
         return self.trace.sizes.symbol(symbol(name))
+
+    def number(self, name: str, text: str, value: int) -> SymInt:
+        """An integer argument or global: of either sign, and of 32 bits unless it exceeds them in this call."""
+        name = self._unique(name)
+        scalar = self.scalars[name] = Scalar(text, value)
+        self.numbers.add(name)
+        bounds = (-(2**63), 2**63 - 1) if scalar.wide else (-(2**31), INT32_MAX)
+        return self.trace.sizes.symbol(symbol(name), bounds=bounds)
 
     def value_of(self, size: SymInt) -> int | None:
         """What a size is in the call that is traced; None if that depends on the configuration or on data."""
@@ -146,7 +161,7 @@ class Arguments:
             return value
         if type(value) is int:
             found = next((n for n, s in self.scalars.items() if s.origin == text), None)
-            return self.trace.sizes.symbol(symbol(found)) if found else self.integer(name, text, value)
+            return self.trace.sizes.symbol(symbol(found)) if found else self.number(name, text, value)
         if type(value) is float:
             value = HostFloat.of(value, frozenset([text]), self.decided)
         return self.lift(value, name, text)
@@ -241,8 +256,9 @@ class Arguments:
         self._describe(kernel)
         for name in used:
             scalar = self.scalars[name]
-            wide = scalar.hint is not None and not -(2**31) <= scalar.hint < 2**31
-            value = self.block.insert_arg(tile_type((), i64 if wide else i32), len(self.block.args))
+            if name in self.numbers:
+                self.specialized[f"{-(2**31)} <= {scalar.origin} <= {INT32_MAX}"] = None
+            value = self.block.insert_arg(tile_type((), i64 if scalar.wide else i32), len(self.block.args))
             value.name_hint = name
             self.names.append(name)
             self.texts.append(scalar.text)

@@ -79,8 +79,11 @@ class Random:
         cap = self.trace.cap
         if isinstance(seed, TileTensor) and (seed.dtype.is_floating_point or seed.dtype == torch.bool):
             raise exc.TypeInferenceError(f"a seed is an integer or an integer scalar tensor, this is {seed.dtype}")
-        if isinstance(seed, TileTensor | SymInt):
+        if isinstance(seed, TileTensor):
             return cap.scalar(seed)
+        if isinstance(seed, SymInt):
+            # Not an index: nothing says that an argument used as one fits 32 bits.
+            return cap.operand(seed, torch.int64, [])
         if isinstance(seed, int):
             return cap.operand(seed, torch.int32 if -(2**31) <= seed < 2**31 else torch.int64, [])
         raise exc.TypeInferenceError("a seed is an integer or a scalar tensor")

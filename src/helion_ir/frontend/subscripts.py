@@ -147,8 +147,11 @@ class Access:
         return any(a is not b for a, b in zip(self.kept, self.shown))
 
 
-def resolve(tensor: HostTensor, index: Any, *, stored: bool = False) -> Access:
-    """The access that `tensor[index]` means, to load or to store. Raises RankMismatch, InvalidIndexingType and their kin."""
+def resolve(tensor: HostTensor, index: Any, *, stored: bool = False, spread: bool = True) -> Access:
+    """The access that `tensor[index]` means, to load or to store. Raises RankMismatch, InvalidIndexingType and their kin.
+
+    Without `spread` a tile along an extent of 1 is a tile of zeros, rather than one 0 whose element is repeated.
+    """
     items = list(index) if isinstance(index, list | tuple) else [index]
     items = _expanded(tensor, items)
     access, axis, grouped = Access([], [], [], []), 0, [i for i in items if isinstance(i, TileTensor) and i.ndim >= 2]
@@ -161,8 +164,10 @@ def resolve(tensor: HostTensor, index: Any, *, stored: bool = False) -> Access:
         extent = tensor.shape[axis]
         if isinstance(item, DeviceTile) and _single(tensor, extent, item, stored):
             # every lane reads the one element there is
-            access.subscripts.append(_constant(tensor.trace, 0))
-            access.kept.append(1)
+            lanes: list[Size] = [] if spread else [item.block]
+            access.subscripts.append(tensor.trace.cap.full(0, lanes, tensor.trace.index_dtype))
+            access.dims.extend(lanes)
+            access.kept.append(1 if spread else item.block)
             access.shown.append(item.block)
             axis += 1
             continue
@@ -350,6 +355,9 @@ def load(tensor: HostTensor, index: Any, mask: Any = None, eviction: str | None 
     trace, cap = tensor.trace, tensor.trace.cap
     trace.reads(tensor)
     access = resolve(tensor, index)
+    if access.spread and trace.jagged.mask(access.shown, mask) is not None:
+        # Lanes that share an element differ by the mask, so each has an address of its own.
+        access = resolve(tensor, index, spread=False)
     op = LoadOp(
         trace.site("load", tensor.name), tensor.value, access.subscripts, cap.type_of(access.dims, tensor.dtype),
         _mask(tensor, access, mask), eviction=None if eviction is None else StringAttr(eviction.removeprefix("evict_")),

@@ -274,7 +274,7 @@ class Trace:
             case bool():
                 return HostBool(value, frozenset([text]), self.arguments.decided)
             case int():
-                return self.arguments.integer(name, text, value)
+                return self.arguments.number(name, text, value)
             case float():
                 return HostFloat.of(value, frozenset([text]), self.arguments.decided)
             case tuple() if hasattr(value, "_fields"):
