@@ -180,15 +180,7 @@ lines"""
     half = 2
     _total = triton.cdiv((x.size(0) + 1), 8) * 2
     if _total > 0:
-        _launcher(
-            _f,
-            (min(_total, _multiprocessors((x[0]).device)),),
-            x[0],
-            x.size(0) + 1,
-            bm=8,
-            num_warps=4,
-            maxnreg=None,
-        )
+        _launcher(_f, (min(_total, _multiprocessors((x[0]).device)),), x[0], x.size(0) + 1, bm=8, num_warps=4)
 '''
     )
     # Without a parameter for it, the number of programs is computed in the kernel too.

@@ -104,7 +104,7 @@ SIZES = "config['block_sizes']: expected 2 entries (@tile_m.block_size, @tile_n.
         ({"num_warps": 3}, "config['num_warps'] = 3: must be a power of two from 1 to 32"),
         ({"unroll": 9}, "config['unroll'] = 9: must be an integer from 1 to 8"),
         ({"loop_order": [1, 0], "loop_orders": [[1, 0]]}, "are the same field: give one of them"),
-        ({"num_ctas": 2}, "config['num_ctas']: this field belongs to another backend than Triton"),
+        ({"occupancy": 2}, "config['occupancy']: this field belongs to another backend than Triton"),
         ({"waves_per_eu": 2}, "config['waves_per_eu'] = 2: this kernel, on this target, only has 0"),
         (
             {"num_sm_multiplier": 4},

@@ -149,8 +149,9 @@ def _value(knob: Knob, value: Any, place: str, *, shown: Any = None) -> KnobValu
     if isinstance(field, ListField) and field.clamp and _is_pow2(value):
         for nearest in _clamped(domain, value):
             return nearest
-    if isinstance(field, ScalarField) and field.clamp and type(value) is int and value > max(domain.values):  # pyright: ignore
-        return domain.values[-1]
+    if isinstance(field, ScalarField) and field.clamp and type(value) is int and value > 0:
+        numbers = sorted(v for v in domain.values if type(v) is int)
+        return max((v for v in numbers if v <= value), default=numbers[0])
     suffix = "" if place == f"config[{knob.name!r}]" else f" (@{knob.name})"
     raise _invalid(f"{place} = {_shown(written)}{suffix}: must be {allowed(domain)}")
 

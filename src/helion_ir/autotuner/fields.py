@@ -42,7 +42,7 @@ class ScalarField:
     strict: bool = False
     """Whether giving it where the kernel does not use it is an error rather than ignored."""
     clamp: bool = False
-    """Whether a number above the domain becomes the largest in it."""
+    """Whether a number that the domain does not have becomes the next smaller in it, or else the least."""
 
 
 LIST_FIELDS: dict[str, ListField] = {
@@ -111,9 +111,11 @@ SCALAR_FIELDS: dict[str, ScalarField] = {
         ScalarField("num_stages", 1, clamp=True),
         ScalarField("pid_type", "flat", strict=True),
         ScalarField("num_sm_multiplier", 1, strict=True, clamp=True),
-        ScalarField("maxnreg"),
+        ScalarField("num_ctas", 1),
+        ScalarField("maxnreg", clamp=True),
         ScalarField("waves_per_eu", 0, strict=True),
         ScalarField("matrix_instr_nonkdim", 0, strict=True),
+        ScalarField("kpack", 1),
         ScalarField("xcd_remap", False),
         ScalarField("epilogue_subtile"),
         ScalarField("reduction_fusion", False),
@@ -125,14 +127,14 @@ SCALAR_FIELDS: dict[str, ScalarField] = {
 
 ALIASES: dict[str, ListField] = {f.alias: f for f in LIST_FIELDS.values() if f.alias is not None}
 
-OTHER_BACKENDS: frozenset[str] = frozenset({"num_ctas", "occupancy", "num_threads"})
+OTHER_BACKENDS: frozenset[str] = frozenset({"occupancy", "num_threads"})
 OTHER_BACKEND_PREFIXES: tuple[str, ...] = ("pallas_", "tcgen05_", "cute_")
 
 
 def of_another_backend(key: str) -> bool:
     """Whether a key is known, but means nothing to Triton.
 
-    >>> of_another_backend("num_ctas"), of_another_backend("num_warps")
+    >>> of_another_backend("occupancy"), of_another_backend("num_warps")
     (True, False)
     """
     return key in OTHER_BACKENDS or key.startswith(OTHER_BACKEND_PREFIXES)

@@ -11,11 +11,13 @@ from helion_ir.backend_triton.emit_programs import range_head, range_options
 from helion_ir.backend_triton.emitting import KernelPrinter, emitter
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Kernel
-from helion_ir.backend_triton.spelling import call_text, signature_text
+from helion_ir.backend_triton.spelling import call_text, dtype_text, signature_text
 from helion_ir.dialects import knob
 from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, WhileOp, YieldOp
 
 _NOTHING = DictionaryAttr({})
+STATIC = "_static"
+"""What ends the name of the Python integer that an unrolled loop counts with."""
 
 
 def scalars(op: KernelOp) -> Mapping[str, Attribute]:
@@ -53,8 +55,15 @@ def emit_for(p: KernelPrinter, op: ForOp) -> None:
     targets = start_carried(p, carried, inits)
     operands = [p.names[s] for s in symbols]
     bounds = [p.expr(properties[k], operands) for k in ("lower", "upper", "step")]  # pyright: ignore
-    range_head(p, p.define(iv), bounds, range_options(p, properties["options"]))
-    p.nested(op.regions[0].block, targets)
+    if (static := properties.get("static")) is not None and p.value(static):
+        # Of an unrolled loop the variable is Python's; as a scalar of Triton's it has a type like any other.
+        name = p.define(iv)
+        element = dtype_text(iv.type.element_type)  # pyright: ignore
+        p.line(f"for {name}{STATIC} in tl.static_range({', '.join(bounds)}):")
+        p.nested(op.regions[0].block, targets, f"{name} = tl.full([], {name}{STATIC}, {element})")
+    else:
+        range_head(p, p.define(iv), bounds, range_options(p, properties["options"]))
+        p.nested(op.regions[0].block, targets)
     for target, result in zip(targets, op.results):
         p.names[result] = target
 
@@ -126,5 +135,6 @@ def emit_choose(p: KernelPrinter, op: knob.ChooseOp) -> None:
 @emitter(ConditionOp)
 @emitter(knob.DeclareOp)
 @emitter(knob.RequireOp)
+@emitter(knob.RuledOutOp)
 def emit_nothing(p: KernelPrinter, op: Operation) -> None:
     """What ends a block is printed by the op that holds it; declarations say nothing to Triton."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Operation
 
 from helion_ir.backend_triton.emitting import KernelPrinter, emitter
 from helion_ir.backend_triton.spelling import dtype_text, literal_text
@@ -13,6 +13,7 @@ from helion_ir.dialects.triton.memory import (
     BarrierOp,
     BlockLoadOp,
     BlockStoreOp,
+    DescriptorAtomicOp,
     DescriptorLoadOp,
     DescriptorStoreOp,
     LoadOp,
@@ -47,6 +48,15 @@ def eviction_policy(value: KnobValue) -> KnobValue:
     return EVICTIONS.get(value, value) if isinstance(value, str) else value
 
 
+def cached(p: KernelPrinter, op: Operation) -> str:
+    """The keyword argument of a load or store, after a comma."""
+    attr = op.properties.get("cache")
+    if attr is None:
+        return ""
+    text = p.literal(attr)
+    return f", cache_modifier={text}" if text != '""' else ""
+
+
 def zero(type_: Attribute) -> str:
     """What inactive lanes of a load give; a float's must be one, since Triton casts no integer to an 8-bit float."""
     return "0.0" if isinstance(type_, TileType) and is_float(type_.element_type) else "0"
@@ -62,13 +72,13 @@ def emit_addptr(p: KernelPrinter, op: AddPtrOp) -> None:
 def emit_load(p: KernelPrinter, op: LoadOp) -> None:
     pointer, *mask = p.operands(op)
     masked = f", mask={mask[0]}, other={zero(op.results[0].type)}" if mask else ""
-    p.result(op, f"tl.load({pointer}{masked}{eviction(p, op.properties.get('eviction'))})")
+    p.result(op, f"tl.load({pointer}{masked}{eviction(p, op.properties.get('eviction'))}{cached(p, op)})")
 
 
 @emitter(StoreOp)
 def emit_store(p: KernelPrinter, op: StoreOp) -> None:
     pointer, value, *mask = p.operands(op)
-    p.line(f"tl.store({pointer}, {value}{f', mask={mask[0]}' if mask else ''})")
+    p.line(f"tl.store({pointer}, {value}{f', mask={mask[0]}' if mask else ''}{cached(p, op)})")
 
 
 @emitter(AtomicOp)
@@ -100,14 +110,14 @@ def emit_make_block_ptr(p: KernelPrinter, op: MakeBlockPtrOp) -> None:
 def emit_block_load(p: KernelPrinter, op: BlockLoadOp) -> None:
     boundary = list(op.boundary.data)
     checked = f', boundary_check={boundary}, padding_option="zero"' if boundary else ""
-    p.result(op, f"tl.load({p.operands(op)[0]}{checked}{eviction(p, op.eviction)})")
+    p.result(op, f"tl.load({p.operands(op)[0]}{checked}{eviction(p, op.eviction)}{cached(p, op)})")
 
 
 @emitter(BlockStoreOp)
 def emit_block_store(p: KernelPrinter, op: BlockStoreOp) -> None:
     pointer, value = p.operands(op)
     boundary = list(op.boundary.data)
-    p.line(f"tl.store({pointer}, {value}{f', boundary_check={boundary}' if boundary else ''})")
+    p.line(f"tl.store({pointer}, {value}{f', boundary_check={boundary}' if boundary else ''}{cached(p, op)})")
 
 
 @emitter(MakeDescriptorOp)
@@ -132,6 +142,12 @@ def emit_descriptor_load(p: KernelPrinter, op: DescriptorLoadOp) -> None:
 def emit_descriptor_store(p: KernelPrinter, op: DescriptorStoreOp) -> None:
     descriptor, value, *offsets = p.operands(op)
     p.line(f"{descriptor}.store([{', '.join(offsets)}], {value})")
+
+
+@emitter(DescriptorAtomicOp)
+def emit_descriptor_atomic(p: KernelPrinter, op: DescriptorAtomicOp) -> None:
+    descriptor, value, *offsets = p.operands(op)
+    p.line(f"{descriptor}.atomic_{op.kind.data}([{', '.join(offsets)}], {value})")
 
 
 @emitter(BarrierOp)

@@ -244,11 +244,13 @@ class KernelPrinter:
                 emit(self, op)
             op = op.next_op
 
-    def nested(self, block: Block, targets: Sequence[str] = ()) -> None:
-        """The ops of a block one level deeper, then its terminator's values assigned to these names."""
+    def nested(self, block: Block, targets: Sequence[str] = (), first: str = "") -> None:
+        """A line if there is one, and the ops of a block, one level deeper; its values are assigned to these names."""
         outer = self.indent
         self.indent = outer + "    "
         start = len(self.lines)
+        if first:
+            self.line(first)
         self.block(block)
         if targets and (last := block.last_op) is not None:
             self.assign(targets, [self.typed(v) for v in last.operands])

@@ -133,7 +133,8 @@ class HostPrinter:
             constexprs[key] = value if type(attr) is not ExprAttr else self.hinted(attr, value, op)
             keywords.append(f"{key}={text}")
         options = {k: self.values.value(a) for k, a in op.launch.data.items()}
-        keywords += [f"{k}={literal_text(v)}" for k, v in options.items()]
+        # An option without a value is left to Triton.
+        keywords += [f"{k}={literal_text(v)}" for k, v in options.items() if v is not None]
         grid = self.kernels.grids.get(name)
         programs, value = self.grid(grid, values, arguments, kernel.parameters) if grid else ("1", 1)
         self.launches.append(Launch(name, value, arguments, constexprs, options))

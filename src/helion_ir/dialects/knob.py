@@ -299,6 +299,53 @@ class RequireOp(IRDLOperation):
 
 
 @irdl_op_definition
+class RuledOutOp(IRDLOperation):
+    """Says why a knob does not have these values, or does not exist: `knob.ruled_out @x : 2, 4, "reason" by "owner"`.
+
+    Nothing reads it but people: the knob's domain is without the values already.
+    """
+
+    name = "knob.ruled_out"
+
+    knob_name = prop_def(StringAttr)
+    values = prop_def(ArrayAttr[ValueAttr])
+    reason = prop_def(StringAttr)
+    owner = prop_def(StringAttr)
+
+    def __init__(self, name: str, values: Sequence[KnobValue], reason: str, *, owner: str):
+        super().__init__(
+            properties={
+                "knob_name": StringAttr(name),
+                "values": ArrayAttr([ValueAttr(v) for v in values]),
+                "reason": StringAttr(reason),
+                "owner": StringAttr(owner),
+            }
+        )
+
+    @classmethod
+    def parse(cls, parser: Parser) -> RuledOutOp:
+        name = parser.parse_symbol_name().data
+        parser.parse_punctuation(":")
+        values = [parse_value(parser)]
+        reason = ""
+        while not reason:
+            parser.parse_punctuation(",")
+            value = parse_value(parser)
+            if isinstance(value, str) and parser.parse_optional_keyword("by") is not None:
+                reason = value
+            else:
+                values.append(value)
+        return cls(name, values, reason, owner=parser.parse_str_literal())
+
+    def print(self, printer: Printer) -> None:
+        values = ", ".join(value_text(v.data) for v in self.values)
+        printer.print_string(f" @{self.knob_name.data} : {values}, ")
+        printer.print_string_literal(self.reason.data)
+        printer.print_string(" by ")
+        printer.print_string_literal(self.owner.data)
+
+
+@irdl_op_definition
 class YieldOp(IRDLOperation):
     """The values of one alternative of a `knob.choose`."""
 
@@ -395,6 +442,11 @@ def requirements(module: Operation) -> Iterator[RequireOp]:
     return (op for op in module.regions[0].block.ops if isinstance(op, RequireOp))
 
 
+def ruled_out(module: Operation) -> Iterator[RuledOutOp]:
+    """The `knob.ruled_out`s of a module."""
+    return (op for op in module.regions[0].block.ops if isinstance(op, RuledOutOp))
+
+
 def knobs_read(module: Operation) -> frozenset[str]:
     """Names of the knobs that a module's ops, types and attributes refer to, other than in declarations and requirements."""
     from helion_ir.index.expr import knobs_of
@@ -417,7 +469,7 @@ def knobs_read(module: Operation) -> frozenset[str]:
             visit(part)
 
     for op in module.walk():
-        if isinstance(op, DeclareOp | RequireOp):
+        if isinstance(op, DeclareOp | RequireOp | RuledOutOp):
             continue
         for attr in (*op.properties.values(), *(r.type for r in op.results)):
             visit(attr)
@@ -428,4 +480,4 @@ def knobs_read(module: Operation) -> frozenset[str]:
     return frozenset(names)
 
 
-Knob = Dialect("knob", [DeclareOp, RequireOp, ChooseOp, YieldOp], [ValueAttr, DomainAttr])
+Knob = Dialect("knob", [DeclareOp, RequireOp, RuledOutOp, ChooseOp, YieldOp], [ValueAttr, DomainAttr])

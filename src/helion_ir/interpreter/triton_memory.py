@@ -13,6 +13,7 @@ from helion_ir.dialects.triton.memory import (
     BarrierOp,
     BlockLoadOp,
     BlockStoreOp,
+    DescriptorAtomicOp,
     DescriptorLoadOp,
     DescriptorStoreOp,
     LoadOp,
@@ -160,6 +161,12 @@ def descriptor_load(op: DescriptorLoadOp, scope: Scope) -> Function:
 def descriptor_store(op: DescriptorStoreOp, scope: Scope) -> Function:
     # Operands stand in the order of their definition: descriptor, value, offsets.
     return lambda p, value, *offsets: write(_moved(p, offsets), value.to(p.storage.dtype))
+
+
+@implements(DescriptorAtomicOp)
+def descriptor_atomic(op: DescriptorAtomicOp, scope: Scope) -> Function:
+    kind = op.kind.data
+    return lambda p, value, *offsets: atomic(_moved(p, offsets), kind, [value.to(p.storage.dtype)], False)
 
 
 @implements(BarrierOp)

@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, SSAValue
 
 from helion_ir.dialects.knob import ChooseOp
-from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp
+from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp
 from helion_ir.passes.base import Pass
 
 PROGRAM_PARTS = ("program", "first", "share")
@@ -81,6 +81,8 @@ class _Names:
         if isinstance(block.parent_op(), ProgramLoopOp):
             pid = block.args[0].name_hint
             self.taken.update(f"{pid}_{part}" for part in PROGRAM_PARTS)
+        if isinstance(loop := block.parent_op(), ForOp) and loop.static is not None:
+            self.taken.add(f"{block.args[0].name_hint}_static")
         self.ops(block, fixed)
 
     def ops(self, block: Block, fixed: frozenset[SSAValue] = frozenset()) -> None:

@@ -12,7 +12,7 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import GreedyRewritePatternApplier, PatternRewriter, PatternRewriteWalker, RewritePattern
 
-from helion_ir.dialects.knob import DeclareOp
+from helion_ir.dialects.knob import DeclareOp, RuledOutOp
 from helion_ir.targets import Target, get_target
 
 TARGET = "helion_ir.target"
@@ -37,10 +37,11 @@ class Pass(ModulePass):
     after: ClassVar[str] = ""
     """For a pass of a plugin: the pass of the pipeline that it follows."""
 
-    def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
+    def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         """The knobs this pass will read, declared before any structure is bound, so that the whole space is known.
 
-        Called by declare-schedules on the tile module; may also set the open `schedule` attribute of ops.
+        Called by declare-schedules on the tile module; may also set the open `schedule` attribute of ops. A
+        `knob.ruled_out` says why a knob has not all the values it could, or does not exist.
         """
         return iter(())
 

@@ -10,7 +10,7 @@ from xdsl.ir import Block, Region, SSAValue
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, YieldOp
 from helion_ir.dialects.types import SCALAR_I32
-from helion_ir.index.expr import Eq, FloorDiv, Lt, Min, Mod, knob, operand, string
+from helion_ir.index.expr import CeilDiv, Eq, FloorDiv, Lt, Max, Min, Mod, knob, operand, string
 
 Order = tuple[int, ...]
 """The dimensions, the fastest first."""
@@ -56,6 +56,32 @@ def positions(
     for i, r in enumerate(results):
         r.name_hint = f"pid{i}"
     return results
+
+
+def remapped(body: Block, arguments: Sequence[SSAValue], total: Expr, chiplets: int) -> SSAValue:
+    """The program's number, or with `@xcd_remap` one that counts through the programs of a chiplet first.
+
+    The hardware deals programs to chiplets in turn: program p runs on chiplet p mod n, and becomes block p div n of that
+    chiplet's share. Shares are equal but for the last ones, which have one less.
+
+    Args:
+        body: where the ops are added.
+        arguments: the program id, then the operands `d1, d2, …` of `total`.
+        total: how many programs there are.
+        chiplets: how many L2s they are dealt to.
+    """
+    share = CeilDiv(total, chiplets)
+    full = total - (share - 1) * chiplets  # chiplets whose share is whole
+    chiplet, turn = Mod(operand(0), chiplets), FloorDiv(operand(0), chiplets)
+    together, dealt = Block(), Block()
+    together.add_op(
+        YieldOp(*_apply_all(together, arguments, [chiplet * share - Max(chiplet - full, Integer(0)) + turn]))
+    )
+    dealt.add_op(YieldOp(arguments[0]))
+    choice = ChooseOp(expr_attr(knob("xcd_remap")), [0, 1], [Region(dealt), Region(together)], [SCALAR_I32])
+    body.add_op(choice)
+    choice.results[0].name_hint = "block"
+    return choice.results[0]
 
 
 def _ordered(

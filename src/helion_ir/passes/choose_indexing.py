@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute
 
 from helion_ir.dialects.index import expr_attr
-from helion_ir.dialects.knob import DeclareOp, RequireOp, ValueAttr, declarations, one_of
-from helion_ir.dialects.tile import control, memory
-from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
-from helion_ir.index.expr import And, Eq, Le, Not, Or, knob, scalars_of, string
-from helion_ir.index.facts import fact_of
+from helion_ir.dialects.knob import DeclareOp, RequireOp, RuledOutOp, ValueAttr, declarations, one_of
+from helion_ir.dialects.tile import memory
+from helion_ir.dialects.types import DTYPE_NAMES, RefType, bf16, bit_width, f16, f32, i32
+from helion_ir.index.expr import And, Eq, Le, Ne, Not, Or, knob, string
+from helion_ir.passes.access_forms import (
+    DESCRIPTOR_ALIGNMENT,
+    block_extents,
+    descriptor_order,
+    why_no_block,
+    why_no_descriptor,
+)
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.scope import bounds_of, exceeds_int32, kernel_of, parameter_of, physical, wide_scalars
+from helion_ir.targets import Target
 
 POINTER, BLOCK_POINTER, DESCRIPTOR = "pointer", "block_ptr", "tensor_descriptor"
 
-DESCRIPTOR_ALIGNMENT = 16
-"""Bytes; of rows, and the least inner extent of a block (CUDA driver API, cuTensorMapEncodeTiled)."""
 DESCRIPTOR_BUFFER = 128
 """Bytes a block must have: bulk copies write to shared memory at multiples of it, and Triton 3.6 packs the smaller buffers
 of a pipeline (seen on an H200: "misaligned address" for every pipelined block of 32 and 64 bytes)."""
@@ -42,44 +46,75 @@ class ChooseIndexing(Pass):
 
     Block pointers and descriptors exist where every subscript is a range, or a scalar, and masks are exactly the
     tensor's bounds; descriptors need rows of 16 bytes along some dimension, an address that is a multiple of 16 and a
-    target that has them, so that of tensors whose strides only a call fixes there are none. Does not handle: descriptors made by the host. Runs after make-masks; copies of an access share its knob, since they share its site.
+    target that has them, so that of tensors whose strides only a call fixes there are
+    none. Does not handle: descriptors made by the host. Runs after make-masks; copies of an access share its knob, since they share its site.
     """
 
     name = "choose-indexing"
 
-    def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
+    def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         target = target_of(module)
         for op in module.walk():
-            if isinstance(op, memory.LoadOp | memory.StoreOp):
-                legal = [POINTER]
-                if blockable(op):
-                    legal.append(BLOCK_POINTER)
-                    if target.tensor_descriptors and describable(op):
-                        legal.append(DESCRIPTOR)
-                if len(legal) > 1:
-                    yield DeclareOp(
-                        f"{_kind(op)}.{op.site.data}.indexing", one_of(*legal), POINTER, owner=self.name,
-                        field="indexing", doc=f"how the {_kind(op)} of {op.site.data} is addressed",
-                    )  # fmt: skip
-            if isinstance(op, memory.LoadOp) and target.eviction_policies and op.eviction is None:
-                yield DeclareOp(
-                    f"load.{op.site.data}.eviction", one_of("", "evict_first", "evict_last"), "", owner=self.name,
-                    field="load_eviction_policies", doc=f"what the caches do with the elements of {op.site.data} once read",
-                )  # fmt: skip
+            if isinstance(op, memory.LoadOp | memory.StoreOp | memory.AtomicOp):
+                for made in (*self._ways(op, target), *self._hints(op, target)):
+                    made.location = op.location
+                    yield made
+
+    def _ways(self, op: memory.AccessOp, target: Target) -> Iterator[DeclareOp | RuledOutOp]:
+        """The knob of how an access is addressed, and why it lacks a way that the target has."""
+        name, field = f"{access_name(op)}.indexing", "indexing"
+        reasons: dict[str, str] = {}
+        if isinstance(op, memory.AtomicOp):
+            field = "atomic_indexing"
+            if target.descriptor_atomics:
+                reasons[DESCRIPTOR] = why_no_atomic(op) or why_no_block(op) or why_no_descriptor(op)
+        else:
+            reasons[BLOCK_POINTER] = why_no_block(op)
+            if target.tensor_descriptors:
+                reasons[DESCRIPTOR] = why_no_block(op) or why_no_descriptor(op)
+        legal = [POINTER, *(way for way, reason in reasons.items() if not reason)]
+        if len(legal) > 1:
+            yield DeclareOp(
+                name, one_of(*legal), POINTER, owner=self.name, field=field,
+                doc=f"how the {_kind(op)} of {op.site.data} is addressed",
+            )  # fmt: skip
+        for reason in dict.fromkeys(r for r in reasons.values() if r):
+            yield RuledOutOp(name, [way for way, r in reasons.items() if r == reason], reason, owner=self.name)
+
+    def _hints(self, op: memory.AccessOp, target: Target) -> Iterator[DeclareOp]:
+        """What the caches may be told; descriptors tell them nothing."""
+        name, site = access_name(op), op.site.data
+        described = target.tensor_descriptors and not (why_no_block(op) or why_no_descriptor(op))
+        when = expr_attr(Ne(knob(f"{name}.indexing"), string(DESCRIPTOR))) if described else None
+        if isinstance(op, memory.LoadOp) and target.eviction_policies and op.eviction is None:
+            yield DeclareOp(
+                f"{name}.eviction", one_of("", "evict_first", "evict_last"), "", owner=self.name, when=when,
+                field="load_eviction_policies", doc=f"what the caches do with the elements of {site} once read",
+            )  # fmt: skip
+        kinds: dict[type, tuple[str, ...]] = {
+            memory.LoadOp: target.load_cache_modifiers,
+            memory.StoreOp: target.store_cache_modifiers,
+        }
+        if modifiers := kinds.get(type(op)):
+            yield DeclareOp(
+                f"{name}.cache", one_of(*modifiers), modifiers[0], owner=self.name, when=when,
+                field=f"{_kind(op)}_cache_modifiers", doc=f"which caches the {_kind(op)} of {site} goes through",
+            )  # fmt: skip
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = {d.sym_name.data for d in declarations(op)}
         required: set[Expr] = set()
-        for access in [o for o in op.walk() if isinstance(o, memory.LoadOp | memory.StoreOp)]:
-            name = f"{_kind(access)}.{access.site.data}"
+        for access in [o for o in op.walk() if isinstance(o, memory.LoadOp | memory.StoreOp | memory.AtomicOp)]:
+            name = access_name(access)
             if f"{name}.indexing" in declared:
                 selector = knob(f"{name}.indexing")
                 access.properties["indexing"] = expr_attr(selector)
                 self._require(op, access, selector, required)
             else:
                 access.properties["indexing"] = ValueAttr(POINTER)
-            if isinstance(access, memory.LoadOp) and f"{name}.eviction" in declared:
-                access.properties["eviction"] = expr_attr(knob(f"{name}.eviction"))
+            for hint in ("eviction", "cache"):
+                if f"{name}.{hint}" in declared:
+                    access.properties[hint] = expr_attr(knob(f"{name}.{hint}"))
 
     def _require(self, module: ModuleOp, access: memory.AccessOp, selector: Expr, done: set[Expr]) -> None:
         """What a descriptor asks of the block sizes."""
@@ -102,76 +137,33 @@ class ChooseIndexing(Pass):
         )
         first = module.body.block.first_op
         assert first is not None
-        module.body.block.insert_op_before(RequireOp(expr_attr(condition), reason, owner=self.name), first)
+        made = RequireOp(expr_attr(condition), reason, owner=self.name)
+        made.location = access.location
+        module.body.block.insert_op_before(made, first)
 
 
 def _kind(op: memory.AccessOp) -> str:
     return op.name.removeprefix("tile.")
 
 
-def block_extents(op: memory.AccessOp) -> list[Expr]:
-    """Physical extents of the block accessed, one a dimension of the tensor; a scalar subscript's is 1."""
-    return [physical(s.type.block.data) if isinstance(s.type, RangeType) else Integer(1) for s in op.subscripts]
+def access_name(op: memory.AccessOp) -> str:
+    """What the knobs of an access begin with: `load.x`."""
+    return f"{_kind(op)}.{op.site.data}"
 
 
-def blockable(op: memory.AccessOp) -> bool:
-    """Whether the access is a rectangle of the tensor whose inactive lanes are those outside of it."""
+DESCRIPTOR_ATOMICS: dict[str, tuple[Attribute, ...]] = {
+    "add": (f32, f16, bf16, i32), "max": (i32,), "min": (i32,), "and": (i32,), "or": (i32,), "xor": (i32,),
+}  # fmt: skip
+"""Element types of the reductions that bulk copies do (PTX, cp.reduce.async.bulk.tensor)."""
+
+
+def why_no_atomic(op: memory.AtomicOp) -> str:
+    """Why a descriptor cannot do an atomic; "" if it can as far as the tensor allows."""
     assert isinstance(op.ref.type, RefType)
-    # Before make-masks a mask is the author's; afterwards a mask over ranges is what boundary checks do.
-    if op.mask is not None and not isinstance(op.mask.owner, control.MaskOp):
-        return False
-    if not op.subscripts or not any(isinstance(s.type, RangeType) for s in op.subscripts):
-        return False
-    wide = wide_scalars(op)
-    return all(_within(s, extent, wide) for s, extent in zip(op.subscripts, op.ref.type.dims))
-
-
-def _within(subscript: SSAValue, extent: Expr, wide: frozenset[str]) -> bool:
-    if exceeds_int32(extent, wide):  # block pointers and descriptors take 32-bit indices
-        return False
-    if isinstance(subscript.type, TileType):
-        return subscript.type.rank == 0
-    if isinstance(subscript.owner, control.ShiftOp):
-        return False
-    b = bounds_of(subscript)
-    return b.upper == extent or (b.whole and b.upper - b.lower == physical(b.block))
-
-
-def descriptor_order(ref: RefType) -> list[int]:
-    """The dimensions of a tensor as its descriptor has them: one of stride 1 last, the others as they are.
-
-    >>> from helion_ir.dialects.types import bf16, ref_type
-    >>> descriptor_order(ref_type((4, 64, 32), bf16, (2048, 1, 64)))
-    [0, 2, 1]
-    """
-    strides = [s.data for s in ref.strides]
-    inner = max((i for i, s in enumerate(strides) if s == 1), default=len(strides) - 1)
-    return [*(i for i in range(len(strides)) if i != inner), inner]
-
-
-def describable(op: memory.AccessOp) -> bool:
-    """Whether a descriptor may have the tensor's address and strides: one 1, the others multiples of 16 bytes.
-
-    And whether the block can have rows of 16 bytes.
-    """
-    ref = op.ref.type
-    assert isinstance(ref, RefType)
-    if not 1 <= len(ref.shape) <= 5:
-        return False
-    order = descriptor_order(ref)
-    *outer, inner = [ref.strides.data[i].data for i in order]
-    if inner != 1:
-        return False
-    if parameter_of(op) in unaligned(op) or any(scalars_of(b) for b in block_extents(op)):
-        return False
-    bits, known = bit_width(ref.element_type), [fact_of(s, {}) for s in outer]
-    row = block_extents(op)[order[-1]] * bits
-    if row.is_Integer and int(row) < 8 * DESCRIPTOR_ALIGNMENT:
-        return False
-    return all(f.constant != 0 and f.divisor * bits % (8 * DESCRIPTOR_ALIGNMENT) == 0 for f in known)
-
-
-def unaligned(op: memory.AccessOp) -> frozenset[str]:
-    """The parameters of the access's kernel whose address need not be a multiple of 16 bytes."""
-    listed = kernel_of(op).unaligned
-    return frozenset() if listed is None else frozenset(n.data for n in listed)
+    if op.result is not None and not op.result.uses.get_length() == 0:
+        return "its result is used"
+    if op.sem.data != "relaxed":
+        return f"its order is {op.sem.data}, a descriptor's is relaxed"
+    if op.ref.type.element_type not in DESCRIPTOR_ATOMICS.get(op.kind.data, ()):
+        return f"a descriptor has no atomic_{op.kind.data} on {DTYPE_NAMES[op.ref.type.element_type]}"
+    return ""

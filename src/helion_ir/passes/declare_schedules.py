@@ -8,7 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from helion_ir.dialects.knob import declarations
+from helion_ir.dialects.knob import DeclareOp, RuledOutOp, declarations
 from helion_ir.passes.base import Pass
 
 
@@ -32,14 +32,15 @@ class DeclareSchedules(Pass):
         from helion_ir.passes.pipeline import pipeline
 
         known = {d.sym_name.data for d in declarations(op)}
-        last = None
+        last: DeclareOp | RuledOutOp | None = None
         for d in declarations(op):
             last = d
         for p in pipeline():
             for declared in p.declare(op):
-                if declared.sym_name.data in known:
-                    continue
-                known.add(declared.sym_name.data)
+                if isinstance(declared, DeclareOp):
+                    if declared.sym_name.data in known:
+                        continue
+                    known.add(declared.sym_name.data)
                 first = op.body.block.first_op
                 point = (
                     InsertPoint.after(last)

@@ -29,8 +29,8 @@ class LiftConstexprs(Pass):
     ```
 
     So does a physical extent that a call fixes, `next_power_of_2(n)`, become `n_block`: Triton's shapes are constants, and
-    the host computes it. Types, selectors of `knob.choose` and the program loop's kind, grid and options stay over knobs: they are not printed, or
-    change what is. Does not handle: knobs in host code, which are bound there. Runs after simplify-index, whose rules
+    the host computes it. Types, selectors of `knob.choose` and the program loop's kind, grid and options, and whether
+    a loop is static, stay over knobs: they are not printed, or change what is. Does not handle: knobs in host code, which are bound there. Runs after simplify-index, whose rules
     need the knobs' domains.
     """
 
@@ -56,7 +56,8 @@ class LiftConstexprs(Pass):
                 if isinstance(inner, ChooseOp):
                     continue
                 for key, value in inner.properties.items():
-                    inner.properties[key] = lift.attr(value)
+                    if key != "static":
+                        inner.properties[key] = lift.attr(value)
             kernel.properties["constexprs"] = DictionaryAttr({**kernel.constexprs.data, **lift.table})
             if lift.scalars:
                 kernel.properties["scalars"] = DictionaryAttr(lift.scalars)

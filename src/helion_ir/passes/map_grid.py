@@ -12,13 +12,24 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, ExprAttr, expr_attr
-from helion_ir.dialects.knob import DeclareOp, Domain, RequireOp, ValueAttr, declarations, one_of, permutations, pow2
+from helion_ir.dialects.knob import (
+    BOOLEAN,
+    DeclareOp,
+    Domain,
+    RequireOp,
+    ValueAttr,
+    declarations,
+    one_of,
+    permutations,
+    pow2,
+)
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, TileType, i32, i64
 from helion_ir.index.expr import (
     CeilDiv,
+    Eq,
     Le,
     Max,
     Ne,
@@ -32,8 +43,8 @@ from helion_ir.index.expr import (
     substitute,
 )
 from helion_ir.index.facts import decide
-from helion_ir.passes.base import Pass
-from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions
+from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions, remapped
 from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
 from helion_ir.passes.scope import domains_of
 
@@ -87,6 +98,12 @@ class MapGrid(Pass):
             "pid_type", one_of(*kinds), kinds[0], owner=self.name,
             doc="one program a block, or one a multiprocessor that loops over blocks",
         )  # fmt: skip
+        if target_of(module).xcds > 1:
+            round_robin = Or(Eq(knob("pid_type"), string("flat")), Eq(knob("pid_type"), string(PERSISTENT[1])))
+            yield DeclareOp(
+                "xcd_remap", BOOLEAN, False, owner=self.name, when=expr_attr(round_robin),
+                doc="whether the programs of one chiplet, which share an L2, run blocks that follow one another",
+            )  # fmt: skip
         yield DeclareOp(
             "num_sm_multiplier", pow2(1, 128), 1, owner=self.name, doc="persistent programs a multiprocessor",
             when=persistent(),
@@ -124,7 +141,10 @@ class _Root:
             axis.name_hint = f"{argument.name_hint or 'pid'}.axis"
         moved = {operand(i): operand(i + 1) for i in range(len(self.symbols))}
         inner = [substitute(c, moved) for c in counts]
-        places = positions(body, [pid, *self.symbols], inner, self._orders(), self._group(), axes)
+        place = pid
+        if (chiplets := target_of(self.module).xcds) > 1 and "xcd_remap" in self.declared:
+            place = remapped(body, [pid, *self.symbols], math.prod(inner, start=Integer(1)), chiplets)
+        places = positions(body, [place, *self.symbols], inner, self._orders(), self._group(), axes)
         self._indices(body, places)
         for op in list(source.ops):
             op.detach()

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Block, Region
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import ChooseOp, DeclareOp, KnobValue, RequireOp, ValueAttr, YieldOp
+from helion_ir.dialects.knob import ChooseOp, DeclareOp, KnobValue, RequireOp, RuledOutOp, ValueAttr, YieldOp
 from helion_ir.index.expr import compiled, free_names, knob, knobs_of, substitute
 from helion_ir.passes.base import Pass
 from helion_ir.passes.bind_structure import Assignment, check_structure, complete, parse_assignment
@@ -80,7 +80,7 @@ class _Binder(Copier):
 
     def block(self, source: Block, target: Block) -> None:
         for op in source.ops:
-            if isinstance(op, DeclareOp | RequireOp):
+            if isinstance(op, DeclareOp | RequireOp | RuledOutOp):
                 continue
             if isinstance(op, ChooseOp):
                 self.choose(op, target)

@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from helion_ir.dialects.context import new_context
 from helion_ir.passes.assign_names import AssignNames
+from helion_ir.passes.avoid_faults import AvoidFaults
 from helion_ir.passes.base import TARGET, Pass
 from helion_ir.passes.bind_structure import Assignment, BindStructure, bind, structure_key
 from helion_ir.passes.canonicalize import Canonicalize
@@ -46,7 +47,8 @@ FRONT: tuple[Pass, ...] = (
     RelaxPrecision(),  # on the uses that are left
     SplitPhases(),  # before knobs are declared, since those are of loops and launches
     DeclareSchedules(),  # after dce: a dead loop has no knobs
-    SetDefaults(),  # of the knobs just declared
+    AvoidFaults(),  # of the knobs just declared
+    SetDefaults(),  # in the domains that are left
 )
 """Once a kernel, on the tile module; no decision is made."""
 

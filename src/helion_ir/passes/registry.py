@@ -33,6 +33,7 @@ PASS_NAMES = (
     "relax-precision",
     "split-phases",
     "declare-schedules",
+    "avoid-faults",
     "set-defaults",
     "bind-structure",
     "fold-exp2",
@@ -52,7 +53,14 @@ PASS_NAMES = (
 )
 
 
-BEFORE_STRUCTURE = ("canonicalize", "split-phases", "declare-schedules", "set-defaults", "bind-structure")
+BEFORE_STRUCTURE = (
+    "canonicalize",
+    "split-phases",
+    "declare-schedules",
+    "avoid-faults",
+    "set-defaults",
+    "bind-structure",
+)
 """Passes that no other package's pass can follow in the pipeline: knobs are asked for, and decided, while they run."""
 
 

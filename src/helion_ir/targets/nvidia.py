@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from helion_ir.targets.launch import CLUSTER, REGISTERS
 from helion_ir.targets.preferred import Preferred
 from helion_ir.targets.staging import Staging
 from helion_ir.targets.target import Target
@@ -18,6 +19,9 @@ _COMMON = dict(
     max_registers_per_thread=255,
     acc_multi_buffer=True,
     eviction_policies=True,
+    # ld and st of PTX; .ca is what a load does anyway.
+    load_cache_modifiers=("", ".cg"),
+    store_cache_modifiers=("", ".cs"),
     dot_precisions=("tf32", "tf32x3", "ieee"),
 )
 
@@ -26,6 +30,7 @@ A100 = Target(
     name="a100", arch=80, memory_bandwidth=2.0e12, dot_flops=312e12, flops=19.5e12,
     compute_units=108, shared_memory=163 * 1024, preferred=Preferred(inner_bytes=64, stages=4),
     staging=_STAGING,
+    launch_options=(REGISTERS,),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip
 # Two warp groups of wgmma, 64 rows of 128 columns each; three stages of 32 KiB leave room for a second program.
@@ -41,6 +46,8 @@ H100 = Target(
     tensor_descriptors=True,
     preferred=_HOPPER,
     staging=_WGMMA,
+    descriptor_atomics=True,
+    launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )
 H200 = Target(
@@ -54,6 +61,8 @@ H200 = Target(
     tensor_descriptors=True,
     preferred=_HOPPER,
     staging=_WGMMA,
+    descriptor_atomics=True,
+    launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )
 # The result lies in tensor memory, so that one warp group holds 128 rows.
@@ -61,6 +70,7 @@ B200 = Target(
     name="b200", arch=100, memory_bandwidth=8.0e12, dot_flops=2250e12, flops=75e12,
     compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
     warp_specialization=True, preferred=Preferred(stages=4, product_elements=128), staging=_TCGEN05,
+    descriptor_atomics=True, launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip
 RTX5090 = Target(
@@ -74,5 +84,7 @@ RTX5090 = Target(
     tensor_descriptors=True,
     preferred=Preferred(inner_bytes=64),
     staging=_STAGING,
+    descriptor_atomics=True,
+    launch_options=(REGISTERS,),
     **_COMMON,  # pyright: ignore
 )

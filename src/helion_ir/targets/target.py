@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from helion_ir.targets.launch import LaunchOption
 from helion_ir.targets.preferred import Preferred
 from helion_ir.targets.staging import Staging
 
@@ -43,15 +44,18 @@ class Target:
     tensor_descriptors: bool = False
     """Whether descriptors are done by hardware, so that their knob exists."""
     warp_specialization: bool = False
-    specialized_warps: tuple[int, int] = (4, 8)
-    """Least and most warps of a launch whose warps take roles (Triton 3.7 fails beyond them)."""
-    specialized_rows: int = 64
-    """Least rows of the products in a specialized loop: what tcgen05 takes."""
     staging: Staging = Staging()
     """How the compiler uses shared memory."""
     acc_multi_buffer: bool = False
     """Whether tl.range's disallow_acc_multi_buffer and flatten mean anything."""
     eviction_policies: bool = False
+    load_cache_modifiers: tuple[str, ...] = ()
+    store_cache_modifiers: tuple[str, ...] = ()
+    """What the caches may be told of a load or store, "" for nothing in particular first; empty where it is ignored."""
+    descriptor_atomics: bool = False
+    """Whether an atomic can be done by a tensor descriptor."""
+    launch_options: tuple[LaunchOption, ...] = ()
+    """Options of the launch beside num_warps and num_stages."""
     libdevice: bool = True
     """Whether libdevice functions can be called; false where Triton's interpreter runs the kernel."""
     rounds_bf16: bool = True

@@ -17,6 +17,10 @@ builtin.module {
   // CHECK-NEXT: knob.declare @multi : one_of none, true, "x", 3 = none by "map-grid" doc "any values" when <@flatten eq 0 and @num_warps le 8>
   knob.require <@tile_m.block_size * 128 le 65536>, "fits \22LDS\22" by "plan-memory"
   // CHECK-NEXT: knob.require <@tile_m.block_size * 128 le 65536>, "fits \22LDS\22" by "plan-memory"
+  knob.ruled_out @num_ctas : 2, 4, "one product only" by "avoid-faults" loc("k.py":2:1)
+  // CHECK-NEXT: knob.ruled_out @num_ctas : 2, 4, "one product only" by "avoid-faults" loc("k.py":2:1)
+  knob.ruled_out @load.x.indexing : "block_ptr", "a mask" by "choose-indexing"
+  // CHECK-NEXT: knob.ruled_out @load.x.indexing : "block_ptr", "a mask" by "choose-indexing"
   "test.op"() {v = #knob.value<[1, 0]>, w = #knob.value<"flat">, x = #knob.value<none>, y = #knob.value<true>, z = #knob.value<-1>, d = #knob.domain<pow2 1 to 8>} : () -> ()
   // CHECK-NEXT: "test.op"() {v = #knob.value<[1, 0]>, w = #knob.value<"flat">, x = #knob.value<none>, y = #knob.value<true>, z = #knob.value<-1>, d = #knob.domain<pow2 1 to 8>} : () -> ()
   %x = "test.op"() : () -> !tile.tile<[], i32>

@@ -5,13 +5,15 @@
 // of the author's.
 // CHECK: knob.declare @load.ok.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" =
 // CHECK: knob.declare @load.odd.indexing : one_of "pointer", "block_ptr" =
+// CHECK: knob.ruled_out @load.odd.indexing : "tensor_descriptor", "the tensor's rows are not known to be a multiple of 16 bytes apart"
 // CHECK: knob.declare @load.t.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" =
+// CHECK: knob.ruled_out @load.gather.indexing : "block_ptr", "tensor_descriptor", "it is subscripted by a tile of indices" by "choose-indexing"
 // CHECK: knob.declare @load.column.indexing : one_of "pointer", "block_ptr" =
 // CHECK: knob.declare @load.half.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" =
 // CHECK: knob.declare @load.point.eviction
-// NONE-NOT: @load.gather.indexing
-// NONE-NOT: @load.masked.indexing
-// NONE-NOT: @load.point.indexing
+// NONE-NOT: declare @load.gather.indexing
+// NONE-NOT: declare @load.masked.indexing
+// NONE-NOT: declare @load.point.indexing
 builtin.module attributes {helion_ir.target = "h200"} {
   knob.declare @bm : pow2 1 to 512 = 32 in "block_sizes" by "frontend" doc "rows"
   tile.kernel @legal (%ok: !tile.ref<[1024, 64], f16, strides = [64, 1]>, %odd: !tile.ref<[1024, 64], f16, strides = [65, 1]>, %t: !tile.ref<[64, 1024], f16, strides = [1, 64]>, %p: !tile.tile<[@bm], i1>) names ["ok", "odd", "t", "p"] {

@@ -6,11 +6,12 @@
 // CHECK-NEXT: knob.declare @pid_type : one_of "flat", {{.*}} = "flat" by "map-grid"
 // CHECK-NEXT: knob.declare @num_sm_multiplier : pow2 1 to {{.*}} = 1 by "map-grid" {{.*}} when <
 // CHECK-NEXT: knob.declare @load.x.indexing : one_of "pointer", "block_ptr" = "pointer" in "indexing" by "choose-indexing"
+// CHECK-NEXT: knob.ruled_out @load.x.indexing : "tensor_descriptor", "the tensor's rows are not known to be a multiple of 16 bytes apart" by "choose-indexing"
 // CHECK-NEXT: knob.declare @store.out.indexing : one_of "pointer", "block_ptr", "tensor_descriptor" = "pointer" in "indexing" by "choose-indexing"
 // CHECK-NEXT: knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton"
 // CHECK-NEXT: knob.declare @num_stages : int 1 to 6 = 1 by "convert-tile-to-triton"
-// CHECK:      knob.declare @loop.n.sum.num_stages : {{.*}} in "range_num_stages" by "convert-tile-to-triton" {{.*}} when <@reduction.n ne none>
-// CHECK-NEXT: knob.declare @loop.n.sum.loop_unroll_factor : {{.*}} in "range_unroll_factors" by "convert-tile-to-triton" {{.*}} when <@reduction.n ne none>
+// CHECK:      knob.declare @loop.n.sum.num_stages : {{.*}} in "range_num_stages" by "convert-tile-to-triton" {{.*}} when <@reduction.n ne none and not @loop.n.sum.static>
+// CHECK-NEXT: knob.declare @loop.n.sum.loop_unroll_factor : {{.*}} in "range_unroll_factors" by "convert-tile-to-triton" {{.*}} when <@reduction.n ne none and not @loop.n.sum.static>
 // CHECK:      tile.kernel @sums
 // CHECK-NEXT:   tile.parallel "m" (%m = 0 to 1000 : !tile.range<@m.block_size>) {
 // CHECK-NEXT:     %n = tile.axis "n" 0 to 1021 attributes {schedule = #index.expr<@reduction.n ne none>} : !tile.range<1021>
@@ -39,7 +40,9 @@ builtin.module {
 // CHECK-NEXT: knob.declare @num_sm_multiplier
 // CHECK-NEXT: knob.declare @load.x.indexing : one_of "pointer", "block_ptr", "tensor_descriptor"
 // CHECK-NEXT: knob.declare @load.x.eviction : one_of "", "evict_first", "evict_last" = "" in "load_eviction_policies"
+// CHECK-NEXT: knob.declare @load.x.cache : one_of "", ".cg" = "" in "load_cache_modifiers"
 // CHECK-NEXT: knob.declare @store.x.indexing : one_of "pointer", "block_ptr", "tensor_descriptor"
+// CHECK-NEXT: knob.declare @store.x.cache : one_of "", ".cs" = "" in "store_cache_modifiers"
 // CHECK-NEXT: knob.declare @num_warps
 // CHECK-NEXT: knob.declare @num_stages
 // CHECK:      tile.kernel @copy

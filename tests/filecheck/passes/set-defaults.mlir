@@ -1,4 +1,4 @@
-// RUN: helion-ir-opt %s -p declare-schedules,set-defaults --split-input-file | filecheck %s
+// RUN: helion-ir-opt %s -p set-defaults --split-input-file | filecheck %s
 
 // A large product on an H200: the target's tile, two warp groups, three stages, grouped rows.
 // CHECK:      knob.declare @m : pow2 16 to 4096 = 128
@@ -12,6 +12,10 @@ builtin.module attributes {helion_ir.target = "h200"} {
   knob.declare @m : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "rows"
   knob.declare @n : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "columns"
   knob.declare @k : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "inner"
+  knob.declare @m_n.loop_order : permutation 2 = [0, 1] in "loop_orders" by "map-grid" doc "order"
+  knob.declare @m_n.l2_grouping : pow2 1 to 64 = 1 in "l2_groupings" by "map-grid" doc "rows together"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @num_stages : int 1 to 6 = 2 by "convert-tile-to-triton" doc "stages"
   tile.kernel @large (%x: !tile.ref<[4096, 4096], bf16, strides = [4096, 1]>, %y: !tile.ref<[4096, 4096], bf16, strides = [4096, 1]>, %out: !tile.ref<[4096, 4096], f32, strides = [4096, 1]>) names ["x", "y", "out"] {
     tile.parallel "m_n" (%m = 0 to 4096 : !tile.range<@m>, %n = 0 to 4096 : !tile.range<@n>) {
       %zero = tile.full <0.0> -> !tile.tile<[@m, @n], f32>
@@ -38,6 +42,10 @@ builtin.module attributes {helion_ir.target = "mi300x"} {
   knob.declare @m : pow2 16 to 512 = 16 in "block_sizes" by "frontend" doc "rows"
   knob.declare @n : pow2 16 to 512 = 16 in "block_sizes" by "frontend" doc "columns"
   knob.declare @k : pow2 16 to 512 = 16 in "block_sizes" by "frontend" doc "inner"
+  knob.declare @m_n.loop_order : permutation 2 = [0, 1] in "loop_orders" by "map-grid" doc "order"
+  knob.declare @m_n.l2_grouping : pow2 1 to 64 = 1 in "l2_groupings" by "map-grid" doc "rows together"
+  knob.declare @num_warps : pow2 1 to 16 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @num_stages : int 1 to 6 = 2 by "convert-tile-to-triton" doc "stages"
   tile.kernel @small (%x: !tile.ref<[512, 512], f32, strides = [512, 1]>, %y: !tile.ref<[512, 512], f32, strides = [512, 1]>, %out: !tile.ref<[512, 512], f32, strides = [512, 1]>) names ["x", "y", "out"] {
     tile.parallel "m_n" (%m = 0 to 512 : !tile.range<@m>, %n = 0 to 512 : !tile.range<@n>) {
       %zero = tile.full <0.0> -> !tile.tile<[@m, @n], f32>
@@ -62,6 +70,10 @@ builtin.module attributes {helion_ir.target = "mi300x"} {
 builtin.module attributes {helion_ir.target = "h200"} {
   knob.declare @r : pow2 1 to 4096 = 32 in "block_sizes" by "frontend" doc "rows"
   knob.declare @c : pow2 1 to 512 = 32 in "block_sizes" by "frontend" doc "columns"
+  knob.declare @r_c.loop_order : permutation 2 = [0, 1] in "loop_orders" by "map-grid" doc "order"
+  knob.declare @r_c.l2_grouping : pow2 1 to 64 = 1 in "l2_groupings" by "map-grid" doc "rows together"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @num_stages : int 1 to 6 = 1 by "convert-tile-to-triton" doc "stages"
   tile.kernel @twice (%x: !tile.ref<[4096, 512], f32, strides = [512, 1]>) names ["x"] {
     tile.parallel "r_c" (%r = 0 to 4096 : !tile.range<@r>, %c = 0 to 512 : !tile.range<@c>) {
       %v = tile.load "x" %x[%r, %c] : !tile.ref<[4096, 512], f32, strides = [512, 1]>[!tile.range<@r>, !tile.range<@c>] -> !tile.tile<[@r, @c], f32>
@@ -80,6 +92,8 @@ builtin.module attributes {helion_ir.target = "h200"} {
 // CHECK:      knob.declare @num_warps : pow2 1 to 32 = 4
 builtin.module attributes {helion_ir.target = "b200"} {
   knob.declare @m : pow2 1 to 4096 = 32 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @num_stages : int 1 to 6 = 1 by "convert-tile-to-triton" doc "stages"
   tile.kernel @sums (%x: !tile.ref<[4096, 8000], f32, strides = [8000, 1]>, %out: !tile.ref<[4096], f32, strides = [1]>) names ["x", "out"] {
     tile.parallel "m" (%m = 0 to 4096 : !tile.range<@m>) {
       %n = tile.axis "n" 0 to 8000 : !tile.range<8000>
@@ -94,6 +108,8 @@ builtin.module attributes {helion_ir.target = "b200"} {
 
 builtin.module {
   knob.declare @m : pow2 1 to 4096 = 32 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @num_stages : int 1 to 6 = 1 by "convert-tile-to-triton" doc "stages"
   tile.kernel @sums (%x: !tile.ref<[4096, 8000], f32, strides = [8000, 1]>, %out: !tile.ref<[4096], f32, strides = [1]>) names ["x", "out"] {
     tile.parallel "m" (%m = 0 to 4096 : !tile.range<@m>) {
       %n = tile.axis "n" 0 to 8000 : !tile.range<8000>

@@ -5,7 +5,7 @@
 
 // A sum over rows: held at once, or in chunks of 256.
 // CHECK:      @triton.jit
-// CHECK-NEXT: def _row_sums(x, out
+// CHECK-NEXT: def _row_sums(
 // CHECK-NOT:  for {{.*}} in tl.range
 // CHECK:      tl.sum({{.*}}, 1)
 // CHECK:      def row_sums(x

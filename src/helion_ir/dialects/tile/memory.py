@@ -131,6 +131,8 @@ class LoadOp(AccessOp):
 
     eviction = opt_prop_def(Attribute)
     """The eviction policy, a string or an expression over knobs."""
+    cache = opt_prop_def(Attribute)
+    """The cache modifier, likewise."""
     result = result_def(TileType)
 
     traits = traits_def(MemoryReadEffect())
@@ -186,6 +188,8 @@ class StoreOp(AccessOp):
 
     name = "tile.store"
 
+    cache = opt_prop_def(Attribute)
+    """The cache modifier, a string or an expression over knobs."""
     value = operand_def(TileType)
 
     traits = traits_def(MemoryWriteEffect())

@@ -232,6 +232,8 @@ class ProgramLoopOp(IRDLOperation):
 class ForOp(IRDLOperation):
     """`for iv in tl.range(lower, upper, step, **options)`, the induction variable an i32 scalar.
 
+    Where `static` is true it is `tl.static_range`, which has no options and unrolls the loop.
+
     `%r = triton.for %k = <0> to <1024> step <k_block_size> iter_args (%acc = %zero : t) options {num_stages = …} { … }`
     """
 
@@ -241,6 +243,7 @@ class ForOp(IRDLOperation):
     upper = prop_def(ExprAttr)
     step = prop_def(ExprAttr)
     options = prop_def(DictionaryAttr)
+    static = opt_prop_def(Attribute)
     symbols = var_operand_def()
     iter_args = var_operand_def()
     res = var_result_def()
@@ -258,6 +261,7 @@ class ForOp(IRDLOperation):
         body: Region,
         symbols: Sequence[SSAValue] = (),
         options: Mapping[str, Attribute] | None = None,
+        static: Attribute | None = None,
     ):
         super().__init__(
             operands=[list(symbols), list(iter_args)],
@@ -267,6 +271,7 @@ class ForOp(IRDLOperation):
                 "upper": expr_attr(upper),
                 "step": expr_attr(step),
                 "options": DictionaryAttr(dict(options or {})),
+                "static": static,
             },
             regions=[body],
         )
@@ -302,12 +307,13 @@ class ForOp(IRDLOperation):
             rows = parser.parse_comma_separated_list(parser.Delimiter.PAREN, carried)
         parser.parse_keyword("options")
         options = parser.parse_optional_attr_dict()
+        static = parser.parse_attribute() if parser.parse_optional_keyword("static") is not None else None
         iv_type = SCALAR_I32
         if parser.parse_optional_punctuation(":") is not None:
             iv_type = parser.parse_type()
         body = parser.parse_region([Parser.Argument(arg.span, iv_type), *[a for a, _ in rows]])
         low, high, step = (b.data for b in bounds)
-        return cls(low, high, step, [i for _, i in rows], body, symbols, options)
+        return cls(low, high, step, [i for _, i in rows], body, symbols, options, static)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -335,6 +341,9 @@ class ForOp(IRDLOperation):
             printer.print_string(")")
         printer.print_string(" options ")
         printer.print_attr_dict(self.options.data)
+        if self.static is not None:
+            printer.print_string(" static ")
+            printer.print_attribute(self.static)
         if first.type != SCALAR_I32:
             printer.print_string(" : ")
             printer.print_attribute(first.type)

@@ -45,33 +45,42 @@ class AddPtrOp(IRDLOperation):
 
 @irdl_op_definition
 class LoadOp(IRDLOperation):
-    """`tl.load(pointer, mask=…, other=0, eviction_policy=…)`; inactive lanes give 0."""
+    """`tl.load(pointer, mask=…, other=0, eviction_policy=…, cache_modifier=…)`; inactive lanes give 0."""
 
     name = "triton.load"
 
     eviction = opt_prop_def(Attribute)
+    cache = opt_prop_def(Attribute)
     pointer = operand_def(TileType)
     mask = opt_operand_def(TileType)
     result = result_def(TileType)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryReadEffect())
-    assembly_format = "$pointer (`mask` $mask^ `:` type($mask))? (`eviction` $eviction^)? attr-dict `:` type($pointer) `->` type($result)"
+    assembly_format = "$pointer (`mask` $mask^ `:` type($mask))? (`eviction` $eviction^)? (`cache` $cache^)? attr-dict `:` type($pointer) `->` type($result)"
 
-    def __init__(self, pointer: SSAValue, mask: SSAValue | None = None, eviction: Attribute | None = None):
+    def __init__(
+        self,
+        pointer: SSAValue,
+        mask: SSAValue | None = None,
+        eviction: Attribute | None = None,
+        cache: Attribute | None = None,
+    ):
         assert isinstance(pointer.type, TileType) and isinstance(pointer.type.element_type, PointerType)
         super().__init__(
             operands=[pointer, mask],
             result_types=[tile_type(pointer.type.dims, pointer.type.element_type.pointee)],
-            properties={"eviction": eviction},
+            properties={"eviction": eviction, "cache": cache},
         )
 
 
 @irdl_op_definition
 class StoreOp(IRDLOperation):
-    """`tl.store(pointer, value, mask=…)`."""
+    """`tl.store(pointer, value, mask=…, cache_modifier=…)`."""
 
     name = "triton.store"
+
+    cache = opt_prop_def(Attribute)
 
     pointer = operand_def(TileType)
     value = operand_def(TileType)
@@ -80,11 +89,14 @@ class StoreOp(IRDLOperation):
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(MemoryWriteEffect())
     assembly_format = (
-        "$pointer `,` $value (`mask` $mask^ `:` type($mask))? attr-dict `:` type($pointer) `,` type($value)"
+        "$pointer `,` $value (`mask` $mask^ `:` type($mask))? (`cache` $cache^)? attr-dict "
+        "`:` type($pointer) `,` type($value)"
     )
 
-    def __init__(self, pointer: SSAValue, value: SSAValue, mask: SSAValue | None = None):
-        super().__init__(operands=[pointer, value, mask])
+    def __init__(
+        self, pointer: SSAValue, value: SSAValue, mask: SSAValue | None = None, cache: Attribute | None = None
+    ):
+        super().__init__(operands=[pointer, value, mask], properties={"cache": cache})
 
 
 @irdl_op_definition
@@ -166,42 +178,53 @@ class MakeBlockPtrOp(MakeBlockOp):
 
 @irdl_op_definition
 class BlockLoadOp(IRDLOperation):
-    """`tl.load(block_pointer, boundary_check=…, padding_option="zero", eviction_policy=…)`."""
+    """`tl.load(block_pointer, boundary_check=…, padding_option="zero", eviction_policy=…, cache_modifier=…)`."""
 
     name = "triton.block_load"
 
     boundary = prop_def(IntsAttr)
     eviction = opt_prop_def(Attribute)
+    cache = opt_prop_def(Attribute)
     pointer = operand_def(BlockPointerType)
     result = result_def(TileType)
     traits = traits_def(MemoryReadEffect())
     assembly_format = (
-        "$pointer `boundary` $boundary (`eviction` $eviction^)? attr-dict `:` type($pointer) `->` type($result)"
+        "$pointer `boundary` $boundary (`eviction` $eviction^)? (`cache` $cache^)? attr-dict "
+        "`:` type($pointer) `->` type($result)"
     )
 
-    def __init__(self, pointer: SSAValue, boundary: Sequence[int], eviction: Attribute | None = None):
+    def __init__(
+        self,
+        pointer: SSAValue,
+        boundary: Sequence[int],
+        eviction: Attribute | None = None,
+        cache: Attribute | None = None,
+    ):
         assert isinstance(pointer.type, BlockPointerType)
         super().__init__(
             operands=[pointer],
-            properties={"boundary": ints(boundary), "eviction": eviction},
+            properties={"boundary": ints(boundary), "eviction": eviction, "cache": cache},
             result_types=[TileType(pointer.type.shape, pointer.type.element_type)],
         )
 
 
 @irdl_op_definition
 class BlockStoreOp(IRDLOperation):
-    """`tl.store(block_pointer, value, boundary_check=…)`."""
+    """`tl.store(block_pointer, value, boundary_check=…, cache_modifier=…)`."""
 
     name = "triton.block_store"
 
     boundary = prop_def(IntsAttr)
+    cache = opt_prop_def(Attribute)
     pointer = operand_def(BlockPointerType)
     value = operand_def(TileType)
     traits = traits_def(MemoryWriteEffect())
-    assembly_format = "$pointer `,` $value `boundary` $boundary attr-dict `:` type($pointer) `,` type($value)"
+    assembly_format = (
+        "$pointer `,` $value `boundary` $boundary (`cache` $cache^)? attr-dict `:` type($pointer) `,` type($value)"
+    )
 
-    def __init__(self, pointer: SSAValue, value: SSAValue, boundary: Sequence[int]):
-        super().__init__(operands=[pointer, value], properties={"boundary": ints(boundary)})
+    def __init__(self, pointer: SSAValue, value: SSAValue, boundary: Sequence[int], cache: Attribute | None = None):
+        super().__init__(operands=[pointer, value], properties={"boundary": ints(boundary), "cache": cache})
 
 
 @irdl_op_definition
@@ -281,6 +304,23 @@ class DescriptorStoreOp(IRDLOperation):
 
 
 @irdl_op_definition
+class DescriptorAtomicOp(IRDLOperation):
+    """`descriptor.atomic_<kind>([offsets], value)`, relaxed and without a result."""
+
+    name = "triton.descriptor_atomic"
+
+    kind = prop_def(StringAttr)
+    descriptor = operand_def(DescriptorType)
+    value = operand_def(TileType)
+    offsets = var_operand_def(TileType)
+    traits = traits_def(MemoryReadEffect(), MemoryWriteEffect())
+    assembly_format = "$kind $descriptor `[` $offsets `]` `,` $value attr-dict `:` type($descriptor) `[` type($offsets) `]` `,` type($value)"
+
+    def __init__(self, kind: str, descriptor: SSAValue, offsets: Sequence[SSAValue], value: SSAValue):
+        super().__init__(operands=[descriptor, value, list(offsets)], properties={"kind": StringAttr(kind)})
+
+
+@irdl_op_definition
 class BarrierOp(IRDLOperation):
     """`tl.debug_barrier()`: what the program's threads stored before is seen by what they load after."""
 
@@ -295,5 +335,5 @@ class BarrierOp(IRDLOperation):
 
 MEMORY = [
     AddPtrOp, LoadOp, StoreOp, AtomicOp, MakeBlockPtrOp, BlockLoadOp, BlockStoreOp, MakeDescriptorOp, UndefinedOp,
-    DescriptorLoadOp, DescriptorStoreOp, BarrierOp,
+    DescriptorLoadOp, DescriptorStoreOp, DescriptorAtomicOp, BarrierOp,
 ]  # fmt: skip

@@ -11,13 +11,14 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import DeclareOp, RequireOp, declarations, integers, pow2
+from helion_ir.dialects.knob import DeclareOp, RequireOp, declarations
 from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
-from helion_ir.index.expr import And, Le, Not, Or, knob
+from helion_ir.index.expr import Le, knob
+from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.convert_tile_to_triton import (
     arithmetic,
@@ -33,10 +34,9 @@ from helion_ir.passes.convert_tile_to_triton import (
     views,
 )
 from helion_ir.passes.convert_tile_to_triton.lowering import LOWER, Lowering
-from helion_ir.passes.loop_knobs import loop_knobs, persistent
-from helion_ir.passes.scope import physical
-
-LAUNCH = ("num_warps", "num_stages")
+from helion_ir.passes.launch_knobs import launch_knobs, launch_options, launch_requirements
+from helion_ir.passes.loop_knobs import few_iterations, loop_knobs, persistent
+from helion_ir.passes.scope import domains_of
 
 __all__ = [
     "LOWER", "ConvertTileToTriton", "Lowering", "arithmetic", "atomics", "control", "inline", "memory", "random",
@@ -66,57 +66,42 @@ class ConvertTileToTriton(Pass):
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         target = target_of(module)
-        dots = any(isinstance(op, compute.DotOp) for op in module.walk())
-        most = min(32, target.max_warps)
-        yield DeclareOp("num_warps", pow2(1, most), 4, owner=self.name, doc="warps of one program")
-        yield DeclareOp(
-            "num_stages", integers(1, 6), 2 if dots else 1, owner=self.name, doc="depth of software pipelines"
-        )
+        yield from launch_knobs(module, target, self.name)
         # In the order of a config's lists: each root, which is a loop if its programs persist, before the loops in it.
         for loop in [op for op in module.walk() if isinstance(op, tile.ParallelOp | tile.ForOp)]:
             when = persistent() if isinstance(loop, tile.ParallelOp) else None
-            # Only loads and products take roles, and in an inner loop: Triton 3.7 fails on persistent ones.
-            roles = when is None and any(isinstance(o, compute.DotOp) for o in loop.walk())
-            yield from loop_knobs(loop.label.data, target, self.name, when, specialize=roles)
+            # Only loads and products take roles.
+            roles = any(isinstance(o, compute.DotOp) for o in loop.walk())
+            unroll = None if isinstance(loop, tile.ParallelOp) else decide(_unrolled(loop), domains_of(module))
+            yield from loop_knobs(loop.label.data, target, self.name, when, specialize=roles, unroll=unroll)
         # The loops that roll-reductions may make; named by role there.
-        for label, when in rolled_loops(module):
-            yield from loop_knobs(label, target, self.name, when, specialize=None)
+        for label, axis, when in rolled_loops(module):
+            assert isinstance(axis.result.type, RangeType)
+            few = few_iterations(axis.result.type.block.data, knob(f"reduction.{axis.label.data}"))
+            unroll = decide(few, domains_of(module))
+            yield from loop_knobs(label, target, self.name, when, specialize=None, unroll=unroll)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = {d.sym_name.data for d in declarations(op)}
-        self._require_warps(op)
+        first = op.body.block.first_op
+        for made in (*launch_requirements(target_of(op), declared, self.name), *self._one_specialized(op)):
+            assert first is not None
+            op.body.block.insert_op_before(made, first)
         for kernel in [k for k in op.walk() if isinstance(k, tile.KernelOp)]:
             self._kernel(kernel, op, declared)
 
-    def _require_warps(self, module: ModuleOp) -> None:
-        """What Triton's pass for it takes: one or two groups of four warps, one loop, and products of tensor memory."""
+    def _one_specialized(self, module: ModuleOp) -> Iterator[RequireOp]:
         names = [
             d.sym_name.data
             for d in declarations(module)
             if d.sym_name.data.endswith(".warp_specialize") and True in d.domain.data
         ]
-        least, most = target_of(module).specialized_warps
-        warps = knob("num_warps")
-        rules: list[tuple[Expr, str]] = []
-        for name in names:
-            off = Not(knob(name))
-            enough = And(Le(Integer(least), warps), Le(warps, Integer(most)))
-            rules.append((Or(off, enough), f"warp specialization needs {least} to {most} warps"))
-            for rows in {o.lhs.type.dims[-2] for o in module.walk() if isinstance(o, compute.DotOp)}:  # pyright: ignore
-                tall = Le(Integer(target_of(module).specialized_rows), physical(rows))
-                if tall != 1:
-                    reason = f"warp specialization needs products of at least {target_of(module).specialized_rows} rows"
-                    rules.append((Or(off, tall), reason))
         if len(names) > 1:
             together: Expr = Integer(0)
             for name in names:
                 together = together + knob(name)
-            rules.append((Le(together, Integer(1)), "the warps of one loop only take roles"))
-        for condition, reason in rules:
-            made = RequireOp(expr_attr(condition), reason, owner=self.name)
-            first = module.body.block.first_op
-            assert first is not None
-            module.body.block.insert_op_before(made, first)
+            condition = expr_attr(Le(together, Integer(1)))
+            yield RequireOp(condition, "the warps of one loop only take roles", owner=self.name)
 
     def _kernel(self, kernel: tile.KernelOp, module: ModuleOp, declared: set[str]) -> None:
         source = kernel.body.block
@@ -126,7 +111,7 @@ class ConvertTileToTriton(Pass):
         ]
         lower = Lowering(self, module, target_of(module))
         body = lower.region(source, types)
-        launch = {name: expr_attr(knob(name)) for name in LAUNCH if name in declared}
+        launch = launch_options(target_of(module), declared)
         made = triton.KernelOp(kernel.sym_name.data, [a.data for a in kernel.arg_names], body, {}, launch)
         made.location = kernel.location
         for kept in ("memory", "hints"):
@@ -139,8 +124,15 @@ class ConvertTileToTriton(Pass):
         kernel.erase(safe_erase=False)
 
 
-def rolled_loops(module: ModuleOp) -> Iterator[tuple[str, ExprAttr]]:
-    """Labels of the loops that rolling each axis with an open schedule gives, and when they exist."""
+def _unrolled(loop: tile.ForOp) -> Expr:
+    """The condition over knobs under which a loop has few iterations; 0 where the call or the device says how many."""
+    variable = loop.body.block.args[0].type
+    step = variable.block.data if isinstance(variable, RangeType) else loop.step.data if loop.step else Integer(1)
+    return few_iterations(loop.upper.data - loop.lower.data, step)
+
+
+def rolled_loops(module: ModuleOp) -> Iterator[tuple[str, tile.AxisOp, ExprAttr]]:
+    """Labels of the loops that rolling each axis with an open schedule gives, the axis, and when they exist."""
     from helion_ir.dialects.tile.memory import StoreOp
 
     for axis in [op for op in module.walk() if isinstance(op, tile.AxisOp)]:
@@ -156,7 +148,7 @@ def rolled_loops(module: ModuleOp) -> Iterator[tuple[str, ExprAttr]]:
                 continue
             label = f"{axis.label.data}.{role}"
             seen[label] = seen.get(label, -1) + 1
-            yield label + (f".{seen[label]}" if seen[label] else ""), axis.schedule
+            yield label + (f".{seen[label]}" if seen[label] else ""), axis, axis.schedule
 
 
 def _role(op: Operation, extent: object, store: type[Operation]) -> str | None:

@@ -9,8 +9,10 @@ from xdsl.ir import Attribute, SSAValue
 from helion_ir.dialects.tile import memory as tile
 from helion_ir.dialects.triton import memory as triton
 from helion_ir.dialects.types import DTYPE_NAMES, RefType, TileType, bf16, bit_width, f16, f64, i1, is_float
+from helion_ir.passes.choose_indexing import DESCRIPTOR, POINTER
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
-from helion_ir.passes.convert_tile_to_triton.memory import masked, offsets, pointer
+from helion_ir.passes.convert_tile_to_triton.memory import addressed, described, masked, offsets, pointer
+from helion_ir.passes.scope import physical
 
 
 @lowers(tile.AtomicOp)
@@ -29,7 +31,15 @@ def atomic(lower: Lowering, op: tile.AtomicOp) -> Sequence[SSAValue]:
         lower.add(made, "old" if types else None)
         return list(made.results)
 
-    return masked(lower, op, build, types, "old")
+    def by_descriptor() -> Sequence[SSAValue]:
+        (argument,) = [lower.get(a) for a in op.arguments]
+        value = lower.broadcast(argument, [physical(d) for d in op.dims])
+        descriptor, offsets, value = described(lower, op, value)
+        lower.add(triton.DescriptorAtomicOp(op.kind.data, descriptor, offsets, value))
+        return ()
+
+    ways = {POINTER: lambda: masked(lower, op, build, types, "old"), DESCRIPTOR: by_descriptor}
+    return addressed(lower, op, ways, types, "old")
 
 
 def _masked_cas(

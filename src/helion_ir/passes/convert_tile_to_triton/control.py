@@ -14,7 +14,7 @@ from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i64
 from helion_ir.index.expr import FloorDiv, Min, operand, substitute
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, Range, lowers
-from helion_ir.passes.loop_knobs import loop_options
+from helion_ir.passes.loop_knobs import loop_options, static_option
 from helion_ir.passes.scope import exceeds_int32, wide_scalars
 
 
@@ -111,7 +111,8 @@ def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
     body = lower.region(source, [iv_type, *[i.type for i in inits]], ranges)
     declared = {d.sym_name.data for d in declarations(lower.module)}
     options = loop_options(declared, op.label.data)
-    made = triton.ForOp(op.lower.data, op.upper.data, step.data, inits, body, symbols, options)
+    static = static_option(declared, op.label.data)
+    made = triton.ForOp(op.lower.data, op.upper.data, step.data, inits, body, symbols, options, static)
     lower.add(made)
     return list(made.results)
 

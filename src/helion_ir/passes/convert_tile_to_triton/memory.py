@@ -16,7 +16,8 @@ from helion_ir.dialects.triton import memory as triton
 from helion_ir.dialects.triton.compute import ExpandDimsOp, PermuteOp
 from helion_ir.dialects.types import RangeType, RefType, TileType, i32, i64
 from helion_ir.index.expr import operand
-from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER, block_extents, descriptor_order
+from helion_ir.passes.access_forms import block_extents, descriptor_order
+from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.scope import needs_int64, physical
 
@@ -188,12 +189,12 @@ def load(lower: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
 
     def by_pointer() -> Sequence[SSAValue]:
         def build(mask: SSAValue | None) -> Sequence[SSAValue]:
-            return [lower.add(triton.LoadOp(pointer(lower, op), mask, op.eviction), hint)]
+            return [lower.add(triton.LoadOp(pointer(lower, op), mask, op.eviction, op.cache), hint)]
 
         return masked(lower, op, build, types, hint)
 
     def by_block() -> Sequence[SSAValue]:
-        made = lower.add(triton.BlockLoadOp(_block_pointer(lower, op), _boundary(op), op.eviction), hint)
+        made = lower.add(triton.BlockLoadOp(_block_pointer(lower, op), _boundary(op), op.eviction, op.cache), hint)
         return [lower.reshape(made, dims)]
 
     def by_descriptor() -> Sequence[SSAValue]:
@@ -207,11 +208,20 @@ def load(lower: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
     return addressed(lower, op, ways, types, hint)
 
 
+def described(lower: Lowering, op: tile.AccessOp, value: SSAValue) -> tuple[SSAValue, list[SSAValue], SSAValue]:
+    """A descriptor, the offsets of a block in it, and a tile to write there, in the descriptor's shape."""
+    descriptor, offsets, order = _descriptor(lower, op)
+    extents, places = _by_memory(op, order)
+    value = lower.reshape(value, [extents[places.index(i)] for i in range(len(places))])
+    value = lower.reshape(_permute(lower, value, places), [e.data for e in descriptor.type.shape])  # pyright: ignore
+    return descriptor, offsets, value
+
+
 @lowers(tile.StoreOp)
 def store(lower: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
     def by_pointer() -> Sequence[SSAValue]:
         def build(mask: SSAValue | None) -> Sequence[SSAValue]:
-            lower.add(triton.StoreOp(pointer(lower, op), lower.get(op.value), mask))
+            lower.add(triton.StoreOp(pointer(lower, op), lower.get(op.value), mask, op.cache))
             return ()
 
         return masked(lower, op, build, (), None)
@@ -219,14 +229,11 @@ def store(lower: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
     def by_block() -> Sequence[SSAValue]:
         made = _block_pointer(lower, op)
         value = lower.reshape(lower.get(op.value), [e.data for e in made.type.shape])  # pyright: ignore
-        lower.add(triton.BlockStoreOp(made, value, _boundary(op)))
+        lower.add(triton.BlockStoreOp(made, value, _boundary(op), op.cache))
         return ()
 
     def by_descriptor() -> Sequence[SSAValue]:
-        descriptor, offsets, order = _descriptor(lower, op)
-        extents, places = _by_memory(op, order)
-        value = lower.reshape(lower.get(op.value), [extents[places.index(i)] for i in range(len(places))])
-        value = lower.reshape(_permute(lower, value, places), [e.data for e in descriptor.type.shape])  # pyright: ignore
+        descriptor, offsets, value = described(lower, op, lower.get(op.value))
         lower.add(triton.DescriptorStoreOp(descriptor, offsets, value))
         return ()
 

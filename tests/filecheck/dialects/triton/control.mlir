@@ -15,8 +15,8 @@ builtin.module {
         // CHECK-NEXT: triton.yield %a : !tile.tile<[], i32>
       } loc("k.py":4:4)
       // CHECK-NEXT: } loc("k.py":4:4)
-      triton.for %j = <0> to <8> step <1> options {} {
-      // CHECK-NEXT: triton.for %j = <0> to <8> step <1> options {} {
+      triton.for %j = <0> to <8> step <1> options {} static #index.expr<@loop.j.static> {
+      // CHECK-NEXT: triton.for %j = <0> to <8> step <1> options {} static #index.expr<@loop.j.static> {
         triton.yield
         // CHECK-NEXT: triton.yield
       }

@@ -21,6 +21,10 @@ builtin.module {
   // CHECK-NEXT: triton.store %p, %a : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32>
   triton.store %p, %b mask %c : !tile.tile<[@m], i1> : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32>
   // CHECK-NEXT: triton.store %p, %b mask %c : !tile.tile<[@m], i1> : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32>
+  %e = triton.load %p eviction "evict_last" cache #index.expr<load_x_cache> : !tile.tile<[@m], !triton.ptr<f32>> -> !tile.tile<[@m], f32>
+  // CHECK-NEXT: %e = triton.load %p eviction "evict_last" cache #index.expr<load_x_cache> : !tile.tile<[@m], !triton.ptr<f32>> -> !tile.tile<[@m], f32>
+  triton.store %p, %e cache ".cs" : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32>
+  // CHECK-NEXT: triton.store %p, %e cache ".cs" : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32>
   %q = triton.atomic "add" "relaxed" %p, %a mask %c : !tile.tile<[@m], i1> : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32> -> !tile.tile<[@m], f32>
   // CHECK-NEXT: %q = triton.atomic "add" "relaxed" %p, %a mask %c : !tile.tile<[@m], i1> : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32> -> !tile.tile<[@m], f32>
   triton.atomic "cas" "acq_rel" %p, %a, %b : !tile.tile<[@m], !triton.ptr<f32>>, !tile.tile<[@m], f32>, !tile.tile<[@m], f32>
@@ -39,6 +43,8 @@ builtin.module {
   // CHECK-NEXT: %dl = triton.descriptor_load %d[%i, %i] : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>] -> !tile.tile<[@m, 64], f32>
   triton.descriptor_store %d[%i, %i], %dl : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>], !tile.tile<[@m, 64], f32>
   // CHECK-NEXT: triton.descriptor_store %d[%i, %i], %dl : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>], !tile.tile<[@m, 64], f32>
+  triton.descriptor_atomic "add" %d[%i, %i], %dl : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>], !tile.tile<[@m, 64], f32>
+  // CHECK-NEXT: triton.descriptor_atomic "add" %d[%i, %i], %dl : !triton.descriptor<[@m, 64], f32>[!tile.tile<[], i32>, !tile.tile<[], i32>], !tile.tile<[@m, 64], f32>
   triton.barrier loc("k.py":9:4)
   // CHECK-NEXT: triton.barrier loc("k.py":9:4)
 }

@@ -1,0 +1,83 @@
+"""The conditions of `helion_ir.targets.faults` on a tile module: when a value of a knob meets the fault.
+
+Each gives an expression over knobs, for the knob of that name: 1 where the kernel always has the fault, 0 where never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sympy import Expr, Integer
+from xdsl.dialects.builtin import ModuleOp
+
+from helion_ir.dialects.tile import compute, control
+from helion_ir.dialects.types import TileType
+from helion_ir.index.expr import NONE, And, FloorDiv, Lt, Ne, Or, any_of, knob
+from helion_ir.passes.base import target_of
+from helion_ir.passes.scope import physical
+
+LEAST_WARPS, MOST_WARPS = 4, 8
+"""Warps of a launch whose warps take roles."""
+LEAST_ROWS = 64
+"""Rows of a product in tensor memory."""
+BESIDE_RESULT = 16
+"""Registers a thread needs at least beside those of a product's result."""
+
+
+def always(module: ModuleOp, name: str) -> Expr:
+    return Integer(1)
+
+
+def several_products(module: ModuleOp, name: str) -> Expr:
+    return Integer(int(len(_products(module)) > 1))
+
+
+def reduces(module: ModuleOp, name: str) -> Expr:
+    kinds = (compute.ReduceOp, compute.ScanOp, compute.CustomReduceOp, compute.CustomScanOp, compute.SortOp)
+    return Integer(int(any(isinstance(op, kinds) for op in module.walk())))
+
+
+def more_registers_for_products(module: ModuleOp, name: str) -> Expr:
+    """Whether a thread's share of a product's result leaves too few of the registers the knob allows."""
+    threads = knob("num_warps") * target_of(module).warp_size
+    needs: list[Expr] = []
+    for product in _products(module):
+        elements: Expr = Integer(1)
+        for d in _type(product.result).dims:
+            elements = elements * physical(d)
+        needs.append(Lt(knob(name) - BESIDE_RESULT, FloorDiv(elements, threads)))
+    return And(Ne(knob(name), NONE), any_of(needs))
+
+
+def warps_for_no_roles(module: ModuleOp, name: str) -> Expr:
+    warps = knob("num_warps")
+    return Or(Lt(warps, Integer(LEAST_WARPS)), Lt(Integer(MOST_WARPS), warps))
+
+
+def products_of_few_rows(module: ModuleOp, name: str) -> Expr:
+    return any_of([Lt(physical(_type(p.lhs).dims[-2]), Integer(LEAST_ROWS)) for p in _products(module)])
+
+
+def persistent_root(module: ModuleOp, name: str) -> Expr:
+    roots = {f"loop.{op.label.data}.warp_specialize" for op in module.walk() if isinstance(op, control.ParallelOp)}
+    return Integer(int(name in roots))
+
+
+CONDITIONS: dict[str, Callable[[ModuleOp, str], Expr]] = {
+    f.__name__.replace("_", " "): f
+    for f in (
+        always, several_products, reduces, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
+        persistent_root,
+    )
+}  # fmt: skip
+"""By the names that the table calls them."""
+
+
+def _products(module: ModuleOp) -> list[compute.DotOp]:
+    return [op for op in module.walk() if isinstance(op, compute.DotOp)]
+
+
+def _type(value: object) -> TileType:
+    type_ = value.type  # pyright: ignore
+    assert isinstance(type_, TileType)
+    return type_

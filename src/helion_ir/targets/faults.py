@@ -1,0 +1,90 @@
+"""What Triton gets wrong or cannot do, as a table: which value of a knob, on what kernel, in which versions, where.
+
+A row rules configurations out that are legal by themselves. `avoid-faults` reads it; no pass asks for a version.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from helion_ir.targets.target import Target
+
+Version = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row. A knob is meant by its name, or by what follows the last dot of it."""
+
+    knob: str
+    values: tuple[int | str | None, ...]
+    when: str
+    """The condition on the kernel, by its name in `helion_ir.passes.fault_conditions.CONDITIONS`."""
+    reason: str
+    """What happens, in the words of the error that an author would see."""
+    archs: tuple[int | str, ...] = ()
+    """Architectures it is seen on; empty for all."""
+    since: Version = (0, 0)
+    until: Version = (99, 0)
+    """The first version of Triton that has it, and the first after it that has not."""
+    link: str = ""
+    """Where it is reported, or the pass of Triton that it is seen in."""
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "num_ctas", (2, 4), "several products", "clusters: Triton divides a cluster for one product only", since=(3, 6),
+        link="TritonNvidiaGPU/Transforms/PlanCTA.cpp: CTA tiling is already determined",
+    ),
+    Fault(
+        "num_ctas", (2, 4), "reduces", "clusters: Triton does not reduce across the blocks of a cluster", since=(3, 6),
+        link="TritonNvidiaGPU/Transforms/PlanCTA.cpp",
+    ),
+    Fault(
+        "maxnreg", (32, 64, 96, 128, 160, 192, 256), "more registers for products",
+        "registers: ptxas refuses a product whose result has more elements a thread than that", archs=(90, 100),
+        link="ptxas C7602: Insufficient registers to compile instruction",
+    ),
+    Fault(
+        "warp_specialize", (True,), "warps for no roles", "warp specialization needs 4 to 8 warps", since=(3, 6),
+        link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
+    ),
+    Fault(
+        "warp_specialize", (True,), "products of few rows", "warp specialization needs products of at least 64 rows",
+        since=(3, 6), link="tcgen05.mma takes 64 or 128 rows",
+    ),
+    Fault(
+        "warp_specialize", (True,), "persistent root", "warp specialization of a persistent loop fails in Triton",
+        since=(3, 6), link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
+    ),
+    Fault(
+        "indexing", ("block_ptr",), "always", "Triton 3.9 has no block pointers", since=(3, 9),
+        link="NotImplementedError: Block pointers have been removed in favor of the tensor descriptor API",
+    ),
+)  # fmt: skip
+
+
+def faults_of(target: Target, version: Version | None) -> Iterator[Fault]:
+    """The rows that concern a target under a version of Triton, or under any where that is not known.
+
+    >>> from helion_ir.targets import get_target
+    >>> [f.knob for f in faults_of(get_target("mi350x"), (3, 7)) if f.archs]
+    []
+    """
+    for fault in FAULTS:
+        if fault.archs and target.arch not in fault.archs:
+            continue
+        if version is None or fault.since <= version < fault.until:
+            yield fault
+
+
+def triton_version() -> Version | None:
+    """Major and minor number of the Triton that is installed; None where there is none. Triton is not imported."""
+    try:
+        text = importlib.metadata.version("triton")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    major, minor = text.split(".")[:2]
+    return int(major), int(minor)

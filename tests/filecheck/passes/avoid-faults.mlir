@@ -1,0 +1,54 @@
+// RUN: helion-ir-opt %s -p avoid-faults --split-input-file --no-locations | filecheck %s
+
+// A reduction: no clusters, so no knob for them, and the reason.
+// CHECK:      knob.declare @num_warps
+// CHECK-NEXT: knob.ruled_out @num_ctas : 2, 4, "clusters: Triton does not reduce across the blocks of a cluster" by "avoid-faults"
+// CHECK-NOT:  knob.declare @num_ctas
+// CHECK:      tile.kernel @sums
+builtin.module attributes {helion_ir.target = "h200"} {
+  knob.declare @m : pow2 1 to 64 = 4 in "block_sizes" by "frontend" doc "rows of m"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps of one program"
+  knob.declare @num_ctas : one_of 1, 2, 4 = 1 by "convert-tile-to-triton" doc "blocks of a cluster"
+  tile.kernel @sums (%x: !tile.ref<[1000, 1024], f32, strides = [1024, 1]>, %out: !tile.ref<[1000], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "m" (%m = 0 to 1000 : !tile.range<@m>) {
+      %n = tile.axis "n" 0 to 1024 : !tile.range<1024>
+      %v = tile.load "x" %x[%m, %n] : !tile.ref<[1000, 1024], f32, strides = [1024, 1]>[!tile.range<@m>, !tile.range<1024>] -> !tile.tile<[@m, 1024], f32>
+      %s = tile.reduce "sum" <1> %v : !tile.tile<[@m, 1024], f32> -> !tile.tile<[@m], f32>
+      tile.store "out" %s, %out[%m] : !tile.tile<[@m], f32> : !tile.ref<[1000], f32, strides = [1]>[!tile.range<@m>]
+    }
+  }
+}
+
+// -----
+
+// A product on Blackwell: what other knobs decide is a requirement, and the root's loop keeps its place in the list.
+// CHECK:      knob.require <not ((@maxnreg eq 32 or
+// CHECK-SAME:   "registers: ptxas refuses a product whose result has more elements a thread than that" by "avoid-faults"
+// CHECK:      knob.declare @num_ctas : one_of 1, 2, 4 = 1
+// CHECK:      knob.ruled_out @loop.m_n.warp_specialize : true, "warp specialization of a persistent loop fails in Triton"
+// CHECK:      knob.declare @loop.m_n.warp_specialize : one_of false = false in "range_warp_specializes"
+// CHECK:      knob.require <not (@loop.k.warp_specialize eq 1 and (@num_warps lt 4 or 8 lt @num_warps))>, "warp specialization needs 4 to 8 warps"
+// CHECK-NEXT: knob.require <not (@loop.k.warp_specialize eq 1 and @m lt 64)>, "warp specialization needs products of at least 64 rows"
+// CHECK-NEXT: knob.declare @loop.k.warp_specialize : bool = false in "range_warp_specializes"
+builtin.module attributes {helion_ir.target = "b200"} {
+  knob.declare @m : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @n : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "columns"
+  knob.declare @k : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "inner"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @maxnreg : one_of none, 32, 64, 96, 128 = none by "convert-tile-to-triton" doc "registers"
+  knob.declare @num_ctas : one_of 1, 2, 4 = 1 by "convert-tile-to-triton" doc "blocks of a cluster"
+  knob.declare @loop.m_n.warp_specialize : bool = false in "range_warp_specializes" by "convert-tile-to-triton" doc "roles"
+  knob.declare @loop.k.warp_specialize : bool = false in "range_warp_specializes" by "convert-tile-to-triton" doc "roles"
+  tile.kernel @product (%x: !tile.ref<[256, 4096], bf16, strides = [4096, 1]>, %y: !tile.ref<[4096, 256], bf16, strides = [256, 1]>, %out: !tile.ref<[256, 256], f32, strides = [256, 1]>) names ["x", "y", "out"] {
+    tile.parallel "m_n" (%m = 0 to 256 : !tile.range<@m>, %n = 0 to 256 : !tile.range<@n>) {
+      %zero = tile.full <0.0> -> !tile.tile<[@m, @n], f32>
+      %r = tile.for "k" (%k = 0 to 4096 : !tile.range<@k>) iter_args (%acc = %zero : !tile.tile<[@m, @n], f32>) {
+        %a = tile.load "x" %x[%m, %k] : !tile.ref<[256, 4096], bf16, strides = [4096, 1]>[!tile.range<@m>, !tile.range<@k>] -> !tile.tile<[@m, @k], bf16>
+        %b = tile.load "y" %y[%k, %n] : !tile.ref<[4096, 256], bf16, strides = [256, 1]>[!tile.range<@k>, !tile.range<@n>] -> !tile.tile<[@k, @n], bf16>
+        %t = tile.dot %a, %b, %acc precision "tf32" : !tile.tile<[@m, @k], bf16>, !tile.tile<[@k, @n], bf16>, !tile.tile<[@m, @n], f32> -> !tile.tile<[@m, @n], f32>
+        tile.yield %t : !tile.tile<[@m, @n], f32>
+      }
+      tile.store "out" %r, %out[%m, %n] : !tile.tile<[@m, @n], f32> : !tile.ref<[256, 256], f32, strides = [256, 1]>[!tile.range<@m>, !tile.range<@n>]
+    }
+  }
+}
