@@ -80,7 +80,10 @@ def test_replayed_in_the_order_of_asking() -> None:
     wanted = [BEST, recorded.seeds[0]]
     rows = list(recorded.replay(FiniteSearch(wanted), 10))
     assert [r.assignment for r in rows] == wanted
-    assert regret(rows[::-1], recorded.best.milliseconds or 0.0, [1, 2]) == [pytest.approx(cost(recorded.seeds[0]) - 1.0), 0.0]
+    assert regret(rows[::-1], recorded.best.milliseconds or 0.0, [1, 2]) == [
+        pytest.approx(cost(recorded.seeds[0]) - 1.0),
+        0.0,
+    ]
     assert regret([], 1.0, [1]) == [math.inf]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sqlite3
 from dataclasses import replace
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from helion_ir.autotuner.exchange import export_results, import_results
 from helion_ir.autotuner.protocol import Candidate, Measurement, StoreKey
-from helion_ir.autotuner.store import SqliteStore, assignment_from_json, assignment_to_json, default_path
+from helion_ir.autotuner.store import MemoryStore, SqliteStore, assignment_from_json, assignment_to_json, default_path
 
-KEY = StoreKey("k", "bf16[8]", "h200", "1", "s")
+KEY = StoreKey("k", "p", "bf16[8]", "h200", "helion-ir 1 triton 3.7 torch 2.13", "s")
 ASSIGNMENT = {"order": (1, 0, 2), "n": 3, "flag": True, "policy": "first", "loop": None}
 BEST = Measurement(ASSIGNMENT, 0.125)
 ROWS = [BEST, Measurement({**ASSIGNMENT, "n": 4}, None, "wrong", "1 of 2 elements differ", 0.5)]
@@ -46,7 +48,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert warnings == []
 
 
-@pytest.mark.parametrize("field", ["kernel", "specialization", "target", "version", "space"])
+@pytest.mark.parametrize("field", ["kernel", "program", "specialization", "target", "version", "space"])
 def test_every_part_of_the_key_counts(tmp_path: Path, field: str) -> None:
     filled(tmp_path / "t.sqlite")
     store, _ = store_at(tmp_path / "t.sqlite")
@@ -179,3 +181,81 @@ def test_where(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rows_can_be_pasted() -> None:
     for value in (BEST, ROWS[1], Candidate(ASSIGNMENT)):
         assert eval(repr(value)) == value
+
+
+def test_a_miss_explains_itself(tmp_path: Path) -> None:
+    store, _ = store_at(tmp_path / "t.sqlite")
+    assert store.why_missing(KEY) == ""
+    store.set_best(replace(KEY, version="helion-ir 1 triton 3.6 torch 2.12", target="h100"), BEST)
+    assert store.why_missing(KEY) == (
+        "target (h100 stored, h200 now), triton version (3.6 stored, 3.7 now), torch version (2.12 stored, 2.13 now)"
+    )
+    store.set_best(replace(KEY, version="helion-ir 1 triton 3.6 torch 2.13"), BEST)
+    assert store.why_missing(KEY) == "triton version (3.6 stored, 3.7 now)"
+    for either in (store, MemoryStore()):
+        for field, words in (
+            ("program", "the kernel's program"),
+            ("specialization", "shapes, strides or types of the arguments"),
+            ("space", "what can be configured"),
+        ):
+            other = replace(KEY, kernel=field)
+            either.set_best(replace(other, **{field: "other"}), BEST)
+            assert either.why_missing(other) == words
+
+
+def test_results_of_other_shapes_are_neighbours(tmp_path: Path) -> None:
+    store, _ = store_at(tmp_path / "t.sqlite")
+    rows = [replace(BEST, milliseconds=float(n)) for n in range(1, 5)]
+    store.set_best(replace(KEY, specialization="bf16[16]", target="a100"), rows[0])
+    store.set_best(replace(KEY, specialization="bf16[32]"), rows[1])
+    store.set_best(replace(KEY, specialization="bf16[64]"), rows[2])
+    store.set_best(replace(KEY, kernel="another"), rows[3])
+    store.set_best(KEY, BEST)
+    assert store.neighbours(KEY, 5) == [rows[2], rows[1], rows[0]]
+    assert store.neighbours(KEY, 1) == [rows[2]]
+
+
+def test_carried_as_json(tmp_path: Path) -> None:
+    here, _ = store_at(tmp_path / "here.sqlite")
+    here.set_best(KEY, BEST)
+    here.set_best(replace(KEY, kernel="other"), replace(BEST, milliseconds=2.0))
+    path = tmp_path / "results.json"
+    assert export_results(here, path) == 2
+    there, warnings = store_at(tmp_path / "there.sqlite")
+    there.set_best(KEY, replace(BEST, milliseconds=0.001))
+    assert import_results(there, path, warnings.append) == 1
+    assert there.best(KEY) == replace(BEST, milliseconds=0.001)
+    assert there.best(replace(KEY, kernel="other")) == replace(BEST, milliseconds=2.0)
+    assert export_results(here, path, kernel="k") == 1 and not warnings
+
+    data = json.loads(path.read_text())
+    good = data["results"][0]
+    bad = [None, {}, {**good, "milliseconds": "fast"}, {**good, "assignment": [1]}, {**good, "key": {"kernel": 1}}]
+    bad.append({**good, "assignment": {"n": 1.5}})
+    path.write_text(json.dumps({**data, "results": [*bad, {**good, "milliseconds": 0.0001}]}))
+    assert import_results(there, path, warnings.append) == 1
+    assert len(warnings) == len(bad) and "entry 3 is skipped: ValueError: 'fast' is no time" in warnings[2]
+    for text in ("", "[]", "{}", json.dumps({"helion_ir_results": 7, "results": []})):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="results.json holds no tuning results"):
+            import_results(there, path, warnings.append)
+
+
+def test_a_full_disk_is_one_warning(tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite"
+    filled(path)
+    store, warnings = store_at(path)
+    opened = store._open
+
+    def small() -> sqlite3.Connection:
+        db = opened()
+        pages = db.execute("pragma page_count").fetchone()[0]
+        db.execute(f"pragma max_page_count = {pages}")
+        return db
+
+    store._open = small  # pyright: ignore[reportAttributeAccessIssue]
+    store.add(KEY, ROWS * 500)
+    assert len(warnings) == 1 and "cannot be used: database or disk is full" in warnings[0]
+    # What was there is still there.
+    fresh, quiet = store_at(path)
+    assert fresh.best(KEY) == BEST and len(fresh.rows(KEY)) == 400 and not quiet

@@ -98,6 +98,17 @@ def test_results_are_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "known configuration, not tuned again" in capsys.readouterr().err
     changed = FakeBound(source="def scale(x): ...  # changed")
     assert run_inline(changed, store=SqliteStore(path), force=False) == best and changed.printed_count > 0
+    assert "no stored result fits; the nearest differs in: the kernel's program" in capsys.readouterr().err
+
+
+def test_other_shapes_begin_with_what_was_found(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "t.sqlite")
+    best = run_inline(FakeBound(), store=store)
+    other = FakeBound()
+    other.cache_key = lambda: "f32[128]"  # pyright: ignore[reportAttributeAccessIssue]
+    run_inline(other, store=store, evaluations=2)
+    rows = store.rows(store_key(other))
+    assert [other.config_space.decode(r.assignment) for r in rows] == [Config(block_sizes=[16], num_warps=4), best]
 
 
 def test_other_domains_are_another_space(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from helion_ir.autotuner.protocol import Candidate, Measurement
+from helion_ir.autotuner.protocol import Candidate, Measurement, assignment_key
 
 if TYPE_CHECKING:
     import random
@@ -70,6 +70,22 @@ def seed_assignments(space: TunableSpace, settings: Any) -> list[dict[str, KnobV
     if seeds is None:
         return []
     return [space.encode(c) for c in ([seeds] if isinstance(seeds, Mapping) else list(seeds))]
+
+
+def fitted(space: TunableSpace, found: Sequence[Measurement]) -> list[dict[str, KnobValue]]:
+    """Configurations of other spaces of the same kernel, as far as they are legal in this one; each once.
+
+    Knobs that the other does not have, or whose value is in no domain here, are at their default.
+    """
+    default = space.default()
+    domains = {k.name: k.domain for k in space}
+    out: dict[Any, dict[str, KnobValue]] = {}
+    for row in found:
+        given = {n: v for n, v in row.assignment.items() if n in domains and v in domains[n]}
+        assignment = space.project({**default, **given})
+        if space.is_legal(assignment) is None:
+            out.setdefault(assignment_key(assignment), assignment)
+    return list(out.values())
 
 
 def filtered(

@@ -49,6 +49,9 @@ class OfflineKernel:
     def cache_key(self) -> str:
         return self._bound.cache_key()
 
+    def canonical_text(self) -> str:
+        return self._bound.canonical_text()
+
     def reference(self, args: Any) -> Any:
         return self._bound.reference(args)
 

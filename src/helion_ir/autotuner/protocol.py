@@ -113,18 +113,28 @@ class Store(Protocol):
 
     def set_best(self, key: StoreKey, best: Measurement) -> None: ...
 
+    def neighbours(self, key: StoreKey, most: int) -> list[Measurement]:
+        """The best configurations of the same kernel for other shapes, or by other versions, latest first."""
+        ...
+
+    def why_missing(self, key: StoreKey) -> str:
+        """In what the nearest stored result differs from a key; empty where there is none of the kernel."""
+        ...
+
 
 @dataclass(frozen=True)
 class StoreKey:
     """What must be equal for one kernel's results to be another's. All but `specialization` are short."""
 
     kernel: str
-    """Digest of the kernel's source."""
+    """Its name, by which results for other shapes are found."""
+    program: str
+    """Digest of its IR without locations, or of its source where there is no IR."""
     specialization: str
     """What the arguments were specialized on."""
     target: str
     version: str
-    """Of helion-ir, Triton and PyTorch."""
+    """Of helion-ir, Triton and PyTorch, as in `helion-ir 0.1.0 triton 3.7.1 torch 2.13.0`."""
     space: str
     """Digest of the knobs with their domains and defaults."""
 

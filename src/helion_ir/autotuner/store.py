@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from helion_ir.autotuner.keys import difference
 from helion_ir.autotuner.protocol import Measurement, StoreKey
 
 if TYPE_CHECKING:
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 5.0
-_SCHEMA = """
+KEY_FIELDS = ("kernel", "program", "specialization", "target", "version", "space")
+_COLUMNS = ", ".join(f"{name} text not null" for name in KEY_FIELDS)
+_SCHEMA = f"""
 create table if not exists best (
-    kernel text, specialization text, target text, version text, space text,
-    assignment text not null, milliseconds real not null, written real not null,
-    primary key (kernel, specialization, target, version, space));
+    {_COLUMNS}, assignment text not null, milliseconds real not null, written real not null,
+    primary key ({", ".join(KEY_FIELDS)}));
 create table if not exists rows (
-    kernel text, specialization text, target text, version text, space text,
-    assignment text not null, milliseconds real, stage text not null, reason text not null, seconds real not null,
-    written real not null);
-create index if not exists rows_by_key on rows (kernel, specialization, target, version, space);
+    {_COLUMNS}, assignment text not null, milliseconds real, stage text not null, reason text not null,
+    seconds real not null, written real not null);
+create index if not exists rows_by_key on rows ({", ".join(KEY_FIELDS)});
 """
-_KEY = "kernel = ? and specialization = ? and target = ? and version = ? and space = ?"
+_KEY = " and ".join(f"{name} = ?" for name in KEY_FIELDS)
 # Errors that say nothing about the contents: somebody else is writing, or this process may not.
 _FILE_IS_GOOD = {
     sqlite3.SQLITE_BUSY,
@@ -118,13 +119,51 @@ class SqliteStore:
             (*_fields(key), assignment_to_json(m.assignment), m.milliseconds, m.stage, m.reason, m.seconds, now)
             for m in measurements
         ]
-        insert = f"insert into rows values ({', '.join('?' * 11)})"
+        insert = f"insert into rows values ({', '.join('?' * (len(KEY_FIELDS) + 6))})"
         self._try(lambda db: db.executemany(insert, values), None)
 
     def set_best(self, key: StoreKey, best: Measurement) -> None:
         """Replace what is known as best."""
         values = (*_fields(key), assignment_to_json(best.assignment), best.milliseconds, time.time())
-        self._try(lambda db: db.execute(f"insert or replace into best values ({', '.join('?' * 8)})", values), None)
+        self._try(
+            lambda db: db.execute(
+                f"insert or replace into best values ({', '.join('?' * (len(KEY_FIELDS) + 3))})", values
+            ),
+            None,
+        )
+
+    def neighbours(self, key: StoreKey, most: int) -> list[Measurement]:
+        """The best configurations of the same kernel under other keys, those for the same target and the latest first."""
+
+        def read(db: sqlite3.Connection) -> list[Measurement]:
+            query = f"""select assignment, milliseconds from best where kernel = ? and not ({_KEY})
+                        order by target = ? desc, written desc limit ?"""
+            found = db.execute(query, (key.kernel, *_fields(key), key.target, most))
+            return [Measurement(assignment_from_json(a), float(ms)) for a, ms in found]
+
+        return self._try(read, [])
+
+    def why_missing(self, key: StoreKey) -> str:
+        """In what the nearest stored result of the kernel differs from a key, as in "triton version (…)"."""
+
+        def read(db: sqlite3.Connection) -> str:
+            query = f"select {', '.join(KEY_FIELDS)} from best where kernel = ? order by written desc limit 1000"
+            found = [difference(key, StoreKey(*row)) for row in db.execute(query, (key.kernel,))]
+            return ", ".join(min((d for d in found if d), key=len, default=[]))
+
+        return self._try(read, "")
+
+    def everything(self) -> list[tuple[StoreKey, Measurement]]:
+        """The best configuration of every key, latest last."""
+
+        def read(db: sqlite3.Connection) -> list[tuple[StoreKey, Measurement]]:
+            query = f"select {', '.join(KEY_FIELDS)}, assignment, milliseconds from best order by written"
+            return [
+                (StoreKey(*row[:-2]), Measurement(assignment_from_json(row[-2]), float(row[-1])))
+                for row in db.execute(query)
+            ]
+
+        return self._try(read, [])
 
     def _try(self, act: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         for attempt in range(2):
@@ -205,6 +244,14 @@ class MemoryStore:
     def set_best(self, key: StoreKey, best: Measurement) -> None:
         self._best[key] = best
 
+    def neighbours(self, key: StoreKey, most: int) -> list[Measurement]:
+        found = [m for k, m in self._best.items() if k.kernel == key.kernel and k != key]
+        return found[::-1][:most]
 
-def _fields(key: StoreKey) -> tuple[str, str, str, str, str]:
-    return key.kernel, key.specialization, key.target, key.version, key.space
+    def why_missing(self, key: StoreKey) -> str:
+        found = [difference(key, k) for k in self._best if k.kernel == key.kernel]
+        return ", ".join(min((d for d in found if d), key=len, default=[]))
+
+
+def _fields(key: StoreKey) -> tuple[str, ...]:
+    return tuple(getattr(key, name) for name in KEY_FIELDS)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helion_ir.autotuner.candidates import searched_space
+from helion_ir.autotuner.candidates import fitted, searched_space
 from helion_ir.autotuner.effort import make_plan
 from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.local import local_executor, scratch, start_early
@@ -22,6 +22,10 @@ from helion_ir.autotuner.worker_process import WorkerStartError
 
 if TYPE_CHECKING:
     from helion_ir.autotuner.config import Config
+
+
+# Configurations found for other shapes that a search begins with.
+NEIGHBOURS = 6
 
 
 def tune(bound: TunableKernel, args: Sequence[Any], **options: Any) -> Config:
@@ -88,14 +92,20 @@ def tuned(
         if known is not None and known.assignment.keys() == space.default().keys():
             report.say(f"known configuration, not tuned again: {_decorator(space, known)}")
             return _untried(space, known)
+        why = store.why_missing(key)
         if _environment("HELION_ASSERT_CACHE_HIT"):
             from helion_ir import exc
 
-            raise exc.CacheAssertionError(f"no tuning result for {bound.kernel.name} is stored")
+            differs = f"; the nearest differs in: {why}" if why else ""
+            raise exc.CacheAssertionError(f"no tuning result for {bound.kernel.name} is stored{differs}")
+        if why:
+            report.say(f"no stored result fits; the nearest differs in: {why}")
     _check_allowed()
     if executor is None:
         start_early(bound)
-    search = search or make_search(bound, space, plan, configs, report.say)
+    if search is None:
+        known_for_others = fitted(space, store.neighbours(key, NEIGHBOURS))
+        search = make_search(bound, space, plan, configs, report.say, known=known_for_others)
     run = Run(space, plan, search, store, key, report, settings)
     try:
         out = _measured(run, bound, args, executor, measure)

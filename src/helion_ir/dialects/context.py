@@ -34,6 +34,13 @@ def module_text(module: ModuleOp) -> str:
     return _UNKNOWN.sub("", out.getvalue()) + "\n"
 
 
+def canonical_text(module: ModuleOp) -> str:
+    """The text of a module without locations: equal for equal programs, wherever their source stands."""
+    out = StringIO()
+    Printer(out).print_op(module)
+    return out.getvalue() + "\n"
+
+
 _UNKNOWN = re.compile(r" loc\(unknown\)$", re.MULTILINE)
 
 

@@ -176,6 +176,12 @@ class BoundKernel:
         """Text of what this kernel is specialized on, the same in every process."""
         return stable_text((self.specialization, self._guarded))
 
+    def canonical_text(self) -> str:
+        """The tile module without locations: what kernels have in common that may share tuning results."""
+        from helion_ir.dialects.context import canonical_text
+
+        return canonical_text(self._tile)
+
     def reference(self, args: Sequence[Any]) -> Any:
         """The result for positional arguments, without Triton."""
         return self.run_ref(*args)
