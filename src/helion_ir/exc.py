@@ -409,10 +409,6 @@ class InternalError(BaseError):
     """The compiler failed; this is a bug of it."""
 
 
-class KernelError(BaseError):
-    """A kernel does something with tiles that has no meaning."""
-
-
 class TorchOpTracingError(BaseError):
     """PyTorch refused an operation on tiles."""
 
@@ -421,11 +417,11 @@ class InductorLoweringError(BaseError):
     """An operation could not be lowered."""
 
 
-class BackendUnsupported(BaseError):
+class BackendUnsupported(InductorLoweringError):
     """The compiler does not support this."""
 
 
-class BackendImplementationMissing(BaseError):
+class BackendImplementationMissing(BackendUnsupported):
     """The compiler has no implementation of this."""
 
 

@@ -15,6 +15,7 @@ import torch
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir import exc
+from helion_ir.frontend import trace
 from helion_ir.runtime.settings import WITHOUT_EFFECT, Settings
 
 SOURCE = Path(__file__).parents[2] / "src" / "helion_ir"
@@ -119,6 +120,19 @@ def test_warnings_name_the_line_once_and_can_be_ignored(capsys: pytest.CaptureFi
     ):
         helion.kernel(warns, ignore_warnings=ignored)(X, y)
         assert capsys.readouterr().err.count("WARNING[") == left
+
+
+def moves(x):
+    y = x.cuda()
+    for t in hl.tile(x.size(0)):
+        y[t, :] = x[t, :]
+
+
+def test_a_tensor_on_another_device_is_named() -> None:
+    found: list[exc.BaseWarning] = []
+    trace(moves, (X,), warnings=found)
+    assert [type(w) for w in found] == [exc.WrongDevice]
+    assert found[0].message == "a tensor on cuda, where the kernel runs on cpu" and "y = x.cuda()" in str(found[0])
 
 
 def test_a_setting_without_effect_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from helion_ir import exc
+
 
 class TritonPrintError(RuntimeError):
     """The IR cannot be printed: a pass has to run first, or an op has no emitter."""
 
 
-class TritonCompileError(RuntimeError):
+class TritonCompileError(exc.TritonError):
     """Triton could not compile a kernel.
 
     `stage` says where it failed ("ttir", "ttgir", "llir", "ptx", "cubin", "amdgcn", "hsaco", "setup", "timeout" or
@@ -15,10 +17,13 @@ class TritonCompileError(RuntimeError):
     """
 
     def __init__(self, message: str, stage: str, detail: str = ""):
-        super().__init__(f"{stage}: {message}")
+        super().__init__(message)
         self.message = message
         self.stage = stage
         self.detail = detail or message
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.message}"
 
     # Workers hand errors back through pickle, which would call the class with the formatted text alone.
     def __reduce__(self) -> tuple[type[TritonCompileError], tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +152,11 @@ class Arguments:
                     for f in dataclasses.fields(value)
                 }
                 return types.SimpleNamespace(**fields)
+            case torch.Generator() | set() | frozenset() | Iterator():
+                raise exc.CantReadOnDevice(
+                    f"'{name}' is a {type(value).__name__}, which device code cannot use; pass numbers, strings, "
+                    "functions, tensors, or lists, tuples and dicts of them"
+                )
         return value
 
     def outside(self, value: Any, name: str, text: str) -> Any:

@@ -63,8 +63,10 @@ class Combine:
         return tiles, several
 
     def _dim(self, tile: TileTensor, dim: int) -> int:
-        if not isinstance(dim, int) or not -tile.ndim <= dim < tile.ndim:
-            raise exc.InvalidReductionDim(f"dimension {dim} of a tensor of shape {tile.dims}")
+        if not isinstance(dim, int):
+            raise exc.InvalidReductionDim(f"the dimension to combine along is an integer, not {dim!r}")
+        if not -tile.ndim <= dim < tile.ndim:
+            raise exc.ReductionDimInvalidForShape(f"there is no dimension {dim} in a tensor of shape {tile.dims}")
         return dim % tile.ndim
 
     def _region(self, combine: Callable[..., Any], tiles: Sequence[TileTensor], several: bool) -> Region:

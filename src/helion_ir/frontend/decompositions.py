@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from helion_ir.exc import BackendUnsupported
+from helion_ir.exc import BackendUnsupported, UnsupportedIndexRemapping
 from helion_ir.frontend.dtypes import compute_dtype
 from helion_ir.frontend.primitives.registry import aten, canonical_dims, prims
 from helion_ir.frontend.primitives.views import numel
@@ -106,7 +106,7 @@ def roll(x: TileTensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     for shift, dim in zip(shifts, canonical_dims(list(dims), x.ndim)):
         extent = x.dims[dim]
         if not isinstance(extent, int):
-            raise BackendUnsupported(
+            raise UnsupportedIndexRemapping(
                 f"torch.roll along a tiled dimension ({extent}) is not supported; roll a whole axis"
             )
         if extent and (start := -shift % extent):

@@ -50,6 +50,8 @@ class DeviceLanguage:
             raise exc.SpecializeOnDevice()
         if name == "barrier":
             raise exc.BarrierOnlyAllowedAtTopLevel()
+        if name in ("pdl_wait", "pdl_launch_dependents"):
+            raise exc.PdlPlacement()
         if name in _HOST_ONLY:
             raise exc.NotAllowedOnDevice(f"hl.{name} must be called on the host, before the device loops")
         return getattr(self, name)

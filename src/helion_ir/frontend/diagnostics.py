@@ -33,9 +33,9 @@ def explain(error: BaseException, statement: Place | None = None) -> Base:
         An error of helion_ir.exc with a place: the author's innermost line in the traceback, else `statement`.
     """
     place = innermost(error.__traceback__) or statement
-    if isinstance(error, Base):
+    if isinstance(error, Base) and not isinstance(error, DependsOnBlockSize):
         return error.at(place)
-    out = _classified(error).at(place)
+    out = _classified(error).at(error.place or place if isinstance(error, Base) else place)
     out.__cause__ = error
     return out
 
@@ -57,7 +57,7 @@ def _raised_by_us(error: BaseException) -> bool:
 
 
 def _classified(error: BaseException) -> BaseError:
-    text = str(error).strip() or type(error).__name__
+    text = error.message if isinstance(error, Base) else str(error).strip() or type(error).__name__
     if isinstance(error, TypeError | AttributeError | KeyError | IndexError | AssertionError) and _raised_by_us(error):
         if not isinstance(error, DependsOnBlockSize):
             return exc.InternalError(f"{type(error).__name__}: {text}; this is a bug of the compiler")

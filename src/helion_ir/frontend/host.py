@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _REGISTERS = (tunables.register_block_size, tunables.register_tunable)
 _TRANSPARENT = (tunables.specialize, tunables.constexpr)
 _ROOTS = (loops.tile, loops.grid)
+_PROGRAMMATIC = (loops.pdl_wait, loops.pdl_launch_dependents)
+"""Programmatic launch: a kernel that waits for all of the one before is right without it."""
 _FACTORIES = frozenset("empty zeros ones full rand randn randint arange eye linspace empty_strided".split())
 """Functions of torch that need to be told the device."""
 
@@ -127,6 +129,9 @@ class Host:
                     raise exc.TopLevelStatementBetweenLoops()
                 elif self._is_barrier(node):
                     self._barrier(node, roots, i)
+                elif isinstance(node, ast.Expr) and (callee := self._callee(node.value)) in _PROGRAMMATIC:
+                    if i > roots[0] and callee is loops.pdl_wait:
+                        raise exc.PdlPlacement()
                 elif self._host(node, after):
                     return
             except exc.Base as error:

@@ -26,6 +26,10 @@ class HostLanguage:
             raise exc.LoopFunctionNotInFor()
         if name == "barrier":
             raise exc.BarrierOnlyAllowedAtTopLevel()
+        if name in ("pdl_wait", "pdl_launch_dependents"):
+            raise exc.PdlPlacement()
+        if name == "stacktensor_like":
+            raise exc.StackTensorcOnHost()
         if not hasattr(HostLanguage, name) or name == "function":
             raise exc.DeviceAPIOnHost(f"hl.{name} works inside a device loop only")
         return getattr(self, name)
@@ -75,7 +79,8 @@ class HostLanguage:
             raise exc.RegisterTunableArgTypes()
         if not isinstance(fragment, Fragment) and not hasattr(fragment, "domain") or isinstance(fragment, ListOf):
             raise exc.TunableTypeNotSupported()
-        if any(isinstance(v, SymInt) for v in vars(fragment).values()):
+        parts = [v for value in vars(fragment).values() for v in (value if isinstance(value, tuple) else (value,))]
+        if any(isinstance(v, SymInt) for v in parts):
             raise exc.ConfigSpecFragmentWithSymInt()
         if name in LIST_FIELDS or name in SCALAR_FIELDS or name in ALIASES or of_another_backend(name):
             raise exc.TunableNameConflict(f"'{name}' is a field of Config; give the tunable another name")

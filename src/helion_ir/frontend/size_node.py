@@ -283,7 +283,7 @@ class SizeNode(_Base):
 
     def _number(self) -> int | float:
         if self.constant is None:
-            raise DependsOnBlockSize(f"the number {self} is not known until a configuration is chosen")
+            raise DependsOnBlockSize(f"the number {self} is not known while the kernel is compiled")
         return self.constant
 
     def guard_int(self, file: str = "", line: int = 0) -> int:

@@ -23,7 +23,15 @@ from helion_ir.language.inline import (
     stacktensor_like,
     triton_kernel,
 )
-from helion_ir.language.loops import barrier, grid, jagged_tile, static_range, tile
+from helion_ir.language.loops import (
+    barrier,
+    grid,
+    jagged_tile,
+    pdl_launch_dependents,
+    pdl_wait,
+    static_range,
+    tile,
+)
 from helion_ir.language.memory import (
     atomic_add,
     atomic_and,
@@ -42,7 +50,7 @@ from helion_ir.language.tunables import constexpr, register_block_size, register
 __all__ = [
     "Tile", "arange", "associative_scan", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min",
     "atomic_or", "atomic_xchg", "atomic_xor", "barrier", "breakpoint", "constexpr", "cumprod", "cumsum", "device_print", "dot",
-    "dot_scaled", "full", "grid", "inline_asm_elementwise", "inline_triton", "jagged_tile", "join", "load", "rand",
+    "dot_scaled", "full", "grid", "inline_asm_elementwise", "inline_triton", "jagged_tile", "join", "load", "pdl_launch_dependents", "pdl_wait", "rand",
     "rand4x", "randint", "reduce", "register_block_size", "register_tunable", "specialize", "split",
     "stacktensor_like", "static_range", "store", "subscript", "tile", "tile_begin", "tile_block_size", "tile_end",
     "tile_id", "tile_index", "triton_kernel", "zeros",

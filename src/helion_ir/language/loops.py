@@ -58,6 +58,16 @@ def jagged_tile(lengths: Any) -> Iterator[Tile]:
     return implementation("jagged_tile")(lengths)
 
 
+def pdl_wait() -> None:
+    """Before the first device loop: what earlier kernels of the stream stored is visible. Programs always wait for that."""
+    return implementation("pdl_wait")()
+
+
+def pdl_launch_dependents() -> None:
+    """Before the first or after the last device loop: later kernels may start early. None does yet."""
+    return implementation("pdl_launch_dependents")()
+
+
 def barrier() -> None:
     """Between two top-level device loops: what the loops before stored is visible to the loops after."""
     return implementation("barrier")()

@@ -59,9 +59,20 @@ class BoundKernel:
         self._stages: dict[Target, Stages] = {}
         self._run: Run | None = None
         self._example = described(self._unwrapped(args))
-        self._tile = self._traced(args)
-        self._interpreter = TileInterpreter(self._tile, kernel.fn.__globals__)
-        self._guarded = self.guards(args) if self.guards is not None else ()
+        self._trace_of = args
+        eager = self.settings.ref_mode is RefMode.EAGER
+        self._guarded = () if eager or self.guards is None else self.guards(args)
+        if not eager:
+            self._trace_of = ()  # no tensor of a call is kept alive
+
+    @functools.cached_property
+    def _tile(self) -> ModuleOp:
+        """The traced kernel; in the reference mode there is none until somebody asks."""
+        return self._traced(self._trace_of)
+
+    @functools.cached_property
+    def _interpreter(self) -> TileInterpreter:
+        return TileInterpreter(self._tile, self.kernel.fn.__globals__)
 
     def _traced(self, args: tuple[Any, ...]) -> ModuleOp:
         from helion_ir import exc
@@ -102,6 +113,8 @@ class BoundKernel:
     @functools.cached_property
     def guards(self) -> Callable[[Sequence[Any]], Hashable] | None:
         """From arguments to the values that tracing specialized on, beyond the key; None where there are none."""
+        if self.settings.ref_mode is RefMode.EAGER:
+            return None
         texts = self.guard_texts
         if not texts:
             return None
@@ -398,7 +411,10 @@ class BoundKernel:
                 raise exc.IncompatibleInterpretModes("HELION_INTERPRET and TRITON_INTERPRET cannot both be on")
             if self.settings.print_output_code:
                 raise exc.RefEagerModeCodePrintError("print_output_code: the reference mode generates no code")
-            run = self._interpreted()
+            from helion_ir.runtime.eager_language import run_eagerly
+
+            given = self._config or (self.configs[0] if self.configs else None)
+            run = run_eagerly(self.kernel.fn, self.device, given, tuple(self.settings.ignore_warnings))
         elif self.device.type == "cpu" and not triton_interprets:
             run = self._interpreted()
         elif self.device.type == "cpu":
