@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from examples.harness import poisoned
+from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.backend_triton.printer import print_module
 from helion_ir.dialects.context import module_text, new_context, parse_module
@@ -36,6 +37,13 @@ def legal(stages: Stages, forced: Forced, seed: int = 0) -> dict[str, KnobValue]
         if not seed:
             break
     raise AssertionError(f"{forced} is not legal: {reason}")
+
+
+def lowered(stages: Stages, assignment: Forced, stage: str) -> ModuleOp:
+    """What a pass of the lowering leaves."""
+    found: list[ModuleOp] = []
+    lower(stages.declared, assignment, lambda name, module: found.append(module.clone()) if name == stage else None)
+    return found[0]
 
 
 def run_every_stage(

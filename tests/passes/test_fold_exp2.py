@@ -7,13 +7,12 @@ import math
 import pytest
 import torch
 from benchmarks.algorithm_kernels import causal_attention
-from tests.passes.structures import legal, resume_every_stage, run_every_stage
+from tests.passes.structures import legal, lowered, resume_every_stage, run_every_stage
 
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir.dialects.tile.compute import FullOp
 from helion_ir.dialects.tile.elementwise import Exp2Op, ExpOp, MulOp
-from helion_ir.passes.pipeline import lower
 from helion_ir.runtime.stages import Stages
 
 
@@ -53,10 +52,8 @@ def stages_of(kernel, *args) -> Stages:
 
 
 def folded(stages: Stages, choice: str, **more):
-    found = {}
     assignment = legal(stages, {"exp2": choice, **more})
-    lower(stages.declared, assignment, lambda stage, m: found.setdefault(stage, m.clone()))
-    return found["fold-exp2"]
+    return lowered(stages, assignment, "fold-exp2")
 
 
 @pytest.mark.parametrize("choice", ["fold", "fma"])

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from benchmarks.algorithm_kernels import causal_attention
-from tests.passes.structures import legal, resume_every_stage, run_every_stage
+from tests.passes.structures import legal, lowered, resume_every_stage, run_every_stage
 
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir.dialects.tile.control import ForOp
 from helion_ir.dialects.tile.elementwise import CompareOp
 from helion_ir.dialects.tile.memory import LoadOp
-from helion_ir.passes.pipeline import lower
 
 
 @helion.kernel()
@@ -83,12 +82,10 @@ def test_the_last_tile(n: int, static: bool) -> None:
 
 def test_full_tiles_load_without_a_mask() -> None:
     stages = row_sums.bind((torch.empty(8, 40),)).lowering
-    module = {}
     assignment = legal(stages, {"loop.columns.peel": True, "columns.block_size": 16})
-    lower(stages.declared, assignment, lambda stage, m: module.setdefault(stage, m.clone()))
     masked = {
         loop.label.data: [op.mask is not None for op in loop.walk() if isinstance(op, LoadOp)]
-        for loop in module["make-masks"].walk()
+        for loop in lowered(stages, assignment, "make-masks").walk()
         if isinstance(loop, ForOp)
     }
     assert masked == {"columns": [False], "columns.rest": [True]}
@@ -121,10 +118,8 @@ def test_bands(size: int, width: int, shift: int) -> None:
 
 def test_a_band_has_tiles_without_a_comparison() -> None:
     stages = band_sums.bind((torch.empty(64, 64), 40, 0)).lowering
-    module = {}
     assignment = legal(stages, {"loop.columns.peel": True, "columns.block_size": 4, "rows.block_size": 4})
-    lower(stages.declared, assignment, lambda stage, m: module.setdefault(stage, m.clone()))
-    loops = {op.label.data: op for op in module["peel-masks"].walk() if isinstance(op, ForOp)}
+    loops = {op.label.data: op for op in lowered(stages, assignment, "peel-masks").walk() if isinstance(op, ForOp)}
     counts = {label: sum(isinstance(op, CompareOp) for op in loop.walk()) for label, loop in loops.items()}
     assert counts == {"columns.head": 2, "columns": 0, "columns.rest": 2}
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from benchmarks.algorithm_kernels import matmul_bias_relu, matmul_f32
-from tests.passes.structures import legal, resume_every_stage, run_every_stage
+from tests.passes.structures import legal, lowered, resume_every_stage, run_every_stage
 
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir.dialects.tile.control import ForOp, KernelOp
-from helion_ir.passes.pipeline import lower
 
 
 @helion.kernel()
@@ -145,9 +144,7 @@ def test_what_is_carried_has_buffers_of_its_own() -> None:
     assignment = legal(stages, {"b_rows.split_k": 2, "inner.block_size": 16})
     check = near(want, norms.sqrt(), terms=70)
     run_every_stage(stages, assignment, (x, y), check, names(norms_and_product), ["split-k", "map-grid"])
-    found = {}
-    lower(stages.declared, assignment, lambda stage, m: found.setdefault(stage, m.clone()))
-    kernels = [op for op in found["split-k"].walk() if isinstance(op, KernelOp)]
+    kernels = [op for op in lowered(stages, assignment, "split-k").walk() if isinstance(op, KernelOp)]
     assert [[n.data for n in k.arg_names] for k in kernels] == [
         ["x", "y", "_squares_parts", "_total_parts"],
         ["out", "norms", "_squares_parts", "_total_parts"],

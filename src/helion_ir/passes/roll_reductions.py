@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sympy import Expr
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import DeclareOp, ValueAttr, one_of
+from helion_ir.dialects.knob import BOOLEAN, DeclareOp, ValueAttr, one_of
 from helion_ir.dialects.tile import compute, control, elementwise, memory
-from helion_ir.dialects.types import RangeType, TileType, i1, range_type, tile_type
-from helion_ir.index.expr import NONE, Mod, Ne, constant_of, knob, knobs_of
+from helion_ir.dialects.types import TileType
+from helion_ir.index.expr import NONE, And, Ne, constant_of, knob, knobs_of
 from helion_ir.passes.base import Pass
-from helion_ir.passes.make_masks import holds_zero, neutral
-from helion_ir.passes.scope import domains_of, settled
-
-COMBINE: dict[str, type[elementwise.BinaryOp]] = {
-    "sum": elementwise.AddOp, "prod": elementwise.MulOp, "max": elementwise.MaximumOp, "min": elementwise.MinimumOp,
-    "any": elementwise.BitwiseOrOp, "all": elementwise.BitwiseAndOp,
-}  # fmt: skip
+from helion_ir.passes.online_reductions import fuse, pairs
+from helion_ir.passes.rolling import COMBINE, Roller, extent_of, reduced, touched, varies
 
 ROLLABLE = (
     memory.LoadOp, memory.StoreOp, compute.ReduceOp, compute.BroadcastOp, compute.ReshapeOp, compute.FullOp,
@@ -30,6 +24,8 @@ ROLLABLE = (
 )  # fmt: skip
 """Ops that mean the same on a chunk of the axis as on all of it."""
 
+ONLINE = 2
+"""The schedule of an axis of which a maximum and a sum of exponentials share a loop."""
 LARGEST_TILE = 1 << 20
 """Elements of one tile, Triton's limit."""
 PERSISTENT_BY_DEFAULT = 16384
@@ -51,7 +47,8 @@ class RollReductions(Pass):
     %s = tile.reduce "sum" <1> %a : …
     ```
 
-    What varies along the axis is computed anew in each loop. Does not handle: axes used by a dot, a scan or a gather,
+    What varies along the axis is computed anew in each loop. Scheduled to be online (2), a maximum and the sum of the
+    exponentials of what is below it become one loop: see online_reductions. Does not handle: axes used by a dot, a scan or a gather,
     in a nested region or twice in one type; tensors written between a load and a loop that would load anew; argmax
     and argmin.
     Runs on bound schedules, before map-grid.
@@ -77,7 +74,14 @@ class RollReductions(Pass):
                 name, one_of(*whole, *chunks), default, owner=self.name, field="reduction_loops",
                 doc=f"none to reduce over {axis.label.data} at once, or how many elements of it at a time",
             )  # fmt: skip
-            axis.properties["schedule"] = expr_attr(Ne(knob(name), NONE))
+            looped = Ne(knob(name), NONE)
+            if pairs(axis):
+                yield DeclareOp(
+                    f"{name}.online", BOOLEAN, False, owner=self.name, when=expr_attr(looped),
+                    doc=f"whether one loop over {axis.label.data} finds a maximum and the sum of exponentials below it",
+                )  # fmt: skip
+                looped = looped + And(looped, knob(f"{name}.online"))
+            axis.properties["schedule"] = expr_attr(looped)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for axis in list(_axes(op)):
@@ -89,40 +93,28 @@ class RollReductions(Pass):
                     f"bind-structure must run before roll-reductions: the schedule of {axis.label.data} is open"
                 )
             assert isinstance(schedule, ValueAttr)
-            if schedule.data:
-                _Roller(self, op, axis).run()
-            else:
+            if not schedule.data:
                 del axis.properties["schedule"]
+                continue
+            roller = Roller(self, op, axis)
+            if schedule.data == ONLINE:
+                for pair in pairs(axis):
+                    fuse(roller, pair)
+            roller.run()
 
 
 def _axes(module: ModuleOp) -> Iterator[control.AxisOp]:
     return (op for op in module.walk() if isinstance(op, control.AxisOp))
 
 
-def _extent(axis: control.AxisOp) -> Expr:
-    assert isinstance(axis.result.type, RangeType)
-    return axis.result.type.block.data
-
-
-def _varies(value: SSAValue, axis: control.AxisOp) -> bool:
-    """A value varies along the axis if its type names the extent: no data-flow analysis is needed."""
-    if value is axis.result:
-        return True
-    return isinstance(value.type, TileType) and _extent(axis) in value.type.dims
-
-
-def _touched(op: Operation, axis: control.AxisOp) -> bool:
-    return any(_varies(v, axis) for v in (*op.operands, *op.results))
-
-
 def rollable(axis: control.AxisOp) -> bool:
     """Whether loops over chunks of the axis can stand for it; False also where no reduction would gain from it."""
     block = axis.parent_block()
     assert block is not None
-    extent = _extent(axis)
+    extent = extent_of(axis)
     reductions = 0
     for op in block.walk():
-        if op is axis or not _touched(op, axis):
+        if op is axis or not touched(op, axis):
             continue
         if op.parent_block() is not block or not isinstance(op, ROLLABLE):
             return False
@@ -130,9 +122,9 @@ def rollable(axis: control.AxisOp) -> bool:
             return False
         if any(v.type == axis.result.type and v is not axis.result for v in op.operands):
             return False  # another axis of this length, whose tiles look like those of this one
-        if isinstance(op, compute.ReshapeOp) and not all(_varies(v, axis) for v in (op.operand, op.result)):
+        if isinstance(op, compute.ReshapeOp) and not all(varies(v, axis) for v in (op.operand, op.result)):
             return False
-        if isinstance(op, compute.ReduceOp) and extent in _reduced(op):
+        if isinstance(op, compute.ReduceOp) and extent in reduced(op):
             if op.kind.data not in COMBINE:
                 return False
             reductions += 1
@@ -141,14 +133,14 @@ def rollable(axis: control.AxisOp) -> bool:
 
 def _reads_the_same_later(axis: control.AxisOp, block: Block) -> bool:
     """Whether no write comes between a load and a loop that will load anew."""
-    extent = _extent(axis)
+    extent = extent_of(axis)
     places = {op: i for i, op in enumerate(block.ops)}
     writes = [
         (i, op) for top, i in places.items() for op in top.walk() if isinstance(op, memory.StoreOp | memory.AtomicOp)
     ]
     for op, end in places.items():
-        rolled = isinstance(op, compute.ReduceOp) and _varies(op.operand, axis) and extent in _reduced(op)
-        if not rolled and not (isinstance(op, memory.StoreOp) and _touched(op, axis)):
+        rolled = isinstance(op, compute.ReduceOp) and varies(op.operand, axis) and extent in reduced(op)
+        if not rolled and not (isinstance(op, memory.StoreOp) and touched(op, axis)):
             continue
         for load in _loads(op, axis):
             for i, write in writes:
@@ -166,126 +158,10 @@ def _loads(op: Operation, axis: control.AxisOp) -> set[memory.LoadOp]:
     left = list(op.operands)
     while left:
         value = left.pop()
-        if value in seen or not _varies(value, axis) or not isinstance(value.owner, Operation):
+        if value in seen or not varies(value, axis) or not isinstance(value.owner, Operation):
             continue
         seen.add(value)
         if isinstance(value.owner, memory.LoadOp):
             found.add(value.owner)
         left += value.owner.operands
     return found
-
-
-def _reduced(op: compute.ReduceOp) -> list[Expr]:
-    assert isinstance(op.operand.type, TileType)
-    return [op.operand.type.dims[i] for i in op.dims]
-
-
-class _Roller:
-    """Rewrites one block: what does not vary along the axis stays, the rest moves into the loops that need it."""
-
-    def __init__(self, owner: RollReductions, module: ModuleOp, axis: control.AxisOp):
-        self.owner, self.axis, self.extent = owner, axis, _extent(axis)
-        self.chunk = knob(f"reduction.{axis.label.data}")
-        self.partial = settled(Ne(Mod(self.extent, self.chunk), 0), domains_of(module))
-        self.labels: dict[str, int] = {}
-
-    def run(self) -> None:
-        block = self.axis.parent_block()
-        assert block is not None
-        varying = [op for op in block.ops if op is not self.axis and _touched(op, self.axis)]
-        for op in varying:
-            if isinstance(op, compute.ReduceOp) and self.extent in _reduced(op):
-                self.roll_reduction(op)
-            elif isinstance(op, memory.StoreOp):
-                self.roll_store(op)
-        for op in reversed(varying):  # users first
-            op.detach()
-            op.erase()
-        self.axis.detach()
-        self.axis.erase()
-
-    def retype(self, type_: Attribute) -> Attribute:
-        if isinstance(type_, TileType):
-            return tile_type(tuple(self.chunk if d == self.extent else d for d in type_.dims), type_.element_type)
-        return range_type(self.chunk) if isinstance(type_, RangeType) and type_.block.data == self.extent else type_
-
-    def recompute(self, value: SSAValue, block: Block, known: dict[SSAValue, SSAValue]) -> SSAValue:
-        """The chunk of a value, computed at the end of `block`; what does not vary is visible from outside."""
-        if not _varies(value, self.axis):
-            return value
-        if value not in known:
-            op = value.owner
-            assert isinstance(op, Operation)
-            operands = [self.recompute(x, block, known) for x in op.operands]
-            copy = op.create(
-                operands=operands,
-                result_types=[self.retype(r.type) for r in op.results],
-                properties=dict(op.properties),
-            )
-            copy.location = op.location
-            block.add_op(copy)
-            for old, new in zip(op.results, copy.results):
-                new.name_hint = old.name_hint
-                known[old] = new
-        return known[value]
-
-    def loop(
-        self, role: str, at: Operation, inits: Sequence[SSAValue], fill: Callable[..., list[SSAValue]]
-    ) -> control.ForOp:
-        body = Block(arg_types=[range_type(self.chunk), *[i.type for i in inits]])
-        body.args[0].name_hint = self.axis.result.name_hint or self.axis.label.data
-        for argument, init in zip(body.args[1:], inits):
-            argument.name_hint = init.name_hint
-        known: dict[SSAValue, SSAValue] = {self.axis.result: body.args[0]}
-        body.add_op(control.YieldOp(*fill(body, known, *body.args)))
-        # Named by role, so that tuned configurations carry over when the kernel changes elsewhere.
-        label = f"{self.axis.label.data}.{role}"
-        self.labels[label] = self.labels.get(label, -1) + 1
-        label += f".{self.labels[label]}" if self.labels[label] else ""
-        made = control.ForOp(label, self.axis.lower.data, self.axis.upper.data, list(inits), Region(body))
-        self.insert(made, at)
-        return made
-
-    def insert(self, new: Operation, before: Operation) -> None:
-        block = before.parent_block()
-        assert block is not None
-        block.insert_op_before(new, before)
-        self.owner.located(before, [new])
-
-    def roll_reduction(self, op: compute.ReduceOp) -> None:
-        kind = op.kind.data
-        chunked = self.retype(op.operand.type)
-        assert isinstance(chunked, TileType)
-        identity = neutral(kind, chunked.element_type)
-        init = compute.FullOp(identity, chunked)
-        init.result.name_hint = "acc"
-        self.insert(init, op)
-
-        def fill(body: Block, known: dict[SSAValue, SSAValue], chunk: SSAValue, acc: SSAValue) -> list[SSAValue]:
-            value = self.recompute(op.operand, body, known)
-            if self.partial != 0 and not holds_zero(op.operand, identity):
-                shape = tuple(d if d == self.chunk else expr_attr(1).data for d in chunked.dims)
-                mask = control.MaskOp([chunk], self.partial, tile_type(shape, i1))
-                filled = compute.FillOp(value, mask.result, identity)
-                body.add_ops([mask, filled])
-                value = filled.result
-            combined = COMBINE[kind](acc, value)
-            body.add_op(combined)
-            return [combined.result]
-
-        made = self.loop(kind, op, [init.result], fill)
-        made.results[0].name_hint = "acc"
-        final = compute.ReduceOp(kind, made.results[0], op.dims, op.result.type.element_type)  # pyright: ignore
-        final.result.name_hint = op.result.name_hint
-        self.insert(final, op)
-        op.result.replace_all_uses_with(final.result)
-
-    def roll_store(self, op: memory.StoreOp) -> None:
-        def fill(body: Block, known: dict[SSAValue, SSAValue], chunk: SSAValue) -> list[SSAValue]:
-            operands = [self.recompute(x, body, known) for x in op.operands]
-            copy = memory.StoreOp.create(operands=operands, properties=dict(op.properties))
-            copy.location = op.location
-            body.add_op(copy)
-            return []
-
-        self.loop("store", op, [], fill)

@@ -99,3 +99,45 @@ builtin.module {
     "test.op"(%s) : (!tile.tile<[], f32>) -> ()
   }
 }
+
+// -----
+
+// Scheduled online: one loop for the maximum and the sum of exponentials below it; rows of nothing but -inf sum to NaN.
+// CHECK-LABEL: tile.kernel @online
+// CHECK:         %max, %sum = tile.for "n.max" (%n = 0 to 100 : !tile.range<@reduction.n>) iter_args (%most_1 = %most : {{.*}}, %total_1 = %total :
+// CHECK-NEXT:      %v = tile.load "x" %x[%m, %n]
+// CHECK-NEXT:      %0 = tile.reduce "max" <1> %v
+// CHECK-NEXT:      %most_2 = tile.maximum %most_1, %0
+// CHECK-NEXT:      %1 = tile.full <-inf>
+// CHECK-NEXT:      %2 = tile.compare "eq" %most_2, %1
+// CHECK-NEXT:      %3 = tile.full <0.0>
+// CHECK-NEXT:      %4 = tile.where %2, %3, %most_2
+// CHECK-NEXT:      %max1 = tile.reshape %4
+// CHECK-NEXT:      %maxn = tile.broadcast %max1
+// CHECK-NEXT:      %d = tile.sub %v, %maxn
+// CHECK-NEXT:      %e = tile.exp %d
+// CHECK-NEXT:      %5 = tile.reduce "sum" <1> %e
+// CHECK-NEXT:      %6 = tile.sub %most_1, %4
+// CHECK-NEXT:      %7 = tile.exp %6
+// CHECK-NEXT:      %8 = tile.mul %total_1, %7
+// CHECK-NEXT:      %total_2 = tile.add %8, %5
+// CHECK-NEXT:      tile.yield %most_2, %total_2
+// CHECK:         tile.compare "eq" %max,
+// CHECK-NEXT:    %sum_1 = tile.where
+// CHECK-NEXT:    tile.store "out" %sum_1
+builtin.module {
+  knob.declare @reduction.n : one_of 32, 64 = 64 in "reduction_loops" by "roll-reductions" doc "chunks of n"
+  tile.kernel @online (%x: !tile.ref<[8, 100], f32, strides = [100, 1]>, %out: !tile.ref<[8], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "m" (%m = 0 to 8 : !tile.range<4>) {
+      %n = tile.axis "n" 0 to 100 attributes {schedule = #knob.value<2>} : !tile.range<100>
+      %v = tile.load "x" %x[%m, %n] : !tile.ref<[8, 100], f32, strides = [100, 1]>[!tile.range<4>, !tile.range<100>] -> !tile.tile<[4, 100], f32>
+      %max = tile.reduce "max" <1> %v : !tile.tile<[4, 100], f32> -> !tile.tile<[4], f32>
+      %max1 = tile.reshape %max : !tile.tile<[4], f32> -> !tile.tile<[4, 1], f32>
+      %maxn = tile.broadcast %max1 : !tile.tile<[4, 1], f32> -> !tile.tile<[4, 100], f32>
+      %d = tile.sub %v, %maxn : !tile.tile<[4, 100], f32>
+      %e = tile.exp %d : !tile.tile<[4, 100], f32>
+      %sum = tile.reduce "sum" <1> %e : !tile.tile<[4, 100], f32> -> !tile.tile<[4], f32>
+      tile.store "out" %sum, %out[%m] : !tile.tile<[4], f32> : !tile.ref<[8], f32, strides = [1]>[!tile.range<4>]
+    }
+  }
+}
