@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from helion_ir.dialects.knob import Domain, KnobValue, declarations, requirements
 
 if TYPE_CHECKING:
+    from sympy import Expr
     from xdsl.dialects.builtin import ModuleOp
 
     from helion_ir.autotuner.config import Config
+    from helion_ir.autotuner.count import Bounds
+    from helion_ir.autotuner.explanation import Explanation
     from helion_ir.index.expr import Evaluator
 
 Assignment = dict[str, KnobValue]
@@ -53,6 +56,10 @@ class Requirement:
     reason: str
     owner: str
     reads: tuple[str, ...]
+    condition: Expr | None = None
+    """What `holds` was compiled from."""
+    where: str = ""
+    """The author's line that it is about, as `file:line:col`."""
 
 
 class ConfigSpace:
@@ -74,11 +81,18 @@ class ConfigSpace:
         knobs: Sequence[Knob],
         requires: Sequence[Requirement] = (),
         further: Callable[[Assignment], Sequence[Requirement]] | None = None,
+        *,
+        module: ModuleOp | None = None,
+        structural: frozenset[str] = frozenset(),
     ):
         self.knobs: dict[str, Knob] = {k.name: k for k in knobs}
         self.requires = tuple(requires)
         self._further = further
         """Requirements that depend on the assignment: those of the structure it has."""
+        self.module = module
+        """The declared module that this was read off, to explain it."""
+        self.structural = structural
+        """The knobs that decide the structure."""
         self._order = self._by_condition()
         self._conditional = [k for k in self._order if k.when is not None]
 
@@ -86,6 +100,7 @@ class ConfigSpace:
     def of(cls, module: ModuleOp) -> ConfigSpace:
         """The space of a declared module."""
         # sympy is loaded with the first kernel that is bound, not with the first that is decorated.
+        from helion_ir.dialects.locations import author_location
         from helion_ir.index.expr import compiled, knobs_of
 
         knobs = [
@@ -103,11 +118,16 @@ class ConfigSpace:
         ]
         rules = [
             Requirement(
-                compiled(op.condition.data), op.reason.data, op.owner.data, tuple(sorted(knobs_of(op.condition.data)))
+                compiled(op.condition.data),
+                op.reason.data,
+                op.owner.data,
+                tuple(sorted(knobs_of(op.condition.data))),
+                op.condition.data,
+                author_location(op.location) or "",
             )
             for op in requirements(module)
         ]
-        return cls(knobs, rules)
+        return cls(knobs, rules, module=module)
 
     def __iter__(self) -> Iterator[Knob]:
         return iter(self.knobs.values())
@@ -210,6 +230,10 @@ class ConfigSpace:
                 return rule
         return None
 
+    def requirements_of(self, assignment: Mapping[str, KnobValue]) -> tuple[Requirement, ...]:
+        """All requirements of an assignment's structure."""
+        return (*self.requires, *(self._further(dict(assignment)) if self._further is not None else ()))
+
     def is_legal(self, assignment: Mapping[str, KnobValue]) -> str | None:
         """None when an assignment breaks no requirement, else the reason of the first it breaks, with its values."""
         rule = self.broken(assignment)
@@ -268,6 +292,21 @@ class ConfigSpace:
         from helion_ir.autotuner.count import count
 
         return count(self)
+
+    def legal_size(self) -> Bounds:
+        """How many assignments are legal: exact where `low` is `high`, and bounded from both sides elsewhere."""
+        from helion_ir.autotuner.count import count_legal
+
+        return count_legal(self)
+
+    def explain(self) -> Explanation:
+        """Knobs with their domains, what was ruled out and why, with the author's lines; `print` it, or read its rows.
+
+        Raises ValueError for a space that was not read off a module.
+        """
+        from helion_ir.autotuner.explanation import explain
+
+        return explain(self)
 
     def encode(self, config: Config | Mapping[str, object]) -> Assignment:
         """The assignment of a config, with defaults for what it leaves out.

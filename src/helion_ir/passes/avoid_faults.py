@@ -10,8 +10,17 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from helion_ir.dialects.index import expr_attr
-from helion_ir.dialects.knob import DeclareOp, DomainAttr, KnobValue, RequireOp, RuledOutOp, declarations, one_of
-from helion_ir.index.expr import And, Eq, Not, any_of, as_expr, knob
+from helion_ir.dialects.knob import (
+    DeclareOp,
+    DomainAttr,
+    KnobValue,
+    RequireOp,
+    RuledOutOp,
+    ValueAttr,
+    declarations,
+    one_of,
+)
+from helion_ir.index.expr import And, Eq, Ne, Not, any_of, as_expr, knob
 from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.fault_conditions import CONDITIONS
@@ -55,14 +64,17 @@ class AvoidFaults(Pass):
         if condition == 1 and declared.default.data not in values:
             self._remove(declared, values, fault.reason)
             return
+        rest = [v for v in declared.domain.data.values if ValueAttr(v) not in map(ValueAttr, values)]
         bad: Expr = any_of([Eq(knob(name), as_expr(v)) for v in values])
+        if len(rest) == 1:
+            bad = Ne(knob(name), as_expr(rest[0]))
         rule = decide(Not(And(bad, condition)), domains_of(module))
         if rule != 1:
             self._insert(declared, RequireOp(expr_attr(rule), fault.reason, owner=self.name))
 
     def _remove(self, declared: DeclareOp, values: list[KnobValue], reason: str) -> None:
         self._insert(declared, RuledOutOp(declared.sym_name.data, values, reason, owner=self.name))
-        rest = [v for v in declared.domain.data.values if not any(type(v) is type(w) and v == w for w in values)]
+        rest = [v for v in declared.domain.data.values if ValueAttr(v) not in map(ValueAttr, values)]
         if len(rest) == 1 and declared.field is None:
             declared.detach()
             declared.erase()

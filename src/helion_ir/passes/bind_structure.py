@@ -126,6 +126,13 @@ def take_schedule(op: Operation, decision: str, owner: str) -> KnobValue:
     return value.data
 
 
+def structural_knobs(module: ModuleOp) -> frozenset[str]:
+    """Names of the knobs that the open schedules of a declared module read."""
+    from helion_ir.index.expr import knobs_of
+
+    return frozenset(n for s in schedules(module) for n in knobs_of(s.data))
+
+
 def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple]:
     """The schedules of a declared module as one function of an assignment (below a microsecond a call)."""
     from helion_ir.index.expr import compiled

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, UnknownLoc
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from helion_ir.dialects.knob import DeclareOp, RuledOutOp, declarations
+from helion_ir.dialects.tile import control
+from helion_ir.dialects.types import RangeType
 from helion_ir.passes.base import Pass
 
 
@@ -31,6 +33,7 @@ class DeclareSchedules(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         from helion_ir.passes.pipeline import pipeline
 
+        _locate_blocks(op)
         known = {d.sym_name.data for d in declarations(op)}
         last: DeclareOp | RuledOutOp | None = None
         for d in declarations(op):
@@ -51,3 +54,16 @@ class DeclareSchedules(Pass):
                 )
                 Rewriter.insert_op(declared, point)
                 last = declared
+
+
+def _locate_blocks(module: ModuleOp) -> None:
+    """Give the block sizes that the frontend declared the author's line of the loop that they are blocks of."""
+    from helion_ir.index.expr import knobs_of
+
+    unknown = {d.sym_name.data: d for d in declarations(module) if isinstance(d.location, UnknownLoc)}
+    for op in module.walk():
+        if isinstance(op, control.ParallelOp | control.ForOp):
+            for argument in op.body.block.args:
+                if isinstance(argument.type, RangeType):
+                    for name in knobs_of(argument.type.block.data) & unknown.keys():
+                        unknown.pop(name).location = op.location

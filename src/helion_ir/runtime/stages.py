@@ -61,8 +61,16 @@ class Stages:
     @functools.cached_property
     def space(self) -> ConfigSpace:
         """The knobs, with the requirements of the declared module and those that lowering a structure finds."""
+        from helion_ir.passes.bind_structure import structural_knobs
+
         declared = self.declared_space
-        return ConfigSpace(list(declared), declared.requires, self._requirements)
+        return ConfigSpace(
+            list(declared),
+            declared.requires,
+            self._requirements,
+            module=self.declared,
+            structural=structural_knobs(self.declared),
+        )
 
     @functools.cached_property
     def declared_space(self) -> ConfigSpace:
@@ -102,7 +110,8 @@ class Stages:
         from helion_ir import exc
 
         try:
-            return ConfigSpace.of(self.template(assignment)).requires
+            known = {r.condition for r in self.declared_space.requires}
+            return tuple([r for r in ConfigSpace.of(self.template(assignment)).requires if r.condition not in known])
         except exc.BackendUnsupported as e:
             # One schedule that cannot be lowered is no loss; where it is the author's own, the error must be seen.
             if key == self._structure(self.declared_space.default()):

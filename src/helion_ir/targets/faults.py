@@ -48,16 +48,16 @@ FAULTS: tuple[Fault, ...] = (
         link="ptxas C7602: Insufficient registers to compile instruction",
     ),
     Fault(
+        "warp_specialize", (True,), "persistent root", "warp specialization of a persistent loop fails in Triton",
+        since=(3, 6), link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
+    ),
+    Fault(
         "warp_specialize", (True,), "warps for no roles", "warp specialization needs 4 to 8 warps", since=(3, 6),
         link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
     ),
     Fault(
         "warp_specialize", (True,), "products of few rows", "warp specialization needs products of at least 64 rows",
         since=(3, 6), link="tcgen05.mma takes 64 or 128 rows",
-    ),
-    Fault(
-        "warp_specialize", (True,), "persistent root", "warp specialization of a persistent loop fails in Triton",
-        since=(3, 6), link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
     ),
     Fault(
         "indexing", ("block_ptr",), "always", "Triton 3.9 has no block pointers", since=(3, 9),

@@ -96,6 +96,25 @@ def compile(
 
 
 @app.command()
+def explain(
+    kernel: KernelArgument,
+    target: TargetOption = "",
+    plain: Annotated[bool, typer.Option(help="a line a row, to search in")] = False,
+) -> None:
+    """Say what may be tuned: the knobs, the values ruled out and why, and what every configuration must hold to."""
+    from helion_ir.tools.explain import show
+
+    with _explained():
+        bound = _bound(kernel)
+        stages = bound.stages_for(target) if target else bound.lowering
+        explanation = stages.space.explain()
+        if plain:
+            print(explanation)
+        else:
+            show(explanation, f"{kernel} for {stages.target.name}")
+
+
+@app.command()
 def check(kernel: KernelArgument, config: ConfigOption = "", target: TargetOption = "") -> None:
     """Run the IR after every pass on the CPU and compare the results, with the file's reference if it has one."""
     from helion_ir.tools.kernel_file import load_kernel

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from xdsl.dialects.builtin import ArrayAttr, CallSiteLoc, FileLineColLoc, FusedLoc, ModuleOp, NameLoc
-from xdsl.ir import Attribute, Operation
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Span
 
+from helion_ir.dialects.locations import author_location
 from helion_ir.tools.source import describe
 
 
@@ -52,20 +53,6 @@ def from_parse_error(error: ParseError, line_offset: int = 0) -> Failure:
     """The failure for malformed text."""
     message = error.msg.strip().splitlines()[0] if error.msg.strip() else "malformed text"
     return at_span(cast(Span[str], error.span), message, line_offset=line_offset)
-
-
-def author_location(location: Attribute) -> str | None:
-    """`file:line:col` of the author's program in a location, through the names that passes put around it."""
-    while isinstance(location, NameLoc):
-        location = location.location
-    if isinstance(location, FileLineColLoc):
-        return f"{location.filename.data}:{location.line.data}:{location.column.data}"
-    if isinstance(location, CallSiteLoc):
-        return author_location(location.callee)
-    if isinstance(location, FusedLoc):
-        inner_locations = cast(ArrayAttr[Attribute], location.locations)
-        return next((text for inner in inner_locations if (text := author_location(inner)) is not None), None)
-    return None
 
 
 def verify(module: ModuleOp, spans: Mapping[Operation, Span], stage: str, line_offset: int = 0) -> None:

@@ -22,13 +22,13 @@ builtin.module attributes {helion_ir.target = "h200"} {
 // -----
 
 // A product on Blackwell: what other knobs decide is a requirement, and the root's loop keeps its place in the list.
-// CHECK:      knob.require <not ((@maxnreg eq 32 or
+// CHECK:      knob.require <not (@maxnreg ne none and
 // CHECK-SAME:   "registers: ptxas refuses a product whose result has more elements a thread than that" by "avoid-faults"
 // CHECK:      knob.declare @num_ctas : one_of 1, 2, 4 = 1
 // CHECK:      knob.ruled_out @loop.m_n.warp_specialize : true, "warp specialization of a persistent loop fails in Triton"
 // CHECK:      knob.declare @loop.m_n.warp_specialize : one_of false = false in "range_warp_specializes"
-// CHECK:      knob.require <not (@loop.k.warp_specialize eq 1 and (@num_warps lt 4 or 8 lt @num_warps))>, "warp specialization needs 4 to 8 warps"
-// CHECK-NEXT: knob.require <not (@loop.k.warp_specialize eq 1 and @m lt 64)>, "warp specialization needs products of at least 64 rows"
+// CHECK:      knob.require <not (@loop.k.warp_specialize ne 0 and (@num_warps lt 4 or 8 lt @num_warps))>, "warp specialization needs 4 to 8 warps"
+// CHECK-NEXT: knob.require <not (@loop.k.warp_specialize ne 0 and @m lt 64)>, "warp specialization needs products of at least 64 rows"
 // CHECK-NEXT: knob.declare @loop.k.warp_specialize : bool = false in "range_warp_specializes"
 builtin.module attributes {helion_ir.target = "b200"} {
   knob.declare @m : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "rows"

@@ -73,7 +73,9 @@ class ConvertTileToTriton(Pass):
             # Only loads and products take roles.
             roles = any(isinstance(o, compute.DotOp) for o in loop.walk())
             unroll = None if isinstance(loop, tile.ParallelOp) else decide(_unrolled(loop), domains_of(module))
-            yield from loop_knobs(loop.label.data, target, self.name, when, specialize=roles, unroll=unroll)
+            for made in loop_knobs(loop.label.data, target, self.name, when, specialize=roles, unroll=unroll):
+                made.location = loop.location
+                yield made
         # The loops that roll-reductions may make; named by role there.
         for label, axis, when in rolled_loops(module):
             assert isinstance(axis.result.type, RangeType)
