@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -30,7 +30,8 @@ class Example:
         bench: inputs of realistic size.
         terms: how many numbers the longest sum behind one result adds up; the tolerance grows with its root.
         products: how many matrix products follow one another; on a GPU each multiplies float32 in TF32.
-        narrow: a dtype narrower than the results' that the kernel rounds to on the way, by its nature.
+        narrow: a dtype narrower than the results' that the kernel rounds to on the way, by its nature; "inputs" is
+            that of its first argument, for operands of a product that are made of products.
         autograd: the kernel inside a `torch.autograd.Function`, where it has a backward.
     """
 
@@ -42,7 +43,7 @@ class Example:
     bench: tuple[Case, ...]
     terms: Callable[..., int] = field(default=lambda *args: 1)
     products: int = 0
-    narrow: torch.dtype | None = None
+    narrow: torch.dtype | Literal["inputs"] | None = None
     autograd: Autograd | None = None
 
     def case(self, name: str) -> Case:
@@ -61,7 +62,8 @@ class Example:
         """The relative error to expect of a result of `dtype`: its rounding, and that of the sums behind it."""
         on_gpu = any(isinstance(arg, torch.Tensor) and arg.is_cuda for arg in args)
         expected = unit(dtype, self.terms(*args), self.products if on_gpu else 0)
-        return expected if self.narrow is None else expected + torch.finfo(self.narrow).eps
+        narrow = args[0].dtype if self.narrow == "inputs" else self.narrow
+        return expected if narrow is None else expected + torch.finfo(narrow).eps
 
     def check(self, actual: Any, args: Args, expected: Any = None) -> float:
         """Compare what a kernel returned with the reference.

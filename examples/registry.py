@@ -63,6 +63,11 @@ FILES: dict[str, str] = {
     "jagged_layer_norm": "jagged_layer_norm",
     "jagged_dense_add": "jagged_dense_add",
     "jagged_dense_bmm": "jagged_dense_bmm",
+    "linear_attention": "linear_attention",
+    "mamba2_chunk_state": "mamba2_chunk_state",
+    "mamba2_chunk_scan": "mamba2_chunk_scan",
+    "gdn_fwd_h": "gdn_fwd_h",
+    "squeeze_and_excitation": "squeeze_and_excitation",
 }
 """The file under `examples/` that holds the example of each name, simplest first."""
 

@@ -44,6 +44,15 @@ class BlockKnob:
 
 
 @dataclass
+class FixedBlock:
+    """A block size that the author gave: a name for it, of one value, which tells it from an axis of that length."""
+
+    name: str
+    size: int
+    doc: str
+
+
+@dataclass
 class Tunable:
     """A number to be tuned, from hl.register_tunable."""
 
@@ -57,7 +66,7 @@ class Knobs:
 
     def __init__(self, sizes: BlockSizes):
         self.sizes = sizes
-        self._declared: dict[str, BlockKnob | Tunable] = {}
+        self._declared: dict[str, BlockKnob | FixedBlock | Tunable] = {}
         self._labels: dict[str, int] = {}
 
     def label(self, name: str) -> str:
@@ -73,6 +82,11 @@ class Knobs:
         known = extent if isinstance(extent, int) else None
         high = UNKNOWN_LARGEST if known is None else min(LARGEST_BLOCK, _next_power_of_2(known))
         self._declared[name] = BlockKnob(name, low, max(low, high), known, doc)
+        return self.sizes.symbol(knob(name))
+
+    def fixed_block(self, name: str, size: int, *, doc: str) -> Size:
+        """A block of a given size whose last one may have inactive lanes, which are found by its name."""
+        self._declared[name] = FixedBlock(name, size, doc)
         return self.sizes.symbol(knob(name))
 
     def tunable(self, name: str, fragment: Fragment) -> Expr:
@@ -96,6 +110,8 @@ class Knobs:
         for name, declared in self._declared.items():
             if isinstance(declared, Tunable):
                 yield DeclareOp(name, declared.domain, declared.default, owner=OWNER, doc="a tunable of the kernel")
+            elif isinstance(declared, FixedBlock):
+                yield DeclareOp(name, pow2(declared.size, declared.size), declared.size, owner=OWNER, doc=declared.doc)
             else:
                 domain = pow2(declared.low, declared.high)
                 yield DeclareOp(name, domain, defaults[name], owner=OWNER, doc=declared.doc, field="block_sizes")

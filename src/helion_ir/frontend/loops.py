@@ -273,6 +273,8 @@ class Loops:
                 raise exc.IncorrectTileUsage(f"a block size must be a power of two, not {given}")
             if not is_size(given):
                 raise exc.IncorrectTileUsage(f"a block size must be an integer, not {given!r}")
+            if isinstance(given, int) and given > 1 and not (isinstance(extent, int) and extent % given == 0):
+                return trace.knobs.fixed_block(f"{name}.block_size", given, doc=f"indices of {name} a block holds")
             return trace.sizes.exact(given)
         within = self._enclosing(low, high)
         largest = within if isinstance(within, int) else None
