@@ -1,16 +1,16 @@
 // RUN: helion-ir-opt %s -p convert-tile-to-triton --split-input-file | filecheck %s
 
-// A range is its first index and lanes, an access an offset, an address and the mask, which only some blocks need.
+// A range is its first index and lanes, its mask; an access an offset, an address and the mask, which only some blocks need.
 // CHECK-LABEL: triton.kernel @copy (%x: !tile.tile<[], !triton.ptr<f32>>, %n: !tile.tile<[], i32>) names ["x", "n"] constexprs {} launch {num_warps = #index.expr<@num_warps>} {
 // CHECK-NEXT:  triton.program_loop %pid of <1000 ceildiv @bm> kind #index.expr<"flat"> {
 // CHECK-NEXT:    %m.begin = index.apply <@bm * d0>(%pid)
 // CHECK-NEXT:    %m.lane = triton.arange <@bm> : !tile.tile<[@bm], i32>
 // CHECK-NEXT:    %m.index = index.apply <d0 + d1>(%m.begin, %m.lane)
-// CHECK:         %v = knob.choose <1000 mod @bm ne 0> -> (!tile.tile<[@bm], f32>) case 1 {
-// CHECK-NEXT:      %mask = index.apply <d0 lt 1000>(%m.index) {{.*}} loc("convert-tile-to-triton"("k.py":4:8))
-// CHECK-NEXT:      %0 = index.apply <d0 * 2>(%m.index)
+// CHECK-NEXT:    %m.mask = index.apply <d0 lt 1000>(%m.index)
+// CHECK-NEXT:    %v = knob.choose <1000 mod @bm ne 0> -> (!tile.tile<[@bm], f32>) case 1 {
+// CHECK-NEXT:      %0 = index.apply <d0 * 2>(%m.index) {{.*}} loc("convert-tile-to-triton"("k.py":4:8))
 // CHECK-NEXT:      %1 = triton.addptr %x, %0
-// CHECK-NEXT:      %v_1 = triton.load %1 mask %mask
+// CHECK-NEXT:      %v_1 = triton.load %1 mask %m.mask
 // CHECK-NEXT:      knob.yield %v_1
 // CHECK-NEXT:    } case 0 {
 // CHECK-NEXT:      %2 = index.apply <d0 * 2>(%m.index)
@@ -20,7 +20,7 @@
 // CHECK-NEXT:    }
 // CHECK-NEXT:    %e = triton.call "tl.exp"(%v) {}
 // CHECK-NEXT:    knob.choose <1000 mod @bm ne 0> case 1 {
-// CHECK:           triton.store %{{.*}}, %e mask %mask_1
+// CHECK:           triton.store %{{.*}}, %e mask %m.mask
 // CHECK:         } case 0 {
 // CHECK:           triton.store %{{.*}}, %e :
 builtin.module {

@@ -54,7 +54,7 @@ def shift(lower: Lowering, op: tile.ShiftOp) -> Sequence[SSAValue]:
     moved = operand(0) + operand(1)
     index = lower.apply(moved, [base.index, k], (base.block,))
     first = lower.apply(moved, [base.offset, k])
-    lower.ranges[op.result] = Range(first, index, base.bounds, base.block, base.lanes, base.first)
+    lower.ranges[op.result] = Range(first, index, base.bounds, base.block, base.active, base.first)
     return ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,10 +15,10 @@ from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.triton import compute
 from helion_ir.dialects.types import NumberAttr, TileType, bf16, f8e4m3, f8e5m2, f32, i1, i32, i64, number, tile_type
-from helion_ir.index.expr import And, Lt, Ne, NextPow2, Not, operand, substitute
-from helion_ir.index.facts import decide
+from helion_ir.index.expr import Lt, Ne, NextPow2, Not, all_of, operand, substitute
+from helion_ir.index.facts import Domains, decide
 from helion_ir.passes.base import Pass
-from helion_ir.passes.scope import Bounds, bounds_of, domains_of, physical
+from helion_ir.passes.scope import Bounds, bounds_of, domains_of, partial, physical
 from helion_ir.targets import Target
 
 
@@ -29,8 +30,8 @@ class Range:
     index: SSAValue
     bounds: Bounds
     block: Expr
-    lanes: SSAValue
-    """The indices that are compared with the bound: of the unshifted range, for one that was shifted."""
+    active: SSAValue | None
+    """Which lanes lie before the upper bound, made once for all accesses; of a shifted range, its own before the shift."""
     first: SSAValue
 
 
@@ -46,6 +47,11 @@ class Lowering:
     block: Block = field(default_factory=Block)
     _powers: set[Expr] = field(default_factory=set)
     """Extents known to be powers of two."""
+
+    @functools.cached_property
+    def domains(self) -> Domains:
+        """The values of the knobs."""
+        return domains_of(self.module)
 
     # -- adding ops ------------------------------------------------------------------------------------------------------
     def add(self, op: Operation, hint: str | None = None) -> SSAValue:
@@ -158,7 +164,7 @@ class Lowering:
             return made
         from helion_ir.exc import BackendUnsupported
 
-        odd = decide(Ne(NextPow2(dim), dim), domains_of(self.module))
+        odd = decide(Ne(NextPow2(dim), dim), self.domains)
         if odd == 1:
             raise BackendUnsupported(f"a tile of {dim} elements along a dimension: Triton's are powers of two")
         if odd != 0:
@@ -191,23 +197,51 @@ class Lowering:
         arange = self.add(compute.ArangeOp(tile_type((block,), i32)), f"{name}.lane")
         index = self.apply(operand(0) + operand(1), [offset, arange], (block,))
         index.name_hint = f"{name}.index"
-        self.ranges[value] = Range(offset, index, bounds, block, index, offset)
+        active = self._active(value, index) if partial(value, self.domains) != 0 else None
+        self.ranges[value] = Range(offset, index, bounds, block, active, offset)
 
-    def mask(self, op: tile_control.MaskOp) -> SSAValue:
-        """Which lanes lie before the upper bounds, as one expression."""
+    def _active(self, value: SSAValue, index: SSAValue) -> SSAValue:
+        """Where the range begins, so that loops inside and all accesses share it; dce removes what nobody uses."""
+        bounds = bounds_of(value)
+        shifted = {operand(i): operand(1 + i) for i in range(len(bounds.symbols))}
+        before = Lt(operand(0), substitute(bounds.upper, shifted))
+        operands = [index, *[self.get(s) for s in bounds.symbols]]
+        assert isinstance(index.type, TileType)
+        return self.add(ApplyOp(before, operands, tile_type(index.type.dims, i1)), f"{value.name_hint or 'range'}.mask")
+
+    def by_mask(
+        self,
+        op: tile_control.MaskOp,
+        build: Callable[[SSAValue | None], Sequence[SSAValue]],
+        types: Sequence[Attribute],
+        hint: str | None,
+        full: int = 0,
+    ) -> Sequence[SSAValue]:
+        """Build with the mask of the ranges that a configuration leaves partial; the first `full` ranges are not."""
+        if full == len(op.ranges):
+            return build(None)
+        alone = len(op.ranges) == 1
+        return self.choose(
+            op.partial.data if alone else partial(op.ranges[full], self.domains),
+            {1: lambda: build(self.mask(op, full)), 0: lambda: self.by_mask(op, build, types, hint, full + 1)},
+            types,
+            hint,
+        )
+
+    def mask(self, op: tile_control.MaskOp, full: int = 0) -> SSAValue:
+        """Which lanes are active in all of the ranges but the first few."""
         type_ = op.result.type
         assert isinstance(type_, TileType)
-        dims = self.dims(type_)
         places = [i for i, d in enumerate(type_.dims) if d != 1]  # as they are: one of no lanes is padded to one
-        condition: Expr = Integer(1)
-        operands: list[SSAValue] = []
-        for place, value in zip(places, op.ranges):
-            r = self.ranges[value]
-            at = len(operands)
-            shifted = {operand(i): operand(at + 1 + i) for i in range(len(r.bounds.symbols))}
-            condition = And(condition, Lt(operand(at), substitute(r.bounds.upper, shifted)))
-            operands += [self.expand(r.lanes, place, len(dims)), *[self.get(s) for s in r.bounds.symbols]]
-        made = self.add(ApplyOp(condition, operands, tile_type(dims, i1)))
+        dims = tuple([Integer(1) if i in places[:full] else d for i, d in enumerate(self.dims(type_))])
+        masks: list[SSAValue] = []
+        for place, value in zip(places[full:], op.ranges[full:]):
+            active = self.ranges[value].active
+            assert active is not None, "a mask over a range that is always full"
+            masks.append(self.expand(active, place, len(dims)))
+        if len(masks) == 1:
+            return masks[0]
+        made = self.add(ApplyOp(all_of([operand(i) for i in range(len(masks))]), masks, tile_type(dims, i1)))
         made.name_hint = "mask"
         return made
 

@@ -95,9 +95,7 @@ def masked(
         return build(None)
     mask = op.mask
     if isinstance(made := mask.owner, control.MaskOp):
-        return lower.choose(
-            made.partial.data, {1: lambda: build(lower.mask(made)), 0: lambda: build(None)}, types, hint
-        )  # fmt: skip
+        return lower.by_mask(made, build, types, hint)
     return build(lower.get(mask))
 
 

@@ -139,15 +139,15 @@ def _combine(lower: Lowering, region: Region, values: Sequence[SSAValue]) -> Reg
 def fill(lower: Lowering, op: tile.FillOp) -> Sequence[SSAValue]:
     value, hint = lower.get(op.operand), op.result.name_hint
 
-    def build(mask: SSAValue) -> Sequence[SSAValue]:
+    def build(mask: SSAValue | None) -> Sequence[SSAValue]:
+        if mask is None:
+            return [value]
         other = lower.full(op.value.data, value)
         wide = lower.broadcast(mask, _type(value).dims)
         return [lower.call("tl.where", [wide, value, other], _type(value).element_type)]
 
     if isinstance(mask := op.mask.owner, MaskOp):
-        return lower.choose(
-            mask.partial.data, {1: lambda: build(lower.mask(mask)), 0: lambda: [value]}, [value.type], hint
-        )  # fmt: skip
+        return lower.by_mask(mask, build, [value.type], hint)
     return build(lower.get(op.mask))
 
 
