@@ -57,11 +57,15 @@ class AuthorNames:
         """
         import torch
 
+        self.check()
+        torch.save({"modules": dict(self.modules), "values": dict(self.values)}, path)
+
+    def check(self) -> None:
+        """Raises ValueError for what only the author's script defines, which no other process can find."""
         for name, value in self.values.items():
             home = getattr(value, "__module__", None) or type(value).__module__
             if home == "__main__":
                 raise ValueError(f"{name} is defined in the script itself")
-        torch.save({"modules": dict(self.modules), "values": dict(self.values)}, path)
 
     @classmethod
     def load(cls, path: str) -> AuthorNames:

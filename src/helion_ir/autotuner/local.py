@@ -22,6 +22,31 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.reference_program import ReferenceProgram
     from helion_ir.autotuner.timeline import Timeline
 
+
+def carried_executor(kernel: TunableKernel, args: Sequence[Any], directory: Path, names: AuthorNames) -> LocalExecutor:
+    """An executor for a kernel that came as text, with one compiler, for a device of this machine."""
+    from helion_ir.autotuner.reference import Tolerance
+    from helion_ir.autotuner.timeline import Timeline
+
+    settings = kernel.settings
+    checked = bool(getattr(settings, "autotune_accuracy_check", True))
+    tolerance = Tolerance(
+        getattr(settings, "autotune_baseline_atol", None), getattr(settings, "autotune_baseline_rtol", None)
+    )
+    program = getattr(kernel, "reference_program")()  # noqa: B009 (a protocol that tests do without)
+    inputs = Inputs(args, None, tolerance, checked, names, device=0, interprets=checked)
+    environment = _worker_environment(kernel, directory)
+    limit = float(getattr(settings, "autotune_benchmark_timeout", 30))
+    benchmark = IsolatedBenchmark(inputs, directory, limit=limit, environment=environment)
+    compiler = CompilePool(kernel.target, args, directory, names=names, jobs=1, environment=environment)
+    program.save(directory / "reference.json")
+    reference = ({"program": str(directory / "reference.json")}, REFERENCE_SECONDS) if checked else None
+    default = Candidate(kernel.config_space.legal_default()) if checked else None
+    return LocalExecutor(
+        kernel, benchmark, directory, compiler=compiler, reference=reference, default=default, timeline=Timeline()
+    )
+
+
 MEMORY_FOLDER = Path("/dev/shm")
 # What a thousand compiled configurations take.
 SCRATCH_BYTES = 2 << 30
