@@ -111,9 +111,9 @@ def test_two_phases(k: int, split: int, peel: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("k", [64, 67])
-def test_atomics(k: int) -> None:
-    x, y = torch.randn(37, k), torch.randn(k, 40)
+@pytest.mark.parametrize(("m", "k"), [(37, 64), (37, 67), (1, 67)])
+def test_atomics(m: int, k: int) -> None:
+    x, y = torch.randn(m, k), torch.randn(k, 40)
     stages = matmul_f32.bind((x, y)).lowering
     chosen = {"rows_columns.split_k": 4, "rows_columns.split_k_mode": "atomic", "inner.block_size": 16}
     run_every_stage(
@@ -124,6 +124,15 @@ def test_atomics(k: int) -> None:
         names(matmul_f32),
         ["split-k"],
     )
+
+
+def test_one_row() -> None:
+    """A dimension of one index is in the tiles; its range tells no programs apart."""
+    x, y, bias = torch.randn(1, 80), torch.randn(80, 40), torch.randn(40)
+    want = torch.relu(x.double() @ y.double() + bias.double())
+    stages = matmul_bias_relu.bind((x, y, bias)).lowering
+    assignment = legal(stages, {"rows_columns.split_k": 4, "inner.block_size": 16})
+    run_every_stage(stages, assignment, (x, y, bias), near(want, terms=80), names(matmul_bias_relu), ["split-k"])
 
 
 def test_random_configurations_in_either_way() -> None:

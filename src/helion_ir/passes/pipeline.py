@@ -32,6 +32,7 @@ from helion_ir.passes.set_defaults import SetDefaults
 from helion_ir.passes.simplify_index import SimplifyIndex
 from helion_ir.passes.split_k import SplitK
 from helion_ir.passes.split_phases import SplitPhases
+from helion_ir.passes.swap_dot_operands import SwapDotOperands
 from helion_ir.targets import Target
 
 __all__ = ["FRONT", "LOWER", "StageCallback", "lower", "pipeline", "prepare", "structure_key"]
@@ -55,6 +56,7 @@ FRONT: tuple[Pass, ...] = (
 LOWER: tuple[Pass, ...] = (
     FoldExp2(),  # while each exponent is there once
     RollReductions(),  # first of those that make loops, since the others see their ranges
+    SwapDotOperands(),  # before split-k stores what the loop carries
     SplitK(),  # after roll-reductions, since it wants to know all loops
     PeelMasks(),  # the last that makes loops
     MapGrid(),

@@ -38,6 +38,7 @@ PASS_NAMES = (
     "bind-structure",
     "fold-exp2",
     "roll-reductions",
+    "swap-dot-operands",
     "split-k",
     "peel-masks",
     "map-grid",

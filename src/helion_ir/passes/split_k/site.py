@@ -151,6 +151,8 @@ def _place(value: SSAValue, root: control.ParallelOp, loop: control.ForOp, domai
     tiles = [a for a in root.body.block.args if a not in first]
     for op in root.body.block.ops:
         if isinstance(op, control.AxisOp) and op.is_before_in_block(loop) and op.lower.data == 0:
+            if any(t.type == op.result.type for t in root.body.block.args):
+                return None  # whose lanes a dimension's are cannot be told
             if not op.upper.data.is_Integer or any(t.type == op.result.type for t in tiles):
                 continue
             tiles.append(op.result)  # pyright: ignore[reportArgumentType]
@@ -158,6 +160,9 @@ def _place(value: SSAValue, root: control.ParallelOp, loop: control.ForOp, domai
     found: list[SSAValue] = []
     for d in value.type.dims:
         of = [t for t in tiles if isinstance(t.type, RangeType) and t.type.block.data == d]
+        if d == 1:  # any range of one index may stand for it
+            of = [t for t in first if isinstance(t.type, RangeType) and t.type.block.data == 1][:1]
+            first = [t for t in first if t not in of]
         if len(of) != 1 or of[0] in found:
             return None
         found += of
