@@ -1,6 +1,6 @@
 """Runs random programs at the tile level and as templates; as a program, a range of seeds.
 
-python -m tests.coverage.check_programs 0 2000
+python -m tests.coverage.check_programs 0 2000 [groups]: long programs, or groups of short ones
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import collections
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from tests.coverage.kernels import broken_requirements
-from tests.coverage.programs import Program, program
+from tests.coverage.programs import Program, group, program
 from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.dialects.knob import declarations
@@ -24,6 +25,7 @@ from helion_ir.passes.pipeline import lower, prepare
 from helion_ir.targets import get_target
 
 STAGES = ("bind-structure", "make-masks", "assign-names")
+LAST = STAGES[-1:]
 BLOCKS = {"tile_m.block_size": 8, "tile_n.block_size": 16}
 
 
@@ -37,8 +39,8 @@ def blocks_of(module: ModuleOp) -> dict[str, int]:
     return out
 
 
-def check(made: Program, target: str = "cpu") -> str:
-    """What is wrong, or ""; "refused: …" where the compiler says that it cannot."""
+def check(made: Program, target: str = "cpu", stages: Sequence[str] = STAGES) -> str:
+    """What is wrong after the first of the stages, or ""; "refused: …" where the compiler says that it cannot."""
     try:
         module = trace(made.function(), made.args)
         prepare(module, get_target(target))
@@ -51,7 +53,7 @@ def check(made: Program, target: str = "cpu") -> str:
         wanted = made.expected(*[int(assignment.get(name, 1)) for name in BLOCKS])  # pyright: ignore
 
     def callback(stage: str, at: Any) -> None:
-        if stage in STAGES and not wrong:
+        if stage in stages and not wrong:
             got = run_module(at, [a.clone() for a in made.args], assignment)
             if text := difference(got, wanted, made):
                 wrong.append(f"{stage}: {text}")
@@ -84,8 +86,9 @@ def main() -> None:
     first, last = int(sys.argv[1]), int(sys.argv[2])
     counts: collections.Counter[str] = collections.Counter()
     torch.set_num_threads(1)
+    make = group if sys.argv[3:] == ["groups"] else program
     for seed in range(first, last):
-        made = program(seed)
+        made = make(seed)
         try:
             found = check(made)
         except Exception as error:

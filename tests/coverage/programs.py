@@ -369,9 +369,8 @@ class Writer:
 
     def program(self, outputs: list[Value]) -> Program:
         shapes = [", ".join(d for d in v.dims) for v in outputs]
-        makes = [
-            f"out{i} = torch.full([{s}], 77, dtype=torch.{v.dtype})" for i, (s, v) in enumerate(zip(shapes, outputs))
-        ]
+        values = [f"torch.full([{s}], 77, dtype=torch.{v.dtype})" for s, v in zip(shapes, outputs)]
+        makes = [f"{', '.join(f'out{i}' for i in range(len(outputs)))} = {', '.join(values)}"]
         head = [
             f"def program({', '.join(self.arguments)}):", "    m, n = x.size()", "    k = y.size(1)",
             *[f"    {line}" for line in makes],
@@ -395,6 +394,57 @@ class Writer:
         )
         narrow = any(a.is_floating_point() and a.itemsize == 2 for a in args)
         return Program(self.seed, self.sizes, *text, tuple(args), 6e-2 if narrow else tolerance, outputs)
+
+
+GROUP = 16
+"""Programs of a group, each the expression of one output; they share loads and earlier steps, which makes them cheap."""
+
+
+class GroupWriter(Writer):
+    """Writes a kernel of GROUP expressions over the same tiles, each with an output."""
+
+    def write(self) -> Program:
+        r = self.random
+        self.flat = r.random() < 0.5
+        outputs: list[Value] = []
+        if self.flat:
+            self.line("for tile_m, tile_n in hl.tile([m, n]):", "for tile_m, tile_n in [(a, b) for a in Tile.all(m, BM) for b in Tile.all(n, BN)]:")  # fmt: skip
+        else:
+            self.line("for tile_m in hl.tile(m):", "for tile_m in Tile.all(m, BM):")
+        self.depth = 2
+        loads = [self.load(name) for name in (("x", "y", "w", "i", "v") if self.flat else ("y", "j"))]
+        if not self.flat:
+            loads.append(self.define("y[tile_m, :] * 2 - 1", ["m", "k"], self.float, True, 1, eager="y[tile_m.s, :] * 2 - 1"))  # fmt: skip
+        made: list[Value] = []
+        while len(outputs) < GROUP:
+            made += [v for v in self.scope[-1] if v not in loads]
+            self.scope = [[*loads, *r.sample(made, min(len(made), 3))], []]
+            r.shuffle(self.scope[0])  # what is picked are the latest values
+            wanted, before = r.randint(1, 2), self.count
+            for _ in range(12):
+                self.step()
+                if self.count - before >= wanted:
+                    break
+            if self.scope[-1]:
+                self.output(self.scope[-1][-1], outputs)
+        return self.program(outputs)
+
+    def output(self, v: Value, outputs: list[Value]) -> None:
+        """Store a value as it is, or what it is reduced to where another program would store there too."""
+        needed = ("m", "n") if self.flat else ("m",)
+        dims = [d for d in v.dims if d != "1"]
+        fits = all(d in dims for d in needed) and len(dims) == len(v.dims) and len(set(dims)) == len(dims)
+        if not fits:
+            text = f"{v.name}.to(torch.float32)" + ".amax(0)" * len(v.dims)
+            spread = "hl.zeros([" + ", ".join(f"tile_{d}" for d in needed) + "])"
+            eager = spread.replace("hl", "torch").replace("]", ".n]").replace(",", ".n,")
+            v = self.define(f"{spread} + {text}", needed, "float32", v.exact, v.depth, eager=f"{eager} + {text}")
+        self.store(v, outputs)
+
+
+def group(seed: int) -> Program:
+    """The group of programs of a seed."""
+    return GroupWriter(10_000_000 + seed).write()
 
 
 def _floating(v: Value) -> bool:

@@ -15,12 +15,11 @@ REFUSED = {
     "rand_like": "use hl.rand",
     "randn_like": "use hl.rand",
     "rand": "use hl.rand",
-    "median(dim)": "aten.median is not supported",
-    "median(dim, keepdim)": "aten.median is not supported",
+    "median(dim)": "torch.median along a tiled dimension",
+    "median(dim, keepdim)": "torch.median along a tiled dimension",
     "roll": "roll a whole axis",
-    "pad": "not supported on tiles; load with extra_mask",
+    "pad": "F.pad along a tiled dimension",
     "cdist": "depends on a block size",
-    "bucketize": "it needs aten.index",
 }
 """Calls that no kernel can make, with a word of the error each gives."""
 

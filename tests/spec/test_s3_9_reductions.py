@@ -224,6 +224,32 @@ def sorts(x):
     return a, b, c, d, e, f
 
 
+@item(
+    "median, kthvalue, searchsorted, bucketize, isin, F.pad, angle",
+    lambda n: (numbers(n, 5), numbers(3).sort().values),
+    lambda x, e: (
+        torch.sort(x, 1).values[:, 2], x.kthvalue(2, 1).values, torch.searchsorted(e, x), torch.bucketize(x, e, right=True),
+        torch.isin(x, e), torch.nn.functional.pad(x, (1, 2), value=7.0), torch.angle(x),
+    ),
+)  # fmt: skip
+def order_statistics(x, e):
+    n = x.size(0)
+    a, b, c, d = (
+        torch.empty([n]),
+        torch.empty([n]),
+        torch.empty([n, 5], dtype=torch.int64),
+        torch.empty([n, 5], dtype=torch.int64),
+    )
+    f, g, h = torch.empty([n, 5], dtype=torch.bool), torch.empty([n, 8]), torch.empty_like(x)
+    for t in hl.tile(n):
+        v, w = x[t, :], e[:]
+        a[t], b[t] = v.median(1).values, v.kthvalue(2, 1).values
+        c[t, :], d[t, :] = torch.searchsorted(w, v), torch.bucketize(v, w, right=True)
+        f[t, :], g[t, :] = torch.isin(v, w), torch.nn.functional.pad(v, (1, 2), value=7.0)
+        h[t, :] = torch.angle(v)
+    return a, b, c, d, f, g, h
+
+
 @refuses("a dimension that there is not", exc.InvalidReductionDim, "dimension 2 of a tile of rank 2")
 def bad_dim(x):
     for t in hl.tile(x.size(0)):

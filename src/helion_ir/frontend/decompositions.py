@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -132,3 +133,34 @@ def left_shift(x: Any, by: Any) -> Any:
 def right_shift(x: Any, by: Any) -> Any:
     """`x >> by`, keeping the sign."""
     return torch.bitwise_right_shift(x, by)
+
+
+@decomposes(aten.angle.default)
+def angle(x: Any) -> Any:
+    """0 or pi; NaN of NaN."""
+    real = x if x.dtype.is_floating_point else x.to(torch.float32)
+    return torch.where(real < 0, math.pi, torch.where(torch.isnan(real), real, 0.0)).to(real.dtype)
+
+
+@decomposes(aten.constant_pad_nd.default)
+def constant_pad_nd(x: TileTensor, pad: Sequence[int], value: Any = 0) -> Any:
+    """Whole axes made longer by what is put beside them, or shorter by a slice."""
+    out: Any = x
+    for i in range(0, len(pad), 2):
+        dim = x.ndim - 1 - i // 2
+        before, after = pad[i], pad[i + 1]
+        if not before and not after:
+            continue
+        if not isinstance(out.dims[dim], int):
+            raise BackendUnsupported(
+                f"F.pad along a tiled dimension ({out.dims[dim]}) is not supported; load with extra_mask, which gives 0"
+            )
+        out = out.narrow(dim, max(-before, 0), out.dims[dim] - max(-before, 0) - max(-after, 0))
+
+        def beside(count: int, like: Any = out, dim: int = dim) -> Any:
+            return torch.full([count if d == dim else n for d, n in enumerate(like.dims)], value, dtype=x.dtype)
+
+        parts = [beside(before)] if before > 0 else []
+        parts += [out, beside(after)] if after > 0 else [out]
+        out = torch.cat(parts, dim) if len(parts) > 1 else out
+    return out.clone() if out is x else out

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import difflib
 import functools
 import math
@@ -24,7 +23,7 @@ from torch import SymInt
 from helion_ir import exc
 from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.types import SCALAR_I1
-from helion_ir.frontend.source import is_author_file, place_of_node
+from helion_ir.frontend.source import copied, is_author_file, place_of_node
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import COMPARE, Condition, DeviceTile, Gone, compare_sizes, is_size
@@ -142,7 +141,7 @@ def _subscript_value(index: ast.expr) -> ast.expr:
 def compiled(node: ast.expr, file: str) -> types.CodeType:
     """The code of a device expression; remembered on the node, since trees are shared by all traces of a function."""
     if (code := getattr(node, "helion_code", None)) is None:
-        tree = ast.fix_missing_locations(ast.Expression(Rewrite(file).visit(_subscript_value(copy.deepcopy(node)))))
+        tree = ast.fix_missing_locations(ast.Expression(Rewrite(file).visit(_subscript_value(copied(node)))))
         code = node.helion_code = compile(tree, file, "eval")  # pyright: ignore
         _remember(code)
     return code

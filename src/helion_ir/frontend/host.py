@@ -24,7 +24,7 @@ from helion_ir.frontend.host_tensors import WithoutData
 from helion_ir.frontend.regions import assigned
 from helion_ir.frontend.size_node import DependsOnBlockSize
 from helion_ir.frontend.sizes import Size
-from helion_ir.frontend.source import Edit, HostText, file_lines, function_node, place_of_node, source_of
+from helion_ir.frontend.source import Edit, HostText, copied, file_lines, function_node, place_of_node, source_of
 from helion_ir.frontend.values import COMPARE, Condition, HostBool, HostFloat, compare_sizes, is_size
 from helion_ir.language import active, loops, tunables
 
@@ -298,9 +298,7 @@ class Host:
                 return False
         module = ast.Module([node], [])
         if (code := getattr(node, "helion_host_code", None)) is None:
-            import copy
-
-            tree = ast.fix_missing_locations(HostRewrite().visit(copy.deepcopy(module)))
+            tree = ast.fix_missing_locations(HostRewrite().visit(copied(module)))
             code = node.helion_host_code = compile(tree, self.file, "exec")  # pyright: ignore
         exec(code, self.names, self.names)
         return False
@@ -373,10 +371,8 @@ class Host:
 
     def evaluate(self, node: ast.expr) -> Any:
         """The value of a host expression."""
-        import copy
-
         if (code := getattr(node, "helion_host_code", None)) is None:
-            tree = ast.fix_missing_locations(ast.Expression(HostRewrite().visit(copy.deepcopy(node))))
+            tree = ast.fix_missing_locations(ast.Expression(HostRewrite().visit(copied(node))))
             code = node.helion_host_code = compile(tree, self.file, "eval")  # pyright: ignore
         return eval(code, self.names, self.names)
 

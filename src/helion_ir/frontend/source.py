@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 from helion_ir.exc import Place, StatementNotSupported
 
@@ -76,6 +77,19 @@ def _same_lambda(node: ast.Lambda, code: CodeType) -> bool:
         (body.lineno, body.col_offset) <= (p[0], p[2]) and (p[1], p[3]) <= (body.end_lineno, body.end_col_offset)
         for p in inside
     )
+
+
+def copied(node: Any) -> Any:
+    """A copy of a syntax tree, many times faster than copy.deepcopy."""
+    if isinstance(node, list):
+        return [copied(n) for n in node]
+    if not isinstance(node, ast.AST):
+        return node
+    made = type(node)(**{f: copied(getattr(node, f, None)) for f in node._fields})
+    for name in node._attributes:
+        if hasattr(node, name):
+            setattr(made, name, getattr(node, name))
+    return made
 
 
 def place_of_node(file: str, node: ast.AST) -> Place:

@@ -1,0 +1,61 @@
+"""Items of the specification that tests outside of this folder show, and those that do not work, with the reason."""
+
+from __future__ import annotations
+
+COVERED: dict[str, list[tuple[str, str]]] = {
+    "1 Kernel objects and call API": [
+        ("decorator: bare, called, functional; config, configs, key, settings", "runtime/test_definition.py"),
+        ("what a function must be to become a kernel", "runtime/test_definition.py"),
+        ("calls: defaults, keywords, wrong counts; normalize_args", "runtime/test_arguments.py"),
+        ("bind, to_triton_code, compile_config, set_config, get_cached_path, format_kernel_decorator", "runtime/test_bound_kernel.py"),
+        ("which config a call takes", "runtime/test_bound_kernel.py"),
+        ("specialization key: tensors, scalars, constexpr, containers, functions, aliases", "runtime/test_specialization.py"),
+        ("static_shapes=False: one kernel for all sizes, guards, alignment, 64-bit offsets", "dynamic/test_one_kernel.py"),
+        ("guards: equal sizes, sizes of 1, hl.specialize, values that host code decides on", "dynamic/test_guards.py"),
+        ("index_dtype; tensors of more than 2**31 elements", "dynamic/test_wide.py"),
+        ("results carry no autograd history", "runtime/test_bound_kernel.py"),
+    ],
+    "2.4 Several device loops": [
+        ("several roots, barriers, grids of every kind", "grid/test_launches.py"),
+        ("every stage of several roots and phases", "grid/test_stages.py"),
+    ],
+    "3.7 and 3.9 Families": [
+        ("every pointwise, reduction, scan, view and product family of PyTorch, on partial tiles and padded axes", "coverage/test_operators.py"),
+        ("random expressions over tiles", "coverage/test_random_programs.py"),
+        ("special numbers: zeros with signs, infinities, NaN, the ends of integers", "coverage/test_operators.py"),
+    ],
+    "3.2.4 and 3.13 to 3.18": [
+        ("hl.jagged_tile: nested, several parents, reductions, scans, stores", "language/test_jagged.py"),
+        ("random streams: implicit seeds, normal numbers, independence of blocks", "language/test_random.py"),
+        ("atomics: memory orders, results, gathers, cas with masks", "language/test_atomics.py"),
+        ("hl.dot_scaled in every format", "language/test_dot_scaled.py"),
+        ("products of fp8, int8, packed int4", "language/test_narrow_products.py"),
+        ("hl.inline_triton, hl.triton_kernel, hl.inline_asm_elementwise, print, breakpoint", "language/test_inline.py"),
+        ("hl.stacktensor_like", "language/test_stack.py"),
+    ],
+    "4 Config": [
+        ("Config: mapping, equality, repr, JSON, save and load, minimize", "runtime/test_config.py"),
+        ("normalization: aliases, lengths, legal values, what is repaired", "runtime/test_encoding.py"),
+        ("what of the space is legal", "runtime/test_space.py"),
+    ],
+    "5 Settings": [
+        ("environment variables, defaults, validation", "runtime/test_settings.py"),
+        ("settings of the language and of generated code", "spec/test_s5_settings.py"),
+    ],
+    "6 Exceptions": [
+        ("every class raised, its whole text and its place", "spec/test_s6_exceptions.py"),
+    ],
+}  # fmt: skip
+"""Section → (item, test file below tests/)."""
+
+MISSING: list[tuple[str, str]] = [
+    ("1.1 helion.aot_kernel, 7.6 ahead-of-time heuristic files", "ahead-of-time results are configurations by shape (`helion-ir tune --shapes`), not heuristic files"),
+    ("1.8 torch_compile_fusion", "a kernel is called as it is; nothing is fused into its loads and stores (the setting warns)"),
+    ("1.9 helion.experimental.backward", "no gradients are derived; examples show kernels inside of torch.autograd.Function"),
+    ("2.4 dependent roots scheduled without a barrier ([W] on CUDA)", "LoopDependencyError; hl.barrier() between them is what works"),
+    ("3.7 data-dependent host decisions on device tensors", "t.tolist() is StatementNotSupported; t.item() works"),
+    ("3.12 torch.empty in device code", "BackendUnsupported: it has no defined contents; hl.zeros"),
+    ("3.15 tunables that are floats", "TunableTypeNotSupported: they are integers or bools"),
+    ("5.1 distributed", "out of scope; the setting warns"),
+]  # fmt: skip
+"""(item, what happens)."""
