@@ -204,7 +204,11 @@ class KernelPrinter:
 
     def shape(self, dims: Sequence[ExprAttr]) -> str:
         """`[block_m, 64]`."""
-        return f"[{', '.join([self.expr(d) for d in dims])}]"
+        return f"[{', '.join([self.extent(d) for d in dims])}]"
+
+    def extent(self, attr: ExprAttr) -> str:
+        """An extent of a tile, which Triton must know when it compiles."""
+        return kernel_format(self.closed(attr.data), self.constexprs, True)
 
     # Structure
 

@@ -151,17 +151,18 @@ _OPERAND = re.compile(r"d\d+")
 
 
 @functools.cache
-def kernel_format(e: Expr, constexprs: frozenset[str]) -> str:
+def kernel_format(e: Expr, constexprs: frozenset[str], constant: bool = False) -> str:
     """An index expression in a kernel, operands left as `{0}`, `{1}`, … for `str.format`.
 
     `constexprs` are the names whose values Triton knows when it compiles: among them Python's own min, max and logic
-    do, while tensors need Triton's.
+    do, while tensors need Triton's. `constant`: the result must be known then too, as an extent must; Triton 3.6 calls
+    `tl.cdiv` at run time.
 
     >>> from helion_ir.index.expr import operand, symbol
     >>> kernel_format(operand(0) * symbol("bm") + operand(1), frozenset({"bm"}))
     'bm * {0} + {1}'
     """
-    return _Speller(constexprs, "tl.cdiv").text(e, 0)
+    return _Speller(constexprs, "" if constant else "tl.cdiv").text(e, 0)
 
 
 @functools.cache
@@ -209,10 +210,13 @@ class _Speller:
             sign, own = infix
             return f"{self.text(args[0], own + (own == 4))} {sign} {self.text(args[1], own + 1)}", own
         if isinstance(e, CeilDiv):
+            if not self.cdiv:
+                a, b = self.text(args[0], 10), self.text(args[1], 30)
+                return f"({a} + {b} - 1) // {b}", 20
             return f"{self.cdiv}({self.list(args)})", 100
         if isinstance(e, NextPow2):
             # Triton's own gives 0 for 0, of which there is no tile.
-            of = self.list(args) if self.cdiv == "tl.cdiv" else f"max({self.list(args)}, 1)"
+            of = self.list(args) if self.cdiv != "triton.cdiv" else f"max({self.list(args)}, 1)"
             return f"triton.next_power_of_2({of})", 100
         if isinstance(e, Min | Max):
             kind = "min" if isinstance(e, Min) else "max"

@@ -47,21 +47,26 @@ class AvoidFaults(Pass):
     name = "avoid-faults"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for fault in faults_of(target_of(op), triton_version()):
-            for declared in list(declarations(op)):
-                name = declared.sym_name.data
-                if fault.knob == name or name.endswith(f".{fault.knob}"):
-                    self._avoid(op, declared, fault)
+        met = [
+            (fault, d, CONDITIONS[fault.when](op, d.sym_name.data))
+            for fault in faults_of(target_of(op), triton_version())
+            for d in declarations(op)
+            if fault.knob == d.sym_name.data or d.sym_name.data.endswith(f".{fault.knob}")
+        ]
+        # What goes altogether goes first: no requirement may read a knob that is not there any more.
+        for always in (True, False):
+            for fault, declared, condition in met:
+                if declared.parent is not None:
+                    self._avoid(op, declared, fault, decide(condition, domains_of(op)), always)
 
-    def _avoid(self, module: ModuleOp, declared: DeclareOp, fault: Fault) -> None:
+    def _avoid(self, module: ModuleOp, declared: DeclareOp, fault: Fault, condition: Expr, always: bool) -> None:
         name = declared.sym_name.data
         values: list[KnobValue] = [v for v in fault.values if v in declared.domain.data]
-        if not values or set(declared.domain.data.values) == set(values):
+        if not values or set(declared.domain.data.values) == set(values) or condition == 0:
             return
-        condition = decide(CONDITIONS[fault.when](module, name), domains_of(module))
-        if condition == 0:
+        if (condition == 1 and declared.default.data not in values) is not always:
             return
-        if condition == 1 and declared.default.data not in values:
+        if always:
             self._remove(declared, values, fault.reason)
             return
         rest = [v for v in declared.domain.data.values if ValueAttr(v) not in map(ValueAttr, values)]

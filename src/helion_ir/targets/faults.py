@@ -35,12 +35,21 @@ class Fault:
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
-        "num_ctas", (2, 4), "several products", "clusters: Triton divides a cluster for one product only", since=(3, 6),
-        link="TritonNvidiaGPU/Transforms/PlanCTA.cpp: CTA tiling is already determined",
+        "num_ctas", (2, 4), "products", "clusters: Triton fails on most products that a cluster shares", since=(3, 6),
+        link="TritonNvidiaGPU/Transforms/PlanCTA.cpp: CTA tiling is already determined; ttgir: PassManager::run failed",
+    ),
+    Fault(
+        "num_ctas", (2, 4), "descriptors", "clusters: Triton fails on tensor descriptors that a cluster shares",
+        since=(3, 6), link="llir: PassManager::run failed",
     ),
     Fault(
         "num_ctas", (2, 4), "reduces", "clusters: Triton does not reduce across the blocks of a cluster", since=(3, 6),
         link="TritonNvidiaGPU/Transforms/PlanCTA.cpp",
+    ),
+    Fault(
+        "eviction", ("evict_first", "evict_last"), "cache modifier",
+        "a load that goes through chosen caches takes no eviction policy", archs=(80, 90, 100, 120),
+        link="ptxas: Modifier '.evict_first' cannot be combined with modifier '.cg'",
     ),
     Fault(
         "maxnreg", (32, 64, 96, 128, 160, 192, 256), "more registers for products",
@@ -64,6 +73,40 @@ FAULTS: tuple[Fault, ...] = (
         link="NotImplementedError: Block pointers have been removed in favor of the tensor descriptor API",
     ),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Miscompiled:
+    """A construct that compiles and computes something else; its lowering takes another way where this holds."""
+
+    construct: str
+    archs: tuple[int | str, ...]
+    reason: str
+    since: Version = (0, 0)
+    until: Version = (99, 0)
+
+
+MISCOMPILED: tuple[Miscompiled, ...] = (
+    Miscompiled(
+        "8-bit product of what is computed", (90,),
+        "rows of a product of 8-bit floats are garbage or NaN where its left operand was computed from another product, "
+        "for e4m3 and e5m2 and in kernels written by hand too (H200, Triton 3.6.0)", since=(3, 6),
+    ),
+)  # fmt: skip
+
+
+def is_miscompiled(construct: str, target: Target) -> bool:
+    """Whether the installed Triton, or some where none is installed, gets a construct wrong on a target.
+
+    >>> from helion_ir.targets import get_target
+    >>> is_miscompiled("8-bit product of what is computed", get_target("mi350x"))
+    False
+    """
+    version = triton_version()
+    return any(
+        m.construct == construct and target.arch in m.archs and (version is None or m.since <= version < m.until)
+        for m in MISCOMPILED
+    )
 
 
 def faults_of(target: Target, version: Version | None) -> Iterator[Fault]:

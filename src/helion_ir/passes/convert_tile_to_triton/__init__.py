@@ -17,7 +17,7 @@ from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
-from helion_ir.index.expr import Le, knob
+from helion_ir.index.expr import And, Eq, Le, knob
 from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.convert_tile_to_triton import (
@@ -127,10 +127,17 @@ class ConvertTileToTriton(Pass):
 
 
 def _unrolled(loop: tile.ForOp) -> Expr:
-    """The condition over knobs under which a loop has few iterations; 0 where the call or the device says how many."""
+    """The condition over knobs under which a loop has few iterations; 0 where the call or the device says how many.
+
+    Nor may it be split, or divided where masks begin: then each program has bounds of its own.
+    """
     variable = loop.body.block.args[0].type
     step = variable.block.data if isinstance(variable, RangeType) else loop.step.data if loop.step else Integer(1)
-    return few_iterations(loop.upper.data - loop.lower.data, step)
+    condition = few_iterations(loop.upper.data - loop.lower.data, step)
+    for decision in loop.schedule.data.values() if loop.schedule is not None else ():
+        if isinstance(decision, ExprAttr):
+            condition = And(condition, Eq(decision.data, Integer(0)))
+    return condition
 
 
 def rolled_loops(module: ModuleOp) -> Iterator[tuple[str, tile.AxisOp, ExprAttr]]:

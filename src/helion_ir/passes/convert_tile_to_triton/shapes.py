@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sympy import Expr, Integer
 from xdsl.dialects.builtin import IntegerType
-from xdsl.ir import Attribute, Region, SSAValue
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from helion_ir.dialects.tile import compute as tile
 from helion_ir.dialects.tile.control import MaskOp
@@ -17,6 +17,7 @@ from helion_ir.dialects.types import (
     bit_width,
     f8e4m3,
     f8e5m2,
+    f16,
     f32,
     f64,
     i1,
@@ -32,6 +33,7 @@ from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.convert_tile_to_triton.views import LANE, taken
 from helion_ir.passes.scope import domains_of
+from helion_ir.targets.faults import is_miscompiled
 
 
 def _type(value: SSAValue) -> TileType:
@@ -166,6 +168,8 @@ def dot(lower: Lowering, op: tile.DotOp) -> Sequence[SSAValue]:
         lhs, rhs = (
             to_element(lower, v, f32) if _type(v).element_type in (bf16, f8e4m3, f8e5m2) else v for v in (lhs, rhs)
         )
+    elif _is_miscompiled(lower, op):  # every 8-bit number is one of 16 bits
+        lhs, rhs = to_element(lower, lhs, f16), to_element(lower, rhs, f16)
     lhs, rhs = _deep_enough(lower, lhs, rhs)
     a, b, c = (_type(v).dims for v in (lhs, rhs, acc))
     if len(a) == 3 and a[0] == 1:  # a batch of one is a plain product, which tensor cores do
@@ -173,6 +177,25 @@ def dot(lower: Lowering, op: tile.DotOp) -> Sequence[SSAValue]:
         made = lower.add(triton.DotOp(lhs, rhs, flat, precision))
         return (lower.reshape(made, c),)
     return (lower.add(triton.DotOp(lhs, rhs, acc, precision)),)
+
+
+def _is_miscompiled(lower: Lowering, op: tile.DotOp) -> bool:
+    """Whether Triton gets this product wrong: of 8-bit floats, the left operand computed from another product."""
+    if not {_type(op.lhs).element_type, _type(op.rhs).element_type} <= {f8e4m3, f8e5m2}:
+        return False
+    if not is_miscompiled("8-bit product of what is computed", lower.target):
+        return False
+    waiting, seen = [op.lhs], set[SSAValue]()
+    while waiting:
+        value = waiting.pop()
+        owner = value.owner
+        if value in seen or not isinstance(owner, Operation):
+            continue
+        seen.add(value)
+        if isinstance(owner, tile.DotOp):
+            return True
+        waiting += owner.operands
+    return False
 
 
 def _deep_enough(lower: Lowering, lhs: SSAValue, rhs: SSAValue) -> tuple[SSAValue, SSAValue]:
