@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from examples import registry
+from examples import index, registry
 from examples.compare import leaves
 from examples.harness import Args, Autograd, Case, Example, poisoned
 
@@ -198,19 +198,24 @@ def test_printed_triton_in_its_interpreter(name: str) -> None:
 
 
 @needs_interpreter
-@pytest.mark.parametrize("first", range(0, len(OTHERS), 12))
+@pytest.mark.parametrize("first", range(0, len(OTHERS), 24))
 def test_others_in_the_triton_interpreter(first: int) -> None:
-    """The other examples, one case each and a dozen to a process."""
-    in_triton_interpreter([word for name in OTHERS[first : first + 12] for word in suited(name)[:1]])
+    """The other examples, one case each and two dozen to a process."""
+    in_triton_interpreter([word for name in OTHERS[first : first + 24] for word in suited(name)[:1]])
 
 
 def test_registry_is_complete() -> None:
     """Every example file is registered, and every name finds its example."""
-    parts = {"__init__", "__main__", "compare", "gradients", "harness", "inputs", "registry"}
+    parts = {"__init__", "__main__", "compare", "gradients", "harness", "index", "inputs", "registry"}
     files = {path.stem for path in (ROOT / "examples").glob("*.py")} - parts
     assert set(registry.FILES.values()) == files
     assert [example.name for example in registry.load_all()] == registry.names()
     assert set(registry.CORE) <= set(registry.names())
+
+
+def test_index_is_up_to_date() -> None:
+    """The README lists the registry."""
+    assert index.PAGE.read_text() == index.page(), "run `python -m examples.index`"
 
 
 @pytest.mark.parametrize("name", registry.names())
