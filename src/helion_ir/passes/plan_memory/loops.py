@@ -132,7 +132,9 @@ def _of_programs(op: ProgramLoopOp, outer: Loop | None, declared: Collection[str
 
 def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) -> Loop:
     prefix = f"loop.{op.label.data}."
-    own = {k: knob(prefix + k) for k in ("num_stages", "loop_unroll_factor", "flatten") if prefix + k in declared}
+    own = {
+        k: knob(prefix + k) for k in ("num_stages", "loop_unroll_factor", "flatten", "static") if prefix + k in declared
+    }
     stages, explicit = _stages(own.get("num_stages"), declared)
     unroll = _number(own.get("loop_unroll_factor"))
     extent = op.upper.data - op.lower.data
@@ -141,6 +143,9 @@ def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) 
     if len(free_names(extent)) == len(knobs_of(extent)) and isinstance(range_type, RangeType):
         trips = CeilDiv(extent, range_type.block.data)
         runs, remains = Le(2 * unroll, trips), Le(Integer(2), Mod(trips, unroll))
+        if "static" in own:  # a loop that Python runs is none in the program
+            looped = Not(_true(own["static"]))
+            runs, remains = And(looped, runs), And(looped, remains)
     return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, _true(own.get("flatten")))
 
 

@@ -9,7 +9,7 @@ from xdsl.ir import BlockArgument, Operation
 
 from helion_ir.dialects.tile import compute, control
 from helion_ir.dialects.types import TileType, bit_width
-from helion_ir.index.expr import And, CeilDiv, Eq, Le, Where, any_of, knob
+from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Max, Min, Where, any_of, knob
 from helion_ir.passes.plan_memory.footprint import most
 from helion_ir.passes.scope import physical
 from helion_ir.targets import Target
@@ -24,6 +24,23 @@ COLUMN = LANES * 4
 def warps_of(declared: Collection[str]) -> Expr:
     """The launch's warps."""
     return knob("num_warps") if "num_warps" in declared else Integer(4)
+
+
+def blocks_of(declared: Collection[str]) -> Expr:
+    """The thread blocks of the launch's clusters, among which tiles are divided."""
+    return knob("num_ctas") if "num_ctas" in declared else Integer(1)
+
+
+def divided(size: Expr, blocks: Expr) -> Expr:
+    """A tile's bytes in each of the blocks that share it."""
+    return FloorDiv(size, blocks)
+
+
+def rows_blocks(product: compute.DotOp, blocks: Expr) -> Expr:
+    """Blocks of a cluster along the rows of a product: one for each 64 at most; the others are along the columns."""
+    assert isinstance(product.result.type, TileType)
+    rows = physical(product.result.type.dims[-2])
+    return Min(blocks, Max(Integer(1), FloorDiv(rows, Integer(64))))
 
 
 def runs_beside(product: compute.DotOp, warps: Expr, staging: Staging) -> Expr:
@@ -41,7 +58,7 @@ def tensor_memory(kernel: control.KernelOp, target: Target, declared: Collection
     """The least bytes of tensor memory of a program: results that a loop carries are all there, others may take turns."""
     if not target.tensor_memory:
         return Integer(0)
-    warps = warps_of(declared)
+    warps, blocks = warps_of(declared), blocks_of(declared)
     carried: dict[Operation | None, Expr] = {}
     others: Expr = Integer(0)
     for product in [op for op in kernel.walk() if isinstance(op, compute.DotOp)]:
@@ -52,6 +69,7 @@ def tensor_memory(kernel: control.KernelOp, target: Target, declared: Collection
             continue
         rows, columns = (physical(d) for d in type_.dims)
         size = Where(beside, CeilDiv(rows, Integer(LANES)) * columns * COLUMN, Integer(0))
+        size = divided(size, blocks)
         loop = product.parent_op()
         if isinstance(product.acc, BlockArgument) and isinstance(loop, control.ForOp):
             carried[loop] = carried.get(loop, Integer(0)) + size

@@ -17,7 +17,7 @@ from helion_ir.passes.plan_memory.copying import addressed_by_loads, contiguous_
 from helion_ir.passes.plan_memory.footprint import bytes_of, elements_of, most
 from helion_ir.passes.plan_memory.liveness import VIEWS
 from helion_ir.passes.plan_memory.loops import Loop, loops_of
-from helion_ir.passes.plan_memory.products import runs_beside, warps_of
+from helion_ir.passes.plan_memory.products import blocks_of, divided, rows_blocks, runs_beside, warps_of
 from helion_ir.passes.scope import physical
 from helion_ir.targets import Target
 
@@ -51,7 +51,7 @@ class _Plan:
         self.kernel, self.target, self.staging = kernel, target, target.staging
         self.outermost = loops_of(kernel, declared)
         self.loops = [loop for top in self.outermost for loop in top.all()]
-        self.warps = warps_of(declared)
+        self.warps, self.blocks = warps_of(declared), blocks_of(declared)
         self.products = [op for op in kernel.walk() if isinstance(op, compute.DotOp)]
         self.loads = [op for op in kernel.walk() if isinstance(op, memory.LoadOp)]
         self.stores = [op for op in kernel.walk() if isinstance(op, memory.StoreOp | memory.AtomicOp)]
@@ -85,7 +85,8 @@ class _Plan:
         # An address that was loaded is a level of its own, among which the stages are divided.
         indirect = any(addressed_by_loads(x, loop.op) for x in loads)
         for load in loads:
-            each = bytes_of(load.result.type) * loop.copies(load)
+            whole_tile, copies = bytes_of(load.result.type), loop.copies(load)
+            each, least = self.share(load, products) * copies, divided(whole_tile, self.blocks) * copies
             direct = [p for p in products if _reads(p, load.result)]
             by_product = load.result in self.feeding
             if not by_product and (loop.explicit == 0 or not self.staging.pipelines_any_loop):
@@ -100,12 +101,14 @@ class _Plan:
                 if contiguous_along(load) not in loop.op.regions[0].block.args:
                     # Fused loops select the position of a block, and then nothing is known of its alignment.
                     certain = And(certain, Or(Not(fused), _is(load, "tensor_descriptor")))
-                sure.append(Where(certain, each * self.buffers(loop, direct, at_least=True), Integer(0)))
+                sure.append(Where(certain, least * self.buffers(loop, direct, at_least=True), Integer(0)))
         pipelined = And(loop.innermost, Le(Integer(2), loop.stages))
         kept = self.waiting_outside(loop, products) if self.staging.operands_in_place else []
         resident = sympy.Add(*[bytes_of(x.result.type) for x in kept])
         moved = [any_of([fused, _is(x, "tensor_descriptor"), _is_reshaped(x)]) for x in kept]
-        surely = sympy.Add(*[Where(m, Integer(0), bytes_of(x.result.type)) for m, x in zip(moved, kept)])
+        surely = sympy.Add(
+            *[Where(m, Integer(0), divided(bytes_of(x.result.type), self.blocks)) for m, x in zip(moved, kept)]
+        )
         beside: Expr = Integer(0)
         for p in products:
             beside = most(beside, self.computed(p))
@@ -130,6 +133,17 @@ class _Plan:
             chained = And(Eq(count, Integer(2)), Eq(loop.stages, Integer(self.staging.chained_stages)))
             ahead = Where(chained, Integer(1), ahead)
         return ahead
+
+    def share(self, load: memory.LoadOp, products: list[compute.DotOp]) -> Expr:
+        """Bytes of a load that each block of a cluster holds: it is divided along rows or columns of its product."""
+        size = bytes_of(load.result.type)
+        for p in products:
+            rows = rows_blocks(p, self.blocks)
+            if _source(p.lhs) is load.result:
+                return divided(size, rows)
+            if _source(p.rhs) is load.result:
+                return divided(size, FloorDiv(self.blocks, rows))
+        return divided(size, self.blocks)
 
     def runs_beside(self, product: compute.DotOp) -> Expr:
         return runs_beside(product, self.warps, self.staging)
@@ -156,8 +170,8 @@ class _Plan:
         alone: Expr = Integer(0)
         for value in (product.lhs, product.rhs):
             if isinstance(load := _source(value).owner, memory.LoadOp):
-                size = Where(_is_reshaped(load), Integer(0), bytes_of(value.type))
-                sizes.append(bytes_of(value.type))
+                size = Where(_is_reshaped(load), Integer(0), divided(bytes_of(value.type), self.blocks))
+                sizes.append(self.share(load, [product]))
                 # What a descriptor loads may go on to registers before the other operand is there.
                 sure.append(Where(Or(beside, Not(_is(load, "tensor_descriptor"))), size, Integer(0)))
                 alone = most(alone, size)
@@ -199,13 +213,14 @@ class _Plan:
             return Shared(Integer(0), Integer(0))
         size = bytes_of(value.type)
         by_descriptor = Where(_is(op, "tensor_descriptor"), size, Integer(0))
+        least = divided(by_descriptor, self.blocks)
         if isinstance(op, memory.LoadOp) or value not in self.from_products or value.type.rank < 2:
-            return Shared(Integer(0) if isinstance(op, memory.LoadOp) else by_descriptor, by_descriptor)
+            return Shared(Integer(0) if isinstance(op, memory.LoadOp) else least, by_descriptor)
         if self.staging.results_converted:
-            return Shared(by_descriptor, size)
+            return Shared(least, size)
         views = any(not isinstance(s.type, TileType) or s.type.rank == 0 for s in op.subscripts)
         reshaped = len(op.subscripts) != value.type.rank and views
-        return Shared(by_descriptor, Where(_is(op, "block_ptr"), size, by_descriptor) if reshaped else by_descriptor)
+        return Shared(least, Where(_is(op, "block_ptr"), size, by_descriptor) if reshaped else by_descriptor)
 
     def scratch(self, op: compute.ReduceOp) -> Expr:
         """Partial results of the warps that share a row."""
