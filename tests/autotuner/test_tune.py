@@ -325,10 +325,10 @@ def test_summary_of_failures() -> None:
         timeline.add("compile", 0.0, 1.25, f"compiler {worker}")
     best = report.best or row
     rejected = Counter({"too large": 7})
-    report.summary("@helion.kernel(config=…)", Tuned(Config(), best, row, True, (), timeline, rejected))
+    report.summary("@helion.kernel(config=…)", Tuned(Config(), best, row, True, (), timeline, False, rejected))
     text = stream.getvalue()
     for part in (
-        "5 in ", "3: 3 × [bold] off", "1: filter", "compile 1.2 (2.5 of processes)", "0.2500 ms", "0.5000 ms, a tie",
+        "5 in ", "3: 3 × [bold] off", "1: filter", "compile 1.2 (2.5 of processes)", "0.2500 ms, estimated and not measured", "0.5000 ms, a tie",
         "7 before compiling: 7 × too large", "@helion.kernel(config=…)",
     ):  # fmt: skip
         assert part in text, (part, text)

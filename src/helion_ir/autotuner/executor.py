@@ -105,6 +105,11 @@ class LocalExecutor:
             self._reference = benchmark.submit(job, limit=limit)
 
     @property
+    def measured(self) -> bool:
+        """Whether times are measured; else they are estimates."""
+        return getattr(self._benchmark, "measured", True)
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Seconds by phase, those of several processes added up."""
         return self.timeline.busy()

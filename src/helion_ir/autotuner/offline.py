@@ -20,6 +20,7 @@ from helion_ir.autotuner.worker_process import Reply, WorkerPool
 if TYPE_CHECKING:
     from helion_ir.autotuner.config import Config
     from helion_ir.autotuner.protocol import Assignment, KernelLike, Measurement, Printed
+    from helion_ir.autotuner.run import Tuned
     from helion_ir.autotuner.space import ConfigSpace
     from helion_ir.runtime.bound_kernel import BoundKernel
     from helion_ir.runtime.stages import Stages
@@ -58,6 +59,8 @@ class OfflineKernel:
 
 class ModelBenchmark:
     """Stands where configurations are run: answers with the model's estimate of each, at once."""
+
+    measured = False
 
     def __init__(self, model: ConfigModel):
         self._model = model
@@ -101,10 +104,17 @@ class ModelBenchmark:
 class Ranked:
     """What came of tuning without a device. Times are estimates, good for an order at most."""
 
-    best: Config
-    rows: list[Measurement]
-    """The configurations that compile and fit, most promising first."""
+    tuned: Tuned
     target: str
+
+    @property
+    def best(self) -> Config:
+        return self.tuned.config
+
+    @property
+    def rows(self) -> list[Measurement]:
+        """The configurations that compile and fit, most promising first."""
+        return sorted((m for _, m in self.tuned.history if m.ok), key=lambda m: m.milliseconds or 0.0)
 
 
 def rank(
@@ -115,6 +125,8 @@ def rank(
     budget_seconds: float | None = 60.0,
     evaluations: int | None = None,
     seed: int = 0,
+    search: str | None = None,
+    configs: Sequence[Any] | None = None,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Ranked:
@@ -124,19 +136,18 @@ def rank(
         bound: the kernel, bound to arguments of the right shapes, on any device.
         args: the arguments; their shapes alone matter.
         target: a record or its name.
-        budget_seconds, evaluations, seed: as for `tune`.
+        budget_seconds, evaluations, seed, search, configs: as for `tune`.
         jobs: compilers at a time.
         progress: whether to show a line while it goes on.
 
     Raises ValueError for a target for which nothing compiles, and `exc.NoConfigFound`.
     """
-    from helion_ir.autotuner.keys import store_key
     from helion_ir.autotuner.timeline import Timeline
-    from helion_ir.autotuner.tuning import tune
+    from helion_ir.autotuner.tuning import tuned
 
     kernel = OfflineKernel(bound, target)
     model = config_model(kernel, kernel.config_space)
-    store, timeline = MemoryStore(), Timeline()
+    timeline = Timeline()
     with tempfile.TemporaryDirectory(prefix="helion_ir_tune_") as folder:
         directory = Path(folder)
         space = kernel.config_space
@@ -145,11 +156,14 @@ def rank(
         compiler = CompilePool(kernel.target, args, directory, names=names, jobs=jobs, environment=environment)
         executor = LocalExecutor(kernel, ModelBenchmark(model), directory, compiler=compiler, timeline=timeline)
         try:
-            best = tune(
+            found = tuned(
                 kernel,
                 args,
                 executor=executor,
-                store=store,
+                # What is estimated is never kept beside what is measured.
+                store=MemoryStore(),
+                search=search,
+                configs=configs,
                 seed=seed,
                 budget_seconds=budget_seconds,
                 evaluations=evaluations,
@@ -157,5 +171,4 @@ def rank(
             )
         finally:
             executor.close()
-    rows = sorted((r for r in store.rows(store_key(kernel)) if r.ok), key=lambda r: r.milliseconds or 0.0)
-    return Ranked(best, rows, kernel.target.name)
+    return Ranked(found, kernel.target.name)

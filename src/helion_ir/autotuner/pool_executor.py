@@ -46,6 +46,11 @@ class PoolExecutor:
         self._tries = tries
         self._run = run
 
+    @property
+    def measured(self) -> bool:
+        """Whether times are measured; else they are estimates."""
+        return self._work.measured
+
     def stream(self, source: Source, *, deadline: float | None = None) -> Iterator[Measurement]:
         under_way: dict[Future[Any], tuple[Candidate, int]] = {}
         over = False

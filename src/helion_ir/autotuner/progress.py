@@ -105,7 +105,8 @@ class Reporter:
         if tuned.timeline.spans:
             table.add_row("seconds", _seconds(tuned.timeline))
         if tuned.best.ok:
-            table.add_row("best", f"{_time(tuned.best):.4f} ms")
+            unmeasured = "" if tuned.measured else ", estimated and not measured"
+            table.add_row("best", f"{_time(tuned.best):.4f} ms{unmeasured}")
         if tuned.runner_up is not None and tuned.runner_up.ok:
             table.add_row("runner-up", f"{_time(tuned.runner_up):.4f} ms{', a tie' if tuned.tie else ''}")
         # Text from compilers holds brackets, which are no markup.

@@ -37,6 +37,8 @@ class Tuned:
     history: Sequence[tuple[float, Measurement]] = ()
     """Every row with the seconds from the call of the tuner until it was known."""
     timeline: Timeline = field(default_factory=Timeline)
+    measured: bool = True
+    """Whether times were measured; else they are the model's estimates."""
     rejected: Counter[str] = field(default_factory=Counter)
     """Proposals that the model ruled out, by reason; they have no rows."""
 
@@ -62,11 +64,13 @@ class Run:
         self.asked = 0
         self.unsaved: list[Measurement] = []
         self.timeline = Timeline()
+        self.measured = True
         budget = plan.budget_seconds
         self.deadline = self.began + budget if budget is not None else None
 
     def go(self, executor: Executor) -> Tuned:
         """Search, then measure the best few again. Raises `exc.NoConfigFound`."""
+        self.measured = getattr(executor, "measured", True)
         self.report.start()
         try:
             self._search(executor)
@@ -99,7 +103,14 @@ class Run:
         tie = runner_up is not None and not _apart(best, runner_up)
         rejected = Counter(getattr(self.search, "rejected", {}))
         return Tuned(
-            self.space.decode(best.assignment), best, runner_up, tie, tuple(self.history), self.timeline, rejected
+            self.space.decode(best.assignment),
+            best,
+            runner_up,
+            tie,
+            tuple(self.history),
+            self.timeline,
+            self.measured,
+            rejected,
         )
 
     def _search(self, executor: Executor) -> None:

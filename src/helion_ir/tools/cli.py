@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from helion_ir.tools import tuning_commands
+
 if TYPE_CHECKING:
     from helion_ir.dialects.knob import KnobValue
     from helion_ir.runtime.bound_kernel import BoundKernel
@@ -178,6 +180,9 @@ def _explained() -> Iterator[None]:
     else:
         return
     raise typer.Exit(1)
+
+
+tuning_commands.add(app, _explained)
 
 
 def main() -> None:
