@@ -185,16 +185,18 @@ def resolve(tensor: HostTensor, index: Any, *, stored: bool = False, spread: boo
 def _single(tensor: HostTensor, extent: Size, tile: DeviceTile, stored: bool) -> bool:
     """Whether a tile runs along a dimension of extent 1, so that all of its lanes mean the one element there is.
 
-    Where only a call says, and the tile's loop does not visibly end with the dimension, the kernel depends on it.
+    Where only a call says, and the tile's loop does not visibly end with the dimension, the kernel depends on it. To be
+    stored by all lanes is an error, of which only a loop that certainly goes on is accused.
     """
     if isinstance(tile.block, int) and tile.block == 1:
         return False
     if is_size(tile.upper) and tensor.trace.sizes.equal(tile.upper, extent):
         return False
+    if stored:
+        # A loop whose end is not known here may have but the one iteration.
+        return extent == 1 and isinstance(tile.upper, int) and tile.upper > 1
     if isinstance(extent, int):
         return extent == 1
-    if stored:
-        return False
     return tensor.trace.arguments.is_one(extent)
 
 
