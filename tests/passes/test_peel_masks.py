@@ -54,6 +54,20 @@ def prefix_sums(x: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
     return out
 
 
+@helion.kernel()
+def box_sums(x: torch.Tensor) -> torch.Tensor:
+    """Sums of x over its last two dimensions, by two loops of which one is in the other."""
+    m, n, k = x.size()
+    out = torch.empty([m], dtype=torch.float32, device=x.device)
+    for rows in hl.tile(m):
+        total = hl.zeros([rows], dtype=torch.float32)
+        for columns in hl.tile(n):
+            for inner in hl.tile(k):
+                total = total + x[rows, columns, inner].sum(dim=2).sum(dim=1)
+        out[rows] = total
+    return out
+
+
 def close(want: torch.Tensor, terms: int, epsilon: float = 2.0**-23):
     def check(got: torch.Tensor) -> None:
         torch.testing.assert_close(got.double(), want, rtol=terms * epsilon, atol=terms * epsilon)
@@ -155,6 +169,17 @@ def test_causal_attention(m: int) -> None:
     for rows, columns in blocks:
         wanted = {"loop.columns.peel": True, "rows.block_size": rows, "columns.block_size": columns}
         run_every_stage(stages, legal(stages, wanted), (q, k, v), check, globals_of(causal_attention), ["peel-masks"])
+
+
+def test_loops_in_loops() -> None:
+    x = torch.randn(3, 11, 13)
+    stages = box_sums.bind((x,)).lowering
+    peeled = {"loop.columns.peel": True, "loop.inner.peel": True, "columns.block_size": 4, "inner.block_size": 8}
+    assignment = legal(stages, peeled)
+    check = close(x.double().sum((1, 2)), 11 * 13)
+    run_every_stage(stages, assignment, (x,), check, globals_of(box_sums), ["peel-masks"])
+    loops = [op.label.data for op in lowered(stages, assignment, "peel-masks").walk() if isinstance(op, ForOp)]
+    assert loops == ["columns", "inner", "inner.rest", "columns.rest", "inner", "inner.rest"]
 
 
 def test_any_stage_resumes() -> None:

@@ -70,7 +70,7 @@ class PeelMasks(Pass):
             open_schedule(loop, PEEL, And(knob(f"loop.{label}.peel"), when))
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for loop in list(_loops(op)):
+        for loop in reversed(list(_loops(op))):  # inner ones first, since outer ones are copied
             if take_schedule(loop, PEEL, self.name):
                 _Peeler(self, loop).run()
 
