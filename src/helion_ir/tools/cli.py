@@ -117,6 +117,21 @@ def explain(
 
 
 @app.command()
+def memory(
+    kernel: KernelArgument,
+    config: ConfigOption = "",
+    target: TargetOption = "",
+    picture: Annotated[Path | None, typer.Option(help="draw it to this file, with matplotlib")] = None,
+) -> None:
+    """Print the tiles that are live at each line, the peak and what makes it, and what a configuration needs."""
+    from helion_ir.tools.explain_memory import show
+
+    with _explained():
+        stages, assignment = _stages(_bound(kernel), config, target)
+        show(stages, assignment, f"{kernel} for {stages.target.name}", picture)
+
+
+@app.command()
 def check(kernel: KernelArgument, config: ConfigOption = "", target: TargetOption = "") -> None:
     """Run the IR after every pass on the CPU and compare the results, with the file's reference if it has one."""
     from helion_ir.tools.kernel_file import load_kernel

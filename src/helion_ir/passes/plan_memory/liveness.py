@@ -91,7 +91,7 @@ def _points(block: Block, after: frozenset[SSAValue]) -> Iterator[Point]:
         live = {v for v in live if last.get(v, -1) > i}
         # A result takes registers at its op, even if nobody reads it.
         now = after | live | {r for r in op.results if in_registers(r)}
-        if any(is_tile(v) for v in (*op.operands, *op.results)):
+        if not isinstance(op, control.YieldOp) and any(is_tile(v) for v in (*op.operands, *op.results)):
             yield Point(op, frozenset(now))
 
 
