@@ -28,6 +28,7 @@ BODIES = {
     "not_added": "return 3 * x",
     "spoils_input": "total += x; y = 3 * x; x[2] = 9.0; return y",
     "raises": "raise RuntimeError('device-side trouble')",
+    "resources": "raise type('OutOfResources', (Exception,), {})('out of resource: shared memory')",
     "segfault": "os.kill(os.getpid(), 11)",
     "hang": "time.sleep(600)",
 }
@@ -53,12 +54,37 @@ def isolated(tmp_path: Path) -> Iterator[IsolatedBenchmark]:
 
 
 def test_each_failure_is_a_row(isolated: IsolatedBenchmark, tmp_path: Path) -> None:
-    names = ["good", "factor", "segfault", "good", "raises", "hang", "unwritten", "not_added", "spoils_input", "good"]
+    names = [
+        "good",
+        "factor",
+        "segfault",
+        "good",
+        "raises",
+        "hang",
+        "unwritten",
+        "not_added",
+        "spoils_input",
+        "good",
+        "resources",
+    ]
     (tmp_path / "syntax.py").write_text("def scale(:\n")
     jobs = [job(tmp_path, n) for n in names] + [{"path": str(tmp_path / "syntax.py"), "function": "scale"}]
     answers: dict[int, Mapping[str, Any]] = {i: a for i, a, _ in run_all(isolated, jobs)}
     stages = [answers[i]["stage"] for i in range(len(jobs))]
-    assert stages == ["ok", "wrong", "crash", "ok", "run", "timeout", "wrong", "wrong", "wrong", "ok", "compile"]
+    assert stages == [
+        "ok",
+        "wrong",
+        "crash",
+        "ok",
+        "run",
+        "timeout",
+        "wrong",
+        "wrong",
+        "wrong",
+        "ok",
+        "compile",
+        "compile",
+    ]
     assert answers[0]["milliseconds"] == 0.25
     assert answers[1]["reason"].endswith("most at (63,): 17.5 instead of 15.0")
     assert answers[2]["reason"] == "SIGSEGV"
@@ -67,7 +93,8 @@ def test_each_failure_is_a_row(isolated: IsolatedBenchmark, tmp_path: Path) -> N
     assert "most at (63,): nan instead of 15.0" in answers[6]["reason"]
     assert answers[7]["reason"].startswith("argument tensor 1: ")
     assert answers[8]["reason"].startswith("argument tensor 0: 1 of 64 elements differ, most at (2,): 9.0")
-    assert answers[10]["reason"].startswith("SyntaxError")
+    assert answers[10]["reason"] == "OutOfResources: out of resource: shared memory"
+    assert answers[11]["reason"].startswith("SyntaxError")
     assert isolated.processes_started == 3
 
 

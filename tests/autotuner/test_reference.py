@@ -124,3 +124,44 @@ def test_a_failing_interpreter_is_said() -> None:
     bound = SimpleNamespace(settings=SimpleNamespace(), reference=fail)
     found, where = find_expectation(bound, (torch.ones(2),))  # pyright: ignore[reportArgumentType]
     assert found is None and "NotImplementedError: sort" in where
+
+
+def kernel(element: str, body: str = "", precision: str = "tf32", size: int = 4096) -> object:
+    from helion_ir.dialects.context import parse_module
+
+    tile = f"!tile.tile<[64, 64], {element}>"
+    ref = f"!tile.ref<[{size}, {size}], {element}, strides = [{size}, 1]>"
+    return parse_module(f"""
+      tile.kernel @k (%x: {ref}) names ["x"] {{
+        %a = tile.full <1.0> -> {tile}
+        {body.format(tile=tile)}
+      }}""")
+
+
+DOT = """%c = tile.full <0.0> -> !tile.tile<[64, 64], f32>
+        %d = tile.dot %a, %a, %c precision "PRECISION" : {tile}, {tile}, !tile.tile<[64, 64], f32> -> !tile.tile<[64, 64], f32>"""
+
+
+@pytest.mark.parametrize(
+    "module, near",
+    [
+        (kernel("f32", size=16), 1e-3),
+        (kernel("f32", size=1 << 22), 16 * 2.0**-23 * 2048),
+        (kernel("f32", DOT.replace("PRECISION", "tf32"), size=16), 4 * 2.0**-10 + 16 * 2.0**-23 * 4),
+        (kernel("f32", DOT.replace("PRECISION", "ieee"), size=16), 1e-3),
+        # Products of 16-bit numbers are exact.
+        (kernel("bf16", DOT.replace("PRECISION", "tf32"), size=16), 1e-3),
+        (kernel("f32", size=1 << 28), 1e-2),
+    ],
+)
+def test_the_bound_fits_the_kernel(module: object, near: float) -> None:
+    from helion_ir.autotuner.accuracy import single_precision_tolerance
+
+    assert single_precision_tolerance(module) == pytest.approx(near)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_strict_bound_finds_what_a_loose_one_does_not() -> None:
+    expected = torch.linspace(1.0, 2.0, 100)
+    actual = expected * (1 + 4e-3)
+    assert mismatch(actual, expected) is None
+    assert mismatch(actual, expected, Tolerance(single=1e-3)) is not None

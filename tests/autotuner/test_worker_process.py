@@ -107,3 +107,47 @@ def test_a_worker_killed_while_idle_is_replaced(pool: WorkerPool) -> None:
     assert gone(first.value["pid"])
     replies = dict(pool.run([{"do": "square", "n": n} for n in (2, 3)], limit=20))
     assert [r.outcome for r in replies.values()] == ["done", "done"]
+
+
+def test_each_place_has_its_own_environment() -> None:
+    pool = WorkerPool(JOBS, 2, places=[{"CUDA_VISIBLE_DEVICES": "5"}, {"CUDA_VISIBLE_DEVICES": "7"}])
+    try:
+        pool.start()
+        replies = dict(pool.run([{"do": "device"} for _ in range(40)], limit=20))
+        assert {(r.worker, r.value["device"]) for r in replies.values()} == {(0, "5"), (1, "7")}
+        pool.keep_one()
+        replies = dict(pool.run([{"do": "device"} for _ in range(3)], limit=20))
+        assert {r.value["device"] for r in replies.values()} == {"5"}
+    finally:
+        pool.close()
+
+
+def test_a_request_sent_ahead_survives_the_worker(tmp_path: Path) -> None:
+    pool = WorkerPool(JOBS, 1, depth=2)
+    try:
+        jobs = [{"do": "square", "n": 2}, {"do": "segfault"}, {"do": "square", "n": 3}, {"do": "restart"}]
+        replies = dict(pool.run([*jobs, {"do": "square", "n": 4}], limit=20))
+    finally:
+        pool.close()
+    assert [replies[i].outcome for i in range(5)] == ["done", "crash", "done", "done", "done"]
+    assert [replies[i].value["value"] for i in (0, 2, 4)] == [4, 9, 16]
+
+
+def test_a_fork_server_that_is_killed_is_replaced() -> None:
+    from helion_ir.autotuner.worker_source import fork_server
+
+    first = WorkerPool(JOBS, 1)
+    try:
+        dict(first.run([{"do": "square", "n": 1}], limit=20))
+        server = fork_server()
+        assert server is not None
+        os.kill(server._process.pid, 9)
+        server._process.wait()
+        second = WorkerPool(JOBS, 1)
+        try:
+            assert dict(second.run([{"do": "square", "n": 5}], limit=30))[0].value["value"] == 25
+        finally:
+            second.close()
+        assert fork_server() is not server
+    finally:
+        first.close()

@@ -36,6 +36,9 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
             with open(job["pids"], "w") as f:
                 f.write(f"{os.getpid()} {child.pid}")
             time.sleep(600)
+        case "device":
+            time.sleep(0.02)  # so that each worker gets some
+            return {"device": os.environ["CUDA_VISIBLE_DEVICES"]}
         case "restart":
             return {"value": -1, "pid": os.getpid(), "restart": True}
     return {}

@@ -46,6 +46,10 @@ class Benchmark(Protocol):
         """What has ended since; the value of each reply has a stage, "timeout" and "crash" among them."""
         ...
 
+    def alone(self) -> None:
+        """From now on use one device only, as for comparing."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -79,6 +83,7 @@ class Inputs:
 class IsolatedBenchmark:
     """Tries configurations one at a time in a process that is killed when it hangs and replaced when it dies.
 
+    With several `devices`, names as CUDA_VISIBLE_DEVICES has them, one process each; they must be alike.
     `measure` names a function `(function, args, restore, effort) -> milliseconds` as `package.module:name`; by default
     device events, or the host's clock where no argument is on a device.
     Raises for arguments and names that cannot be carried to another process: whatever `torch.save` raises, ValueError.
@@ -93,7 +98,7 @@ class IsolatedBenchmark:
         setup_seconds: float = 180.0,
         measure: str | None = None,
         environment: Mapping[str, str] | None = None,
-        workers: int = 1,
+        devices: Sequence[str] = (),
     ):
         import torch
 
@@ -105,17 +110,21 @@ class IsolatedBenchmark:
             inputs.expectation.save(str(expectation))
         self._pool = WorkerPool(
             WORKER,
-            workers,
+            max(1, len(devices)),
             depth=2,
+            # Each sees one device, which it knows as the first.
+            places=[{"CUDA_VISIBLE_DEVICES": d, "HIP_VISIBLE_DEVICES": d} for d in devices],
             setup={
                 "arguments": str(arguments),
                 "expectation": str(expectation),
                 "names": str(directory / "names.pt"),
                 "atol": inputs.tolerance.atol,
                 "rtol": inputs.tolerance.rtol,
+                "single": inputs.tolerance.single,
                 "accuracy_check": inputs.accuracy_check,
                 "measure": measure,
-                "device": inputs.device,
+                "device": 0 if devices else inputs.device,
+                "moved": bool(devices),
                 "interprets": inputs.interprets,
             },
             setup_seconds=setup_seconds,
@@ -139,7 +148,12 @@ class IsolatedBenchmark:
         return self._pool.outstanding
 
     def start(self) -> None:
+        # The first finds the expectation, which others load when they start.
         self._pool.start(1)
+
+    def alone(self) -> None:
+        """From now on use one device only, as for comparing."""
+        self._pool.keep_one()
 
     def submit(self, job: Mapping[str, Any], *, limit: float | None = None) -> int:
         return self._pool.submit(job, limit or self.limit)
@@ -192,7 +206,7 @@ class InlineBenchmark:
         return len(self._queue)
 
     def start(self) -> None:
-        pass
+        """There is nothing to start."""
 
     def submit(self, job: Mapping[str, Any], *, limit: float | None = None) -> int:
         self._tickets += 1
@@ -207,8 +221,11 @@ class InlineBenchmark:
         answer = self._trials.run(job)
         return [(ticket, Reply("done", answer, seconds=time.monotonic() - start))]
 
+    def alone(self) -> None:
+        """There is one only."""
+
     def close(self) -> None:
-        pass
+        """There is nothing to close."""
 
 
 def user_measure(benchmark_fn: Callable[..., Sequence[float]]) -> Callable[..., float]:

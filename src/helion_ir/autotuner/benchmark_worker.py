@@ -33,7 +33,7 @@ class _Bench:
             from helion_ir.autotuner.author_names import AuthorNames
             from helion_ir.autotuner.measure import measure
             from helion_ir.autotuner.printed_module import load_object
-            from helion_ir.autotuner.reference import Expectation, Tolerance
+            from helion_ir.autotuner.reference import BY_TYPE, Expectation, Tolerance
             from helion_ir.autotuner.tensors import leaves
             from helion_ir.autotuner.trial import Trials
         with parts.of("device"):
@@ -42,7 +42,8 @@ class _Bench:
                 torch.empty(1, device="cuda")
         with parts.of("arguments"):
             # The file is one that the parent wrote for this process, in a directory that only its user can write to.
-            args = torch.load(setup["arguments"], weights_only=False)
+            where = "cuda:0" if setup.get("moved") else None
+            args = torch.load(setup["arguments"], weights_only=False, map_location=where)
             on_device = [t for t in leaves(args) if t.is_cuda]
             if on_device:
                 torch.cuda.set_device(on_device[0].device)
@@ -51,8 +52,8 @@ class _Bench:
         self.names: Mapping[str, Any] = AuthorNames.load(setup["names"]).namespace
         self.trials = Trials(
             args,
-            Expectation.load(self.expectation_path) if os.path.exists(self.expectation_path) else None,
-            tolerance=Tolerance(setup.get("atol"), setup.get("rtol")),
+            Expectation.load(self.expectation_path, where) if os.path.exists(self.expectation_path) else None,
+            tolerance=Tolerance(setup.get("atol"), setup.get("rtol"), setup.get("single", BY_TYPE.single)),
             measure=load_object(setup["measure"]) if setup.get("measure") else measure,
             accuracy_check=setup.get("accuracy_check", True),
             namespace=self.names,

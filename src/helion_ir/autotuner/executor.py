@@ -92,12 +92,12 @@ class LocalExecutor:
         self._same: dict[str, list[Candidate]] = {}
         """Candidates that print a text which is under way, by the text's file."""
         self._rows: deque[Measurement] = deque()
-        for pool, lane in [(p, "benchmark") for p in benchmark.pools] + (
-            [(compiler.pool, "compiler")] if compiler else []
-        ):
-            pool.on_ready = self._started(lane)
-            pool.start()
+        for pool in benchmark.pools:
+            pool.on_ready = self._started("benchmark")
         benchmark.start()
+        if compiler is not None:
+            compiler.pool.on_ready = self._started("compiler")
+            compiler.pool.start()
         self._reference: int | None = None
         self._established = reference is None and default is None
         if reference is not None:
@@ -306,6 +306,7 @@ class LocalExecutor:
         self._ready.clear()
         self._trying.clear()
         self._same.clear()
+        self._benchmark.alone()
 
     def remeasure(self, candidates: Sequence[Candidate], *, deadline: float | None = None) -> Iterator[Measurement]:
         self.quiet()

@@ -19,20 +19,18 @@ from helion_ir.autotuner.worker_source import fork_server
 if TYPE_CHECKING:
     from helion_ir.autotuner.progress import Reporter
     from helion_ir.autotuner.protocol import TunableKernel, TunableSpace
+    from helion_ir.autotuner.reference import Tolerance
     from helion_ir.autotuner.reference_program import ReferenceProgram
     from helion_ir.autotuner.timeline import Timeline
 
 
 def carried_executor(kernel: TunableKernel, args: Sequence[Any], directory: Path, names: AuthorNames) -> LocalExecutor:
     """An executor for a kernel that came as text, with one compiler, for a device of this machine."""
-    from helion_ir.autotuner.reference import Tolerance
     from helion_ir.autotuner.timeline import Timeline
 
     settings = kernel.settings
     checked = bool(getattr(settings, "autotune_accuracy_check", True))
-    tolerance = Tolerance(
-        getattr(settings, "autotune_baseline_atol", None), getattr(settings, "autotune_baseline_rtol", None)
-    )
+    tolerance = tolerance_for(kernel)
     program = getattr(kernel, "reference_program")()  # noqa: B009 (a protocol that tests do without)
     inputs = Inputs(args, None, tolerance, checked, names, device=0, interprets=checked)
     environment = _worker_environment(kernel, directory)
@@ -71,7 +69,7 @@ def local_executor(
     budget_seconds: float | None = None,
 ) -> LocalExecutor:
     """An executor for these arguments, its processes starting."""
-    from helion_ir.autotuner.reference import Tolerance, find_expectation
+    from helion_ir.autotuner.reference import find_expectation
     from helion_ir.autotuner.tensors import leaves
 
     settings = bound.settings
@@ -82,9 +80,7 @@ def local_executor(
     program = make_program() if checked and isolated and make_program is not None else None
     with timeline.span("reference"):
         expectation, origin = find_expectation(bound, args, program) if checked else (None, "")
-    tolerance = Tolerance(
-        getattr(settings, "autotune_baseline_atol", None), getattr(settings, "autotune_baseline_rtol", None)
-    )
+    tolerance = tolerance_for(bound)
     with timeline.span("carry arguments"):
         inputs = Inputs(
             args,
@@ -121,6 +117,17 @@ def local_executor(
         say=report.say,
         timeline=timeline,
     )
+
+
+def tolerance_for(bound: TunableKernel) -> Tolerance:
+    """How near results must come: as the settings say, else by the types and sums of the kernel."""
+    from helion_ir.autotuner.accuracy import single_precision_tolerance
+    from helion_ir.autotuner.reference import Tolerance
+
+    settings, lowering = bound.settings, getattr(bound, "lowering", None)
+    single = {} if lowering is None else {"single": single_precision_tolerance(lowering.declared)}
+    atol, rtol = (getattr(settings, f"autotune_baseline_{kind}", None) for kind in ("atol", "rtol"))
+    return Tolerance(atol, rtol, **single)
 
 
 def scratch(args: Sequence[Any]) -> Path | None:
@@ -201,10 +208,31 @@ def _benchmark(
         return inline()
     limit = float(getattr(settings, "autotune_benchmark_timeout", 30))
     try:
-        return IsolatedBenchmark(inputs, directory, limit=limit, measure=measure, environment=environment)
+        return IsolatedBenchmark(
+            inputs, directory, limit=limit, measure=measure, environment=environment, devices=devices_of(inputs)
+        )
     except Exception as e:
         report.say(f"measuring in this process, since not all can be carried to another: {e}")
         return inline()
+
+
+def devices_of(inputs: Inputs) -> list[str]:
+    """The devices to measure on, as CUDA_VISIBLE_DEVICES has them; none: wherever the arguments are.
+
+    `HELION_IR_TUNE_DEVICES` lists positions among the visible ones, as in `0,1,2,3`, or says `all`; they must be alike.
+    Raises ValueError for a position that is not there.
+    """
+    wanted = os.environ.get("HELION_IR_TUNE_DEVICES", "")
+    if not wanted or inputs.device is None:
+        return []
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
+    places = range(len(names)) if wanted == "all" else [int(p) for p in wanted.split(",")]
+    if any(not 0 <= p < len(names) for p in places):
+        raise ValueError(f"HELION_IR_TUNE_DEVICES={wanted}: there are {len(names)} devices")
+    return [names[p] for p in places]
 
 
 def _compiler(

@@ -96,6 +96,9 @@ class ModelBenchmark:
         milliseconds = self._model.estimate(assignment_from_json(job["assignment"]), job["resources"])
         return {"stage": "ok", "milliseconds": milliseconds}
 
+    def alone(self) -> None:
+        """An estimate is the same anywhere."""
+
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -27,6 +27,8 @@ TOLERANCES: dict[torch.dtype, float] = {
     torch.complex128: 1e-6,
 }
 
+SINGLE = (torch.float32, torch.complex64)
+
 # Past this many elements the interpreter does not run in the process of the caller, who could not stop it.
 INTERPRETED_ELEMENTS = 1 << 18
 
@@ -37,6 +39,8 @@ class Tolerance:
 
     atol: float | None = None
     rtol: float | None = None
+    single: float = 1e-2
+    """What "by type" is for 32 bits; see `accuracy.single_precision_tolerance`."""
 
 
 BY_TYPE = Tolerance()
@@ -55,9 +59,9 @@ class Expectation:
         torch.save({"outputs": self.outputs, "changed": dict(self.changed)}, path)
 
     @classmethod
-    def load(cls, path: str) -> Expectation:
-        """An expectation that this tuning run saved itself."""
-        return cls(**torch.load(path, weights_only=False))
+    def load(cls, path: str, device: str | None = None) -> Expectation:
+        """An expectation that this tuning run saved itself, on the device it was on or on another."""
+        return cls(**torch.load(path, weights_only=False, map_location=device))
 
 
 def observe(function: Callable[..., Any], args: Any) -> Expectation:
@@ -144,7 +148,7 @@ def _tensor_mismatch(actual: torch.Tensor, expected: torch.Tensor, tolerance: To
 def _bad_elements(actual: torch.Tensor, expected: torch.Tensor, tolerance: Tolerance) -> torch.Tensor:
     if expected.dtype not in TOLERANCES:
         return actual != expected
-    near = TOLERANCES[expected.dtype]
+    near = tolerance.single if expected.dtype in SINGLE else TOLERANCES[expected.dtype]
     a, e = _wide(actual), _wide(expected)
     rtol = near if tolerance.rtol is None else tolerance.rtol
     if tolerance.atol is None:

@@ -246,6 +246,7 @@ class WorkerPool:
         environment: Mapping[str, str] | None = None,
         forked: bool = True,
         depth: int = 1,
+        places: Sequence[Mapping[str, str]] = (),
     ):
         self.module = module
         self.size = max(1, size)
@@ -253,6 +254,8 @@ class WorkerPool:
         self.setup_seconds = setup_seconds
         self.environment = dict(environment or {})
         self.forked = forked
+        self.places = places
+        """What the environment of the worker at each place has besides, as which device it sees."""
         self.depth = depth
         """Requests that a worker may be sent before it has answered: it then need not wait for the next."""
         self.on_ready: Callable[[int, float, Mapping[str, Any]], None] = lambda worker, seconds, answer: None
@@ -344,13 +347,14 @@ class WorkerPool:
 
     def _start(self) -> None:
         self.started += 1
+        number = min(set(range(self.size + 1)) - {s.number for s in self._slots})
+        environment = {**self.environment, **(self.places[number] if number < len(self.places) else {})}
         try:
-            server = fork_server(self.environment) if self.forked else None
-            worker = Worker(self.module, self.environment, server)
+            server = fork_server(environment) if self.forked else None
+            worker = Worker(self.module, environment, server)
         except (ForkServerError, OSError):
             self.forked = False
-            worker = Worker(self.module, self.environment)
-        number = min(set(range(self.size + 1)) - {s.number for s in self._slots})
+            worker = Worker(self.module, environment)
         self._slots.append(_Slot(worker, number, time.monotonic(), self.setup_seconds))
         worker.send(self.setup)
 
@@ -389,6 +393,12 @@ class WorkerPool:
         self._queue.extendleft(reversed(slot.requests))
         if slot in self._slots:
             self._slots.remove(slot)
+
+    def keep_one(self) -> None:
+        """End all workers but the one at the first place, and start no others; what they were at goes to it."""
+        self.size = 1
+        for slot in [s for s in self._slots if s.number != 0]:
+            self._drop(slot)
 
     def ends(self) -> list[float]:
         """When, by the monotonic clock, the time of what workers are at is up."""
