@@ -14,6 +14,9 @@ COVERED: dict[str, list[tuple[str, str]]] = {
         ("guards: equal sizes, sizes of 1, hl.specialize, values that host code decides on", "dynamic/test_guards.py"),
         ("index_dtype; tensors of more than 2**31 elements", "dynamic/test_wide.py"),
         ("results carry no autograd history", "runtime/test_bound_kernel.py"),
+        ("1.3 autotune_multi", "runtime/test_autotune_multi.py"),
+        ("1.7 the reference mode", "spec/test_s1_7_reference_mode.py"),
+        ("1.8 inside of torch.compile: one operation", "runtime/test_torch_compile.py"),
     ],
     "2.4 Several device loops": [
         ("several roots, barriers, grids of every kind", "grid/test_launches.py"),

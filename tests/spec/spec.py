@@ -167,6 +167,8 @@ def _unlike(x: Any, y: Any, tolerance: float) -> str:
         return "" if callable(y) or x == y else f"{x!r}, not {y!r}"
     if x.dtype != y.dtype or x.shape != y.shape:
         return f"{x.dtype} {list(x.shape)}, not {y.dtype} {list(y.shape)}"
+    if y.dtype == torch.float4_e2m1fn_x2:
+        x, y = x.view(torch.uint8), y.view(torch.uint8)
     wide = torch.float64 if y.dtype.is_floating_point else y.dtype
     a, b = x.to(wide), y.to(wide)
     fine = (a == b) | ((a != a) & (b != b))

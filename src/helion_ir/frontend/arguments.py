@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from helion_ir.frontend.trace import Trace
 
 INT32_MAX = 2**31 - 1
+PACKED = getattr(torch, "float4_e2m1fn_x2", None)
+"""Two floats of four bits in a byte: device code reads the bytes."""
 
 
 @dataclass
@@ -69,6 +71,8 @@ class Arguments:
         self._numbers: dict[str, SSAValue] = {}
         self._functions: dict[int, str] = {}
         self._kept: list[Any] = []  # keys above are ids
+        self._bytes: dict[int, torch.Tensor] = {}
+        """Views that the host makes for device code, by the id of what they show."""
 
     # ---- integers ----
 
@@ -128,6 +132,9 @@ class Arguments:
             text: The host expression that gives it at run time.
         """
         match value:
+            case torch.Tensor() if value.dtype == PACKED:
+                bytes_ = self._bytes.setdefault(id(value), value.view(torch.uint8))
+                return self._tensor(bytes_, name, f"{text}.view(torch.uint8)")
             case torch.Tensor():
                 return self._tensor(value, name, text)
             case HostFloat():
@@ -158,6 +165,11 @@ class Arguments:
                     "functions, tensors, or lists, tuples and dicts of them"
                 )
         return value
+
+    def flattened(self, tensor: HostTensor) -> HostTensor:
+        """A contiguous host tensor with one dimension; the host makes the view."""
+        like = self._bytes.setdefault(id(tensor.like), tensor.like.view(-1))
+        return self._tensor(like, f"{tensor.name}_flat", f"{self.texts[self.names.index(tensor.name)]}.view(-1)")
 
     def outside(self, value: Any, name: str, text: str) -> Any:
         """Like `lift`, for globals and closure cells: their numbers may change between calls, too."""

@@ -17,6 +17,7 @@ from helion_ir.frontend import subscripts
 from helion_ir.frontend.combine import Combine
 from helion_ir.frontend.inline import Inline
 from helion_ir.frontend.loops import LoopCall, loop_call
+from helion_ir.frontend.packed import float4_pair, load_groups
 from helion_ir.frontend.products import dot
 from helion_ir.frontend.scaled import dot_scaled
 from helion_ir.frontend.sizes import Size
@@ -266,6 +267,17 @@ class DeviceLanguage:
 
     def subscript(self, x: Any, index: Any) -> Any:
         return self.trace.evaluator.getitem(x, tuple(index))
+
+    # ---- four-bit floats ----
+
+    def float4_e2m1fn_x2_to_float32(self, v: Any) -> tuple[TileTensor, TileTensor]:
+        return float4_pair(v)
+
+    def load_float4_e2m1fn_x16_to_float16(self, storage: Any, groups: Any, mask: Any) -> tuple[Any, ...]:
+        return load_groups(self.trace, storage, groups, mask, packed=True)
+
+    def load_bfloat16_x16_to_float16(self, storage: Any, groups: Any, mask: Any) -> tuple[Any, ...]:
+        return load_groups(self.trace, storage, groups, mask, packed=False)
 
     # ---- source of lower levels, debugging ----
 

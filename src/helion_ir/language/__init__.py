@@ -44,13 +44,19 @@ from helion_ir.language.memory import (
     load,
     store,
 )
+from helion_ir.language.packed import (
+    float4_e2m1fn_x2_to_float32,
+    load_bfloat16_x16_to_float16,
+    load_float4_e2m1fn_x16_to_float16,
+)
 from helion_ir.language.tiles import Tile, tile_begin, tile_block_size, tile_end, tile_id, tile_index
 from helion_ir.language.tunables import constexpr, register_block_size, register_tunable, specialize
 
 __all__ = [
     "Tile", "arange", "associative_scan", "atomic_add", "atomic_and", "atomic_cas", "atomic_max", "atomic_min",
     "atomic_or", "atomic_xchg", "atomic_xor", "barrier", "breakpoint", "constexpr", "cumprod", "cumsum", "device_print", "dot",
-    "dot_scaled", "full", "grid", "inline_asm_elementwise", "inline_triton", "jagged_tile", "join", "load", "pdl_launch_dependents", "pdl_wait", "rand",
+    "dot_scaled", "float4_e2m1fn_x2_to_float32", "full", "grid", "inline_asm_elementwise", "inline_triton", "jagged_tile", "join", "load",
+    "load_bfloat16_x16_to_float16", "load_float4_e2m1fn_x16_to_float16", "pdl_launch_dependents", "pdl_wait", "rand",
     "rand4x", "randint", "reduce", "register_block_size", "register_tunable", "specialize", "split",
     "stacktensor_like", "static_range", "store", "subscript", "tile", "tile_begin", "tile_block_size", "tile_end",
     "tile_id", "tile_index", "triton_kernel", "zeros",

@@ -209,6 +209,11 @@ class BoundKernel:
 
     # ---- looking inside
 
+    @property
+    def tile_module(self) -> ModuleOp:
+        """The traced kernel; not to be changed."""
+        return self._tile
+
     def ir(self, stage: str = "tile", config: Config | Mapping[str, Any] | None = None) -> str:
         """The IR after a stage: "tile", "declared", the name of a pass, "template", or "materialize-config".
 
@@ -239,6 +244,13 @@ class BoundKernel:
         """Compile one config for a target that need not be present: an object with `.asm` and `.resources`."""
         lowering = self.stages_for(target)
         return lowering.compiled(self._assignment_to_show(lowering, config))
+
+    def compile_kernels_for(
+        self, target: Target | str, config: Config | Mapping[str, Any] | None = None
+    ) -> tuple[Compiled, ...]:
+        """As `compile_for`, of every kernel that a call launches: one a phase between barriers."""
+        lowering = self.stages_for(target)
+        return lowering.compiled_kernels(self._assignment_to_show(lowering, config))
 
     def to_triton_code(
         self,

@@ -18,7 +18,8 @@ from helion_ir.runtime import eager_access
 from helion_ir.runtime.eager_access import EagerTile, is_tile_subscript
 
 UNSUPPORTED = frozenset(
-    "jagged_tile dot_scaled inline_triton triton_kernel inline_asm_elementwise stacktensor_like".split()
+    "jagged_tile dot_scaled inline_triton triton_kernel inline_asm_elementwise stacktensor_like float4_e2m1fn_x2_to_float32 "
+    "load_float4_e2m1fn_x16_to_float16 load_bfloat16_x16_to_float16".split()
 )
 """What needs lanes that do not exist here, or a device."""
 

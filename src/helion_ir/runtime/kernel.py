@@ -10,6 +10,7 @@ import torch
 
 from helion_ir.autotuner.config import Config
 from helion_ir.language.active import current
+from helion_ir.runtime import graph_capture
 from helion_ir.runtime.bound_kernel import BoundKernel
 from helion_ir.runtime.definition import check_decorators, check_names, checked_function
 from helion_ir.runtime.settings import Settings
@@ -49,6 +50,7 @@ class Kernel:
             static_shapes=self.settings.static_shapes, any_index_dtype=self.settings.index_dtype is not torch.int64
         )
         self._bound: dict[Hashable, BoundKernel | Guarded] = {}
+        self._number = graph_capture.enrolled(self)
         for attr in (
             "__name__",
             "__qualname__",
@@ -64,6 +66,9 @@ class Kernel:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run on tensors: what the function returns, computed by the compiled kernel."""
+        if torch.compiler.is_dynamo_compiling():
+            graph_capture.prepare()
+            return graph_capture.in_graph(self._number, args, kwargs)  # pyright: ignore[reportOptionalCall]
         if current() is not None:
             from helion_ir import exc
 
@@ -148,6 +153,33 @@ class Kernel:
     def autotune(self, args: Sequence[Any], *, force: bool = True, **options: Any) -> Config:
         """Search for the best config for these arguments, use it from now on, and return it."""
         return self.bind(args).autotune(self.normalize_args(*args), force=force, **options)
+
+    def autotune_multi(
+        self,
+        arg_sets: Sequence[Sequence[Any]],
+        *,
+        aggregation: str = "geomean",
+        relative_to: str | None = None,
+        cache_tag: str | None = None,
+        force: bool = True,
+        **options: Any,
+    ) -> Config:
+        """Find one config for several argument sets, use it for all of them from now on, and return it.
+
+        Args:
+            arg_sets: Tuples of positional arguments; their kernels must have the same knobs.
+            aggregation: "geomean" or "max" of the times of a config.
+            relative_to: "default" divides each time by the default config's; None takes milliseconds as they are.
+            cache_tag: Tells results apart where callbacks or dynamic shapes do; then it must be given.
+            force: As for `autotune`, as are `options`.
+
+        Raises `exc.InvalidAPIUsage` for what these say, and the errors of `autotune`.
+        """
+        from helion_ir.runtime.autotune_multi import autotune_multi
+
+        return autotune_multi(
+            self, arg_sets, aggregation=aggregation, relative_to=relative_to, cache_tag=cache_tag, force=force, options=options
+        )  # fmt: skip
 
     def reset(self) -> None:
         """Forget every bound kernel."""

@@ -167,6 +167,12 @@ class Stages:
 
         return compile_text(self.printed(assignment), self.target)
 
+    def compiled_kernels(self, assignment: Assignment) -> tuple[Compiled, ...]:
+        """What Triton makes of every kernel that a call launches."""
+        from helion_ir.backend_triton.compile import compile_kernels
+
+        return compile_kernels(self.printed(assignment), self.target)
+
     def texts(self, assignment: Assignment) -> list[tuple[str, str]]:
         """(stage, IR text) of every stage of one configuration, in order.
 
