@@ -5,10 +5,13 @@ Bottom-up with a memo. `sympy` only keeps sums and products canonical; every rul
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import sympy
 from sympy import Expr, Integer, Symbol
 
-from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, Not, Or
+from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, Not, Or, all_of
 from helion_ir.index.facts import Facts, fact_of
 
 
@@ -51,9 +54,16 @@ def _fold_one(e: Expr, facts: Facts) -> Expr:
                 return e.args[0] if small else e.args[1]  # pyright: ignore
             if b.high <= a.low:
                 return e.args[1] if small else e.args[0]  # pyright: ignore
+            apart = fact_of(e.args[1] - e.args[0], facts)  # pyright: ignore
+            if apart.low >= 0:
+                return e.args[0] if small else e.args[1]  # pyright: ignore
+            if apart.high <= 0:
+                return e.args[1] if small else e.args[0]  # pyright: ignore
         case Lt() | Le() | Eq() | Ne():
             return _compare(e, facts)
-        case And() | Or() | Not():
+        case And():
+            return _conjunction(e)
+        case Or() | Not():
             return e
         case sympy.Add():
             return _recombine(e)
@@ -131,6 +141,8 @@ def _ceildiv(a: Expr, d: Expr, facts: Facts) -> Expr:
     known = fact_of(r, facts)
     if known.low >= 1 and _below(r - 1, d, facts):
         return q + 1
+    if isinstance(r, CeilDiv) and fact_of(r.args[1], facts).low > 0:  # pyright: ignore
+        return q + CeilDiv(r.args[0], r.args[1] * d)  # pyright: ignore # rounding up twice is rounding up once
     return q + CeilDiv(r, d)
 
 
@@ -141,9 +153,9 @@ def _compare(e: Expr, facts: Facts) -> Expr:
     known = fact_of(right - left, facts)  # pyright: ignore
     match e:
         case Lt():
-            return Integer(1) if known.low > 0 else Integer(0) if known.high <= 0 else e
+            return Integer(1) if known.low > 0 else Integer(0) if known.high <= 0 else _divided(e)
         case Le():
-            return Integer(1) if known.low >= 0 else Integer(0) if known.high < 0 else e
+            return Integer(1) if known.low >= 0 else Integer(0) if known.high < 0 else _divided(e)
     apart = known.low > 0 or known.high < 0
     same = known.low == known.high == 0
     if apart or same:
@@ -151,19 +163,73 @@ def _compare(e: Expr, facts: Facts) -> Expr:
     return e
 
 
-def _recombine(e: Expr) -> Expr:
-    """c * d * (x // d) + c * (x % d) is c * x."""
-    mods: dict[tuple, Expr] = {}
-    for term in sympy.Add.make_args(e):
-        coefficient, rest = term.as_coeff_Mul()
-        if isinstance(rest, Mod):
-            mods[rest.args] = coefficient  # pyright: ignore
-    if not mods:
+def _divided(e: Expr) -> Expr:
+    """c * x < n is x < ceil(n / c), and c * x <= n is x <= floor(n / c), for a constant n and a positive c that all terms have."""
+    left, right = e.args
+    if not right.is_Integer or left.is_Integer:
         return e
-    for args, c in mods.items():
-        x, d = args
-        division = FloorDiv(x, d)
-        wanted = c * d * division
-        if isinstance(division, FloorDiv) and wanted in sympy.Add.make_args(e):
-            e = e - wanted - c * Mod(x, d) + c * x  # pyright: ignore
+    terms = [t.as_coeff_Mul() for t in sympy.Add.make_args(left)]  # pyright: ignore
+    if not all(c.is_Integer for c, _ in terms):
+        return e
+    common = math.gcd(*[int(c) for c, rest in terms if rest != 1])
+    if common <= 1 or any(int(c) % common for c, rest in terms if rest == 1):
+        return e
+    n = int(right)  # pyright: ignore
+    smaller = sympy.Add(*[int(c) // common * rest for c, rest in terms])
+    return Lt(smaller, Integer(-(-n // common))) if isinstance(e, Lt) else Le(smaller, Integer(n // common))
+
+
+def _conjunction(e: Expr) -> Expr:
+    """Of comparisons of one expression with constants from above, the strictest."""
+    terms: list[Expr] = []
+    waiting = [e]
+    while waiting:
+        at = waiting.pop()
+        if isinstance(at, And):
+            waiting += reversed(at.args)  # pyright: ignore
+        else:
+            terms.append(at)
+    bounds: dict[Expr, int] = {}
+    for t in terms:
+        if isinstance(t, Lt | Le) and t.args[1].is_Integer:  # pyright: ignore
+            below = int(t.args[1]) + isinstance(t, Le)  # pyright: ignore
+            bounds[t.args[0]] = min(below, bounds.get(t.args[0], below))  # pyright: ignore
+    kept: list[Expr] = []
+    for t in terms:
+        if isinstance(t, Lt | Le) and t.args[1].is_Integer:  # pyright: ignore
+            below = int(t.args[1]) + isinstance(t, Le)  # pyright: ignore
+            if below > bounds[t.args[0]]:  # pyright: ignore
+                continue
+        if t not in kept:
+            kept.append(t)
+    return e if len(kept) == len(terms) else all_of(kept)
+
+
+def _recombine(e: Expr) -> Expr:
+    """c * d * (y // d) + c * (x % d) is c * y, where y is x, or x modulo a multiple of d."""
+    terms = sympy.Add.make_args(e)
+    for term in terms:
+        c, rest = term.as_coeff_Mul()
+        if not isinstance(rest, Mod):
+            continue
+        x, d = rest.args
+        for y in (x, *_moduli(terms, x, d)):  # pyright: ignore
+            division = FloorDiv(y, d)  # pyright: ignore
+            wanted = c * d * division
+            if isinstance(division, FloorDiv) and wanted in terms:
+                return _recombine(e - wanted - term + c * y)  # pyright: ignore
     return e
+
+
+def _moduli(terms: Sequence[object], x: Expr, d: Expr) -> list[Expr]:
+    """What is x modulo a multiple of d, of the numerators in a sum."""
+    out: list[Expr] = []
+    for term in terms:
+        for factor in sympy.Mul.make_args(term):  # pyright: ignore
+            if not isinstance(factor, FloorDiv):
+                continue
+            y, by = factor.args
+            if by == d and isinstance(y, Mod) and y.args[0] == x and d.is_Integer and y.args[1].is_Integer:
+                if int(y.args[1]) % int(d) == 0:  # pyright: ignore
+                    out.append(y)  # pyright: ignore
+    return out
