@@ -63,6 +63,8 @@ FAMILIES: dict[str, dict[str, str]] = {
     "Attention": {
         "attention": "attention",
         "attention_causal": "attention_causal",
+        "attention_backward_queries": "attention_backward",
+        "attention_backward_keys": "attention_backward",
         "attention_gqa": "attention_gqa",
         "attention_biased": "attention_biased",
         "attention_flex": "attention_flex",

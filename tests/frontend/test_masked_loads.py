@@ -1,4 +1,4 @@
-"""Loads under a mask of the author's along an extent of 1: lanes share the element, and differ by the mask."""
+"""Accesses along an extent of 1: lanes that share the element under a mask, and tiles that end with it."""
 
 from __future__ import annotations
 
@@ -30,3 +30,24 @@ def test_one_element_under_a_mask(shape: tuple[int, int]) -> None:
     module = parse_module(bound.stages(config)[-1][1])
     args = (x, torch.full((5, 7), -1.0))
     assert torch.equal(run_module(module, args, bound.config_space.encode(config)), expected)
+
+
+@helion.kernel()
+def doubled_in_bands(x: torch.Tensor) -> torch.Tensor:
+    m, n = x.size()
+    out = torch.empty_like(x)
+    band_rows = hl.register_block_size(4, max(m, 4))
+    for band in hl.tile(m, block_size=band_rows):
+        for rows in hl.tile(band.begin, band.end):
+            out[rows, :] = x[rows, :] * 2.0
+    return out
+
+
+@pytest.mark.parametrize("m", [1, 2, 9])
+def test_a_store_whose_tile_ends_where_another_does(m: int) -> None:
+    x = torch.arange(1.0, 1 + m * 3).view(m, 3)
+    assert torch.equal(doubled_in_bands(x), x * 2)
+    bound = doubled_in_bands.bind((x,))
+    config = bound.config_spec.default_config()
+    module = parse_module(bound.stages(config)[-1][1])
+    assert torch.equal(run_module(module, (x,), bound.config_space.encode(config)), x * 2)
