@@ -89,8 +89,15 @@ def reference(
 
 def eager(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, mean: torch.Tensor, rstd: torch.Tensor):
     """The gradients as PyTorch has them."""
-    # On the CPU PyTorch wants the statistics in the inputs' dtype.
-    stats = [s[:, None].to(torch.float32 if x.is_cuda else x.dtype) for s in (mean, rstd)]
+    if not x.is_cuda:  # where PyTorch wants the statistics in the inputs' dtype, and sums in it
+        grads = _native(grad.float(), x.float(), weight.float(), mean, rstd)
+        return grads[0].to(x.dtype), grads[1].to(weight.dtype), grads[2].to(weight.dtype)
+    return _native(grad, x, weight, mean, rstd)
+
+
+def _native(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, mean: torch.Tensor, rstd: torch.Tensor):
+    """PyTorch's operator."""
+    stats = mean[:, None], rstd[:, None]
     return torch.ops.aten.native_layer_norm_backward(grad, x, [x.size(1)], *stats, weight, weight, [True, True, True])
 
 
