@@ -14,7 +14,7 @@ from helion_ir.autotuner.effort import make_plan
 from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.local import local_executor, scratch, start_early
 from helion_ir.autotuner.progress import Reporter
-from helion_ir.autotuner.protocol import Executor, Measurement, Search, Store, TunableKernel, TunableSpace
+from helion_ir.autotuner.protocol import Executor, Measurement, Search, Store, StoreKey, TunableKernel, TunableSpace
 from helion_ir.autotuner.row_log import RowLog
 from helion_ir.autotuner.run import Run, Tuned
 from helion_ir.autotuner.search_choice import make_search
@@ -47,6 +47,7 @@ def tuned(
     search: Search | str | None = None,
     executor: Executor | None = None,
     store: Store | None = None,
+    key: StoreKey | None = None,
     measure: str | None = None,
 ) -> Tuned:
     """Find the fastest configuration for a bound kernel on these arguments, with all that was learnt on the way.
@@ -63,6 +64,7 @@ def tuned(
         configs: measure these and no others, at least two.
         search: the name of an algorithm, one of surrogate (the default), pattern, evolution, random; or one's own.
         executor, store: replace the tuner's own parts.
+        key: under which results are kept; by default the kernel's.
         measure: `package.module:name` of a function `(function, args, restore, effort) -> milliseconds`.
 
     Ctrl-C ends the search and gives the best so far. A configuration that fails is counted, and raises nothing.
@@ -86,7 +88,7 @@ def tuned(
     if plan.search is None and configs is None and search is None:
         return _untried(space, Measurement(space.legal_default(), None, "rejected", "not measured"))
     store = store if store is not None else _default_store()
-    key = store_key(bound)
+    key = key if key is not None else store_key(bound)
     if not force and configs is None and not _environment("HELION_SKIP_CACHE"):
         known = store.best(key)
         if known is not None and known.assignment.keys() == space.default().keys():
