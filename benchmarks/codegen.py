@@ -3,7 +3,8 @@
 Three costs: `bind` (from a call's arguments to the space of configurations, imports already paid), `first` (the default
 configuration, everything cold) and `config` (the median over random configurations whose structures have been lowered
 before, as in a search). With `--helion-python`, an interpreter that has `helion` installed measures the same
-kernels there, and the table shows the ratios.
+kernels there, and the table shows the ratios. `texts` is the number of distinct kernel texts among 1,000 random
+configurations: what Triton's Python front half, some milliseconds a text, is paid for in a search.
 """
 
 import argparse
@@ -39,6 +40,12 @@ def _random_configs(bound: Any, count: int, seed: int, library: str) -> list[Any
     return [space.decode(space.sample(rng)) for _ in range(count)]
 
 
+def _distinct_texts(bound: Any, seed: int) -> int:
+    """Kernel texts of 1,000 random configurations."""
+    rng, space = random.Random(seed), bound.config_space
+    return len({bound.printed(space.sample(rng)).kernel_text for _ in range(1000)})
+
+
 def measure(name: str, count: int, seed: int, library: str) -> Row:
     """Costs of one example, in milliseconds."""
     from examples import registry
@@ -64,7 +71,9 @@ def measure(name: str, count: int, seed: int, library: str) -> Row:
             continue
         times.append(1000 * (time.perf_counter() - begin))
     warm = times[len(times) // 2 :]
+    texts = _distinct_texts(bound, seed) if library == "helion_ir" and count > 3 else None
     return {
+        "texts": texts,
         "name": name,
         "bind": 1000 * (bind - start),
         "first": 1000 * (first - bind),
@@ -103,13 +112,13 @@ def _in_other_python(python: str, options: argparse.Namespace) -> Row:
 
 def table(ours: list[Row], theirs: list[Row] | None) -> str:
     """The rows side by side."""
-    header = ["example", "bind ms", "first ms", "config ms", "p90 ms"]
+    header = ["example", "bind ms", "first ms", "config ms", "p90 ms", "texts"]
     if theirs is not None:
         header += ["helion bind", "helion first", "helion config", "config ratio"]
     others = {row["name"]: row for row in theirs or []}
     rows = []
     for row in ours:
-        cells = [row["name"], row.get("bind"), row.get("first"), row.get("config"), row.get("p90")]
+        cells = [row["name"], row.get("bind"), row.get("first"), row.get("config"), row.get("p90"), row.get("texts")]
         if theirs is not None:
             other = others.get(row["name"], {})
             both = row.get("config") and other.get("config")

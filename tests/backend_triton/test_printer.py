@@ -41,7 +41,6 @@ def test_matmul() -> None:
                 "block_m": 64,
                 "block_n": 64,
                 "block_k": 32,
-                "total_programs": 4,
                 "loop_k_num_stages": 2,
                 "load_x_eviction": "evict_first",
             },
@@ -180,7 +179,7 @@ lines"""
     half = 2
     _total = triton.cdiv((x.size(0) + 1), 8) * 2
     if _total > 0:
-        _launcher(_f, (min(_total, _multiprocessors((x[0]).device)),), x[0], x.size(0) + 1, bm=8, num_warps=4)
+        _launcher(_f, (min(_total, _multiprocessors((x[0]).device)),), x[0], x.size(0) + 1, num_warps=4)
 '''
     )
     # Without a parameter for it, the number of programs is computed in the kernel too.
@@ -196,7 +195,8 @@ def test_kernels_without_a_host() -> None:
     }"""
     printed = print_module(parse_module(text), {"bm": 32})
     assert printed.host_text == "" and printed.text == printed.kernel_text
-    assert printed.launches == (Launch("_f", 4, ("x",), {"bm": 32}, {}),)
+    # What the text does not use is not passed.
+    assert printed.launches == (Launch("_f", 4, ("x",), {}, {}),)
 
 
 def test_a_launch_of_no_kernel() -> None:

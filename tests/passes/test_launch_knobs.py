@@ -32,7 +32,6 @@ def declared(target: str) -> ModuleOp:
 
 
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
-    ("h200", {"num_ctas": 2}, "num_ctas=1,", "num_ctas=2,"),
     ("h200", {"maxnreg": 128}, "num_stages=2,", "maxnreg=128,"),
     ("h200", {"load.x.cache": ".cg"}, 'load_x_cache="",', 'load_x_cache=".cg",'),
     ("mi300x", {"store.out.cache": ".wt"}, 'store_out_cache="",', 'store_out_cache=".wt",'),
@@ -63,10 +62,11 @@ def test_reaches_the_code_and_stays_right(target: str, config: dict[str, Any], b
 
 
 def test_only_where_they_mean_something() -> None:
-    """No cluster on an A100, no MFMA shape on NVIDIA, one chiplet needs no remapping, gfx950 needs no kpack."""
+    """No MFMA shape on NVIDIA, one chiplet needs no remapping, gfx950 needs no kpack, and no cluster shares products."""
     names = {t: {k.name for k in ConfigSpace.of(declared(t))} for t in ("a100", "h200", "mi300x", "mi350x", "cpu")}
     assert {"maxnreg"} == names["a100"] & {"maxnreg", "num_ctas", "waves_per_eu", "kpack", "xcd_remap"}
-    assert {"maxnreg", "num_ctas"} == names["h200"] & {"maxnreg", "num_ctas", "waves_per_eu", "kpack", "xcd_remap"}
+    assert {"maxnreg"} == names["h200"] & {"maxnreg", "num_ctas", "waves_per_eu", "kpack", "xcd_remap"}
+    assert "num_ctas" in {r.knob_name.data for r in ruled_out(declared("h200"))}
     assert {"waves_per_eu", "kpack", "xcd_remap"} <= names["mi300x"]
     assert "kpack" not in names["mi350x"] and "matrix_instr_nonkdim" in names["mi350x"]
     assert not names["cpu"] & {"maxnreg", "num_ctas", "load.x.cache", "load.x.eviction"}
@@ -102,4 +102,26 @@ def test_remapping_is_a_permutation_that_keeps_chiplets_together(total: int) -> 
 def test_toolchain_faults_are_reasons_in_the_module() -> None:
     """What a table says of the kernel is written where a reader finds it, with the knob it took values from."""
     reasons = {r.knob_name.data: r.reason.data for r in ruled_out(declared("b200"))}
-    assert reasons == {"loop.tile_m.warp_specialize": "warp specialization of a persistent loop fails in Triton"}
+    assert reasons["loop.tile_m.warp_specialize"] == "warp specialization of a persistent loop fails in Triton"
+    assert reasons["num_ctas"].startswith("clusters: Triton fails")
+
+
+COPY = """
+builtin.module {
+  knob.declare @m : pow2 1 to 64 = 16 in "block_sizes" by "frontend" doc "rows"
+  tile.kernel @copy (%x: !tile.ref<[100], f32, strides = [1]>, %out: !tile.ref<[100], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "m" (%m = 0 to 100 : !tile.range<@m>) {
+      %v = tile.load "x" %x[%m] : !tile.ref<[100], f32, strides = [1]>[!tile.range<@m>] -> !tile.tile<[@m], f32>
+      tile.store "out" %v, %out[%m] : !tile.tile<[@m], f32> : !tile.ref<[100], f32, strides = [1]>[!tile.range<@m>]
+    }
+  }
+}"""
+
+
+def test_a_cluster_is_an_option_of_the_launch() -> None:
+    module = parse_module(COPY, "copy")
+    prepare(module, get_target("h200"))
+    for blocks in (1, 4):
+        chosen = complete(module, {"num_ctas": blocks})
+        (launch,) = print_module(lower(module, chosen), chosen).launches
+        assert launch.options["num_ctas"] == blocks

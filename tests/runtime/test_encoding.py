@@ -161,8 +161,8 @@ builtin.module {
   knob.declare @pid_type : one_of "flat", "persistent_blocked" = "flat" by "map-grid" doc "grid"
   knob.declare @loop.m.num_stages : one_of none, 1, 2 = none in "range_num_stages" by "t" doc "d" when <@pid_type eq "persistent_blocked">
   knob.declare @loop.k.num_stages : one_of none, 1, 2 = none in "range_num_stages" by "t" doc "d"
-  knob.declare @loop.m.loop_unroll_factor : one_of none, 2, 4 = none in "range_unroll_factors" by "t" doc "d" when <@pid_type eq "persistent_blocked">
-  knob.declare @loop.k.loop_unroll_factor : one_of none, 2, 4 = none in "range_unroll_factors" by "t" doc "d"
+  knob.declare @loop.m.loop_unroll_factor : one_of none, 2, 3, 4 = none in "range_unroll_factors" by "t" doc "d" when <@pid_type eq "persistent_blocked">
+  knob.declare @loop.k.loop_unroll_factor : one_of none, 2, 3, 4 = none in "range_unroll_factors" by "t" doc "d"
   knob.declare @loop.k.disallow_acc_multi_buffer : one_of none, false, true = none in "range_multi_buffers" by "t" doc "d"
   knob.declare @load.x.eviction : one_of "", "evict_first" = "" in "load_eviction_policies" by "c" doc "d"
   knob.declare @num_stages : int 1 to 6 = 1 by "t" doc "d"

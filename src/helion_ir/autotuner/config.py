@@ -52,6 +52,11 @@ class Config(Mapping[str, Any]):
             return SCALAR_FIELDS[name].default
         raise AttributeError(f"this config has no entry {name!r}; it has {', '.join(sorted(self)) or 'none'}")
 
+    @property
+    def entries(self) -> Mapping[str, Any]:
+        """The entries themselves, not to be changed."""
+        return self._entries
+
     # Text tells True from 1, which Python's own comparison does not.
     @functools.cached_property
     def _content(self) -> str:

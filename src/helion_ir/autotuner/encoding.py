@@ -14,13 +14,67 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.space import Assignment, ConfigSpace, Knob
 
 
+STRICT = tuple(n for n, f in SCALAR_FIELDS.items() if f.strict)
+
 NONE = "none"
 """How a config says None where None is not the default: entries that are None are dropped."""
 
 
 def encode(space: ConfigSpace, config: Config | Mapping[str, object]) -> Assignment:
     """See `ConfigSpace.encode`."""
-    entries = _without_aliases(space, dict(config))
+    given = _looked_up(space, config)
+    return _checked(space, _read(space, dict(config)) if given is None else given)
+
+
+def _looked_up(space: ConfigSpace, config: Config | Mapping[str, object]) -> Assignment | None:
+    """The knobs that a config sets, where all it says is spelled as `decode` does: a look-up an entry, else None."""
+    lists, scalars = space.spellings
+    given: Assignment = {}
+    for key, value in (config.entries if isinstance(config, Config) else config).items():
+        if (known := scalars.get(key)) is not None:
+            rows, entries = (known,), (value,)
+        elif (known := lists.get(key)) is not None and type(value) is list and len(value) == len(known):
+            rows, entries = known, value
+        else:
+            return None
+        for (name, values), entry in zip(rows, entries):
+            spelled = (type(entry), tuple(entry) if type(entry) is list else entry)
+            try:
+                found = values[spelled]
+            except (KeyError, TypeError):
+                return None
+            if name in given:
+                return None
+            given[name] = found
+    return given
+
+
+Spelling = tuple[str, dict[tuple[type, object], KnobValue]]
+"""A knob, and its values by how a config spells them."""
+
+
+def spellings(space: ConfigSpace) -> tuple[dict[str, list[Spelling]], dict[str, Spelling]]:
+    """How `decode` spells every value: of the lists by entry, and of the other knobs by name."""
+
+    def key(entry: object) -> tuple[type, object]:
+        return (list, entry) if isinstance(entry, tuple) else (type(entry), entry)
+
+    lists: dict[str, list[Spelling]] = {}
+    for name, knobs in space.fields.items():
+        field = LIST_FIELDS.get(name, ListField(name))
+        lists[name] = [(k.name, {key(_entry_of_knob(field, k, v)): v for v in k.values}) for k in knobs]
+    listed = {k.name for knobs in space.fields.values() for k in knobs}
+    scalars: dict[str, Spelling] = {}
+    for k in space:
+        if k.name not in listed:
+            none = {(str, NONE): None} if None in k.values else {}
+            scalars[k.name] = (k.name, {**none, **{key(v): v for v in k.values if v is not None}})
+    return lists, scalars
+
+
+def _read(space: ConfigSpace, config: dict[str, Any]) -> Assignment:
+    """The knobs that a config sets, however it spells them. Raises `exc.InvalidConfig`."""
+    entries = _without_aliases(space, config)
     given: Assignment = {}
     unknown: list[str] = []
     for key, value in entries.items():
@@ -39,7 +93,7 @@ def encode(space: ConfigSpace, config: Config | Mapping[str, object]) -> Assignm
             unknown.append(key)
     if unknown:
         raise _invalid(_unknown_text(space, unknown))
-    return _checked(space, given)
+    return given
 
 
 def decode(space: ConfigSpace, assignment: Mapping[str, KnobValue]) -> Config:
@@ -216,9 +270,11 @@ def _without_knob(space: ConfigSpace, key: str, value: Any) -> None:
 def _checked(space: ConfigSpace, given: Assignment) -> Assignment:
     full = {**space.default(), **given}
     out = space.project(full)
-    for name, value in given.items():
-        field = SCALAR_FIELDS.get(name)
-        if field is not None and field.strict and out[name] != value:
+    for name, rule in space.nested:
+        while not rule.holds(out) and (below := [v for v in space[name].values if v < out[name]]):  # pyright: ignore
+            out[name] = below[-1]
+    for name in STRICT:
+        if name in given and out[name] != (value := given[name]):
             raise _invalid(
                 f"config[{name!r}] = {value!r}: not used with the rest of this config{_why(space, full, name)}"
             )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from helion_ir.autotuner.config import Config
     from helion_ir.autotuner.count import Bounds
+    from helion_ir.autotuner.encoding import Spelling
     from helion_ir.autotuner.explanation import Explanation
     from helion_ir.index.expr import Evaluator
 
@@ -147,6 +148,29 @@ class ConfigSpace:
                 out.setdefault(knob.field, []).append(knob)
         return out
 
+    @functools.cached_property
+    def spellings(self) -> tuple[dict[str, list[Spelling]], dict[str, Spelling]]:
+        """How configs spell the values of knobs; see `encoding.spellings`."""
+        from helion_ir.autotuner.encoding import spellings
+
+        return spellings(self)
+
+    @functools.cached_property
+    def nested(self) -> list[tuple[str, Requirement]]:
+        """Block sizes with the bound that a tile around theirs sets, `@inner le …`: configs are clamped to it."""
+        from sympy import Symbol
+
+        from helion_ir.index.expr import Le
+
+        return [
+            (name, rule)
+            for rule in self.requires
+            if isinstance(rule.condition, Le)
+            and isinstance(bounded := rule.condition.args[0], Symbol)
+            and (name := bounded.name.removeprefix("@")) in self.knobs
+            and self.knobs[name].field == "block_sizes"
+        ]
+
     def _by_condition(self) -> list[Knob]:
         """The knobs, each after those that its condition reads."""
         order: dict[str, Knob] = {}
@@ -171,6 +195,10 @@ class ConfigSpace:
 
     def default(self) -> Assignment:
         """The default of every knob. It need not be legal: `legal_default` is."""
+        return dict(self._defaults)
+
+    @functools.cached_property
+    def _defaults(self) -> Assignment:
         return {k.name: k.default for k in self}
 
     def legal_default(self) -> Assignment:

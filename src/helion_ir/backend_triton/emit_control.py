@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import DictionaryAttr
@@ -16,6 +17,7 @@ from helion_ir.dialects import knob
 from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, WhileOp, YieldOp
 
 _NOTHING = DictionaryAttr({})
+_WORD = re.compile(r"[A-Za-z_]\w*")
 STATIC = "_static"
 """What ends the name of the Python integer that an unrolled loop counts with."""
 
@@ -36,14 +38,19 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
         p.names[arg] = arg_name.data
         parameters[arg_name.data] = signature_text(arg.type)
     parameters |= dict.fromkeys(scalars(op), "i32")
-    known = tuple(constexprs)
-    p.constexprs = frozenset(known)
+    p.constexprs = frozenset(constexprs)
     p.kernel, p.unnamed, p.uses_descriptors = name, 0, False
     free = [n for n, t in parameters.items() if not t.startswith("*")] if p.options.do_not_specialize else []
-    p.lines.append(f"@triton.jit(do_not_specialize={free})" if free else "@triton.jit")
     p.origin = None
-    p.lines.append(call_text(f"def {name}", [*parameters, *(f"{c}: tl.constexpr" for c in known)]) + ":")
+    start = len(p.lines)
     p.nested(block)
+    # A parameter that the text does not use would only make Triton compile it anew for each of its values.
+    used = set(_WORD.findall("\n".join(p.lines[start:])))
+    known = tuple(c for c in constexprs if c in used)
+    p.lines[start:start] = [
+        f"@triton.jit(do_not_specialize={free})" if free else "@triton.jit",
+        call_text(f"def {name}", [*parameters, *(f"{c}: tl.constexpr" for c in known)]) + ":",
+    ]
     p.kernels[name] = Kernel(name, parameters, known, p.uses_descriptors)
 
 

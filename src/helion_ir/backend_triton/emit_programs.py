@@ -12,8 +12,6 @@ from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.spelling import call_text, is_atom
 from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp, total_parameter
 
-_NOTHING = DictionaryAttr({})
-
 
 @emitter(ProgramLoopOp)
 def emit_program_loop(p: KernelPrinter, op: ProgramLoopOp) -> None:
@@ -38,8 +36,7 @@ def emit_program_loop(p: KernelPrinter, op: ProgramLoopOp) -> None:
     bounds = {"persistent_blocked": _blocked, "persistent_interleaved": _interleaved}
     if kind not in bounds:
         raise TritonPrintError(f"{p.kernel}: no such kind of program loop: {kind!r}")
-    options = [f"{k}={p.literal(v)}" for k, v in (op.options or _NOTHING).data.items() if p.value(v) is not None]
-    range_head(p, pid, bounds[kind](p, shared, totals, position), options)
+    range_head(p, pid, bounds[kind](p, shared, totals, position), range_options(p, op.options))
     p.nested(op.body.block)
 
 

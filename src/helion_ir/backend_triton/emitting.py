@@ -174,7 +174,7 @@ class KernelPrinter:
             try:
                 return compiled(attr.data)(self.assignment)  # pyright: ignore
             except KeyError as missing:
-                raise _open(missing.args[0]) from None
+                raise open_knob(missing.args[0]) from None
         if kind is ValueAttr or kind is StringAttr:
             return attr.data  # pyright: ignore
         if kind is IntegerAttr:
@@ -190,17 +190,8 @@ class KernelPrinter:
 
     def expr(self, attr: ExprAttr, operands: Sequence[str] = ()) -> str:
         """An index expression over these operands, the kernel's parameters and, in hand-written IR, knobs."""
-        text = kernel_format(self.closed(attr.data), self.constexprs)
+        text = kernel_format(closed(attr.data, self.assignment), self.constexprs)
         return text.format(*operands) if operands else text
-
-    def closed(self, e: Expr) -> Expr:
-        """`e` with the knobs it reads replaced; after lift-constexprs there are none where text is printed."""
-        if not (names := knobs_of(e)):
-            return e
-        try:
-            return _bound(e, tuple((n, self.assignment[n]) for n in sorted(names)))
-        except KeyError as missing:
-            raise _open(missing.args[0]) from None
 
     def shape(self, dims: Sequence[ExprAttr]) -> str:
         """`[block_m, 64]`."""
@@ -208,7 +199,7 @@ class KernelPrinter:
 
     def extent(self, attr: ExprAttr) -> str:
         """An extent of a tile, which Triton must know when it compiles."""
-        return kernel_format(self.closed(attr.data), self.constexprs, True)
+        return kernel_format(closed(attr.data, self.assignment), self.constexprs, True)
 
     # Structure
 
@@ -263,10 +254,21 @@ class KernelPrinter:
         self.indent = outer
 
 
+def closed(e: Expr, assignment: Mapping[str, KnobValue]) -> Expr:
+    """`e` with the knobs it reads replaced; after lift-constexprs there are none where text is printed."""
+    if not (names := knobs_of(e)):
+        return e
+    try:
+        return _bound(e, tuple((n, assignment[n]) for n in sorted(names)))
+    except KeyError as missing:
+        raise open_knob(missing.args[0]) from None
+
+
 @functools.lru_cache(65536)
 def _bound(e: Expr, values: tuple[tuple[str, KnobValue], ...]) -> Expr:
     return substitute(e, {knob(n): as_expr(v) for n, v in values})
 
 
-def _open(name: str) -> TritonPrintError:
+def open_knob(name: str) -> TritonPrintError:
+    """The error for a knob without a value."""
     return TritonPrintError(f"@{name} is open: give the printer an assignment, or run materialize-config first")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
 from helion_ir.backend_triton.emit_control import scalars
 from helion_ir.backend_triton.emit_memory import eviction_policy
-from helion_ir.backend_triton.emitting import Grid, KernelPrinter, KernelText
+from helion_ir.backend_triton.emitting import Grid, KernelPrinter, KernelText, closed, open_knob
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Launch
 from helion_ir.backend_triton.spelling import call_text, host_text, literal_text
@@ -49,147 +50,221 @@ UNKNOWN_EXTENT = 128
 """What an extent that the trace left open counts as where a kernel is compiled without a call."""
 
 
+Values = Mapping[str, KnobValue]
+Number = Callable[[Values], tuple[str, KnobValue]]
+"""From an assignment to a number as Python, and its value; where it reads run-time scalars the value is the text."""
+
+
+@dataclass(frozen=True)
+class HostText:
+    """The host's part of one configuration."""
+
+    text: str
+    functions: tuple[str, ...]
+    launches: tuple[Launch, ...]
+
+
 class HostPrinter:
-    """Prints the host's functions of a module for one assignment."""
+    """Prints the host's functions around printed kernels, for as many assignments as these kernels serve.
 
-    def __init__(self, module: ModuleOp, kernels: KernelText, assignment: Mapping[str, KnobValue]):
-        self.module = module
+    What no assignment changes is done when it is made: printing a configuration evaluates numbers and joins pieces.
+    """
+
+    def __init__(self, module: ModuleOp, kernels: KernelText):
         self.kernels = kernels
-        self.values = KernelPrinter(assignment)
-        self.lines: list[str] = []
-        self.launches: list[Launch] = []
-        self.functions: list[str] = []
-        self.uses_multiprocessors = False
+        ops = list(module.body.block.ops)
+        self.kernel_ops = {op.sym_name.data: op for op in ops if type(op) is KernelOp}
+        hosts = [op for op in ops if type(op) is FuncOp]
+        self.functions = tuple([op.sym_name.data for op in hosts])
+        self._uses_multiprocessors = False
+        self._parts: list[str | Callable[[Values, list[Launch]], str]] = []
+        for op in hosts:
+            self._function(op)
+        if not hosts:  # one launch a kernel all the same
+            self._parts += [self._launch(n, tuple(k.parameters), "") for n, k in kernels.kernels.items()]
+        self._head = self._helpers(hosts) if hosts else ""
 
-    def print(self) -> str:
-        """The text; empty where the module has no host.func, in which case there is one launch a kernel all the same."""
-        block = self.module.body.block
-        self.kernel_ops = {op.sym_name.data: op for op in block.ops if type(op) is KernelOp}
-        for op in block.ops:
-            if type(op) is FuncOp:
-                self.function(op)
-        if not self.functions:
-            for name, kernel in self.kernels.kernels.items():
-                self.launch(name, tuple(kernel.parameters), "")
-            return ""
+    def __call__(self, assignment: Values) -> HostText:
+        """Print for one assignment. The text is empty where the module has no host.func."""
+        launches: list[Launch] = []
+        pieces = [p if isinstance(p, str) else p(assignment, launches) for p in self._parts]
+        text = self._head + "\n".join([p for p in pieces if p is not NOTHING]) + "\n" if self._head else ""
+        return HostText(text, self.functions, tuple(launches))
+
+    def _helpers(self, hosts: Sequence[FuncOp]) -> str:
         descriptors = any(k.uses_descriptors for k in self.kernels.kernels.values())
         helpers = [_DESCRIPTOR_LAUNCHER if descriptors else _LAUNCHER]
-        needed = {"import torch", *(i.data for op in block.ops if type(op) is FuncOp for i in op.imports)}
-        if self.uses_multiprocessors:
+        needed = {"import torch", *(i.data for op in hosts for i in op.imports)}
+        if self._uses_multiprocessors:
             helpers.append(_MULTIPROCESSORS)
             needed.add("import functools")
         imports = "".join(f"{line}\n" for line in sorted(needed))
-        return "\n\n".join([imports, *helpers, "\n".join(self.lines) + "\n"])
+        return "\n\n".join([imports, *helpers, ""])
 
-    def function(self, op: FuncOp) -> None:
-        name = op.sym_name.data
-        self.functions.append(name)
-        if len(self.functions) > 1:
-            self.lines += ["", ""]
+    def _function(self, op: FuncOp) -> None:
+        if self._parts:
+            self._parts += ["", ""]
         parameters = [*(p.data for p in op.parameters), "*", "_launcher=_default_launcher"]
-        self.lines.append(f"def {name}({', '.join(parameters)}):")
-        start = len(self.lines)
-        for inner in op.body.block.ops:
-            self.statement(inner)
-        if len(self.lines) == start:
-            self.lines.append("    pass")
+        self._parts.append(f"def {op.sym_name.data}({', '.join(parameters)}):")
+        statements = list(op.body.block.ops)
+        for inner in statements:
+            self._statement(inner)
+        if not any(isinstance(s, PythonOp | BindOp) for s in statements):
+            self._only_launches(len(statements))
 
-    def statement(self, op: Operation) -> None:
+    def _only_launches(self, count: int) -> None:
+        """Print `pass` where none of a function's launches, all that it has, is printed."""
+        start = len(self._parts) - count
+        parts, self._parts = self._parts[start:], self._parts[:start]
+
+        def all_launches(a: Values, launches: list[Launch]) -> str:
+            pieces = [p(a, launches) for p in parts]  # pyright: ignore[reportCallIssue] - launches are functions
+            return "\n".join([p for p in pieces if p is not NOTHING]) or "    pass"
+
+        self._parts.append(all_launches)
+
+    def _statement(self, op: Operation) -> None:
         if isinstance(op, PythonOp):
-            self.lines += indented(op.source.data)
+            self._parts += indented(op.source.data)
         elif isinstance(op, BindOp):
-            self.lines.append(f"    {op.variable.data} = {self.number(op.value, {})[0]}")
+            variable, number = op.variable.data, self._number(op.value, {})
+            self._parts.append(lambda a, _: f"    {variable} = {number(a)[0]}")
         elif isinstance(op, LaunchOp):
-            self.launch(op.kernel.data, tuple(a.data for a in op.arguments), "    ")
+            self._parts.append(self._launch(op.kernel.data, tuple(a.data for a in op.arguments), "    "))
         else:
             raise TritonPrintError(f"nothing says how to print {op.name} in a host.func")
 
-    def number(self, attr: Attribute, scalars: Mapping[str, str]) -> tuple[str, KnobValue]:
-        """An attribute as Python, and its value; where it reads run-time scalars the value is the text."""
+    def _number(self, attr: Attribute, scalars: Mapping[str, str]) -> Number:
         if type(attr) is ExprAttr and scalars_of(attr.data):
-            e = self.values.closed(attr.data)
-            names = tuple(sorted((n, scalars[n]) for n in free_names(e) if n in scalars))
-            text = host_text(e, names)
-            return text, text
-        value = self.values.value(attr)
-        return literal_text(value), value
+            names = tuple(sorted((n, scalars[n]) for n in free_names(attr.data) if n in scalars))
 
-    def launch(self, name: str, arguments: tuple[str, ...], indent: str) -> None:
+            def of_call(a: Values) -> tuple[str, KnobValue]:
+                text = host_text(closed(attr.data, a), names)
+                return text, text
+
+            return of_call
+        if type(attr) is not ExprAttr:
+            value = KernelPrinter({}).value(attr)
+            known = literal_text(value), value
+            return lambda a: known
+        function, texts = compiled(attr.data), dict[tuple[type, KnobValue], tuple[str, KnobValue]]()
+
+        def evaluated(a: Values) -> tuple[str, KnobValue]:
+            try:
+                value = function(a)
+            except KeyError as missing:
+                raise open_knob(missing.args[0]) from None
+            key = (type(value), value)
+            if (found := texts.get(key)) is None:
+                found = texts[key] = literal_text(value), value
+            return found
+
+        return evaluated
+
+    def _launch(self, name: str, arguments: tuple[str, ...], indent: str) -> Callable[[Values, list[Launch]], str]:
         try:
             kernel, op = self.kernels.kernels[name], self.kernel_ops[name]
         except KeyError:
             raise TritonPrintError(f"host.launch @{name}: there is no such kernel") from None
         values = {n.data: a for n, a in zip(op.arg_names, arguments)}
-        constexprs: dict[str, KnobValue] = {}
-        keywords: list[str] = []
         evictions = self.kernels.evictions
-        for key, attr in scalars(op).items():
-            keywords.append(f"{key}={self.number(attr, values)[0]}")
-        for key, attr in op.constexprs.data.items():
-            text, value = self.number(attr, values)
-            if key in evictions:
-                value = eviction_policy(value)
-                text = literal_text(value)
-            constexprs[key] = value if type(attr) is not ExprAttr else self.hinted(attr, value, op)
-            keywords.append(f"{key}={text}")
-        options = {k: self.values.value(a) for k, a in op.launch.data.items()}
-        # An option without a value is left to Triton.
-        keywords += [f"{k}={literal_text(v)}" for k, v in options.items() if v is not None]
+        given = [(key, self._number(attr, values)) for key, attr in scalars(op).items()]
+        constexprs = [
+            (key, self._number(attr, values), key in evictions, self._hinted(attr, op))
+            for key, attr in op.constexprs.data.items()
+            if key in kernel.constexprs
+        ]
+        options = [(key, self._number(attr, {})) for key, attr in op.launch.data.items()]
         grid = self.kernels.grids.get(name)
-        programs, value = self.grid(grid, values, arguments, kernel.parameters) if grid else ("1", 1)
-        self.launches.append(Launch(name, value, arguments, constexprs, options))
-        if value == 0 or not indent:
-            return
+        programs_of = self._grid(grid, values, arguments, kernel.parameters) if grid else lambda a: ("1", 1)
+        total_of = None
         if grid and not grid.on_device and scalars_of(grid.total.data):
-            total = self.number(grid.total, values)[0]
-            self.lines.append(f"{indent}_total = {total}")
-            self.lines.append(f"{indent}if _total > 0:")
-            indent += "    "
-            programs = programs.replace(total, "_total", 1)
-            keywords = [f"{TOTAL}=_total" if k == f"{TOTAL}={total}" else k for k in keywords]
-        self.lines.append(
-            indent
-            + call_text(
-                "_launcher",
-                [name, f"({programs})" if isinstance(value, tuple) else f"({programs},)", *arguments, *keywords],
-                indent,
-            )
-        )
+            total_of = self._number(grid.total, values)
 
-    def hinted(self, attr: ExprAttr, value: KnobValue, op: KernelOp) -> KnobValue:
+        def launch(a: Values, launches: list[Launch]) -> str:
+            keywords = [f"{key}={number(a)[0]}" for key, number in given]
+            chosen: dict[str, KnobValue] = {}
+            for key, number, evicts, hinted in constexprs:
+                text, value = number(a)
+                if evicts:
+                    value = eviction_policy(value)
+                    text = literal_text(value)
+                chosen[key] = value if hinted is None else hinted(a)
+                keywords.append(f"{key}={text}")
+            opted: dict[str, KnobValue] = {}
+            for key, number in options:
+                text, opted[key] = number(a)
+                if text != "None":  # an option without a value is left to Triton
+                    keywords.append(f"{key}={text}")
+            programs, value = programs_of(a)
+            launches.append(Launch(name, value, arguments, chosen, opted))
+            if value == 0 or not indent:
+                return NOTHING
+            inner, before = indent, ""
+            if total_of is not None:
+                total = total_of(a)[0]
+                before = f"{indent}_total = {total}\n{indent}if _total > 0:\n"
+                inner += "    "
+                programs = programs.replace(total, "_total", 1)
+                keywords = [f"{TOTAL}=_total" if k == f"{TOTAL}={total}" else k for k in keywords]
+            where = f"({programs})" if isinstance(value, tuple) else f"({programs},)"
+            return before + inner + call_text("_launcher", [name, where, *arguments, *keywords], inner)
+
+        return launch
+
+    def _hinted(self, attr: Attribute, op: KernelOp) -> Callable[[Values], KnobValue] | None:
         """The value of a constexpr in the call that was traced, where it differs from call to call."""
-        names = scalars_of(attr.data)
-        if not names:
-            return value
+        if type(attr) is not ExprAttr or not (names := scalars_of(attr.data)):
+            return None
         hints = {} if op.hints is None else op.hints.data
         known = {n: h.value.data for n, h in hints.items() if isinstance(h, IntegerAttr)}
-        e = self.values.closed(attr.data)
-        return compiled(e)({n: known.get(n, UNKNOWN_EXTENT) for n in names})
+        numbers = {n: known.get(n, UNKNOWN_EXTENT) for n in names}
+        return lambda a: compiled(closed(attr.data, a))(numbers)
 
-    def grid(
+    def _grid(
         self, grid: Grid, scalars: Mapping[str, str], arguments: tuple[str, ...], parameters: Mapping[str, str]
-    ) -> tuple[str, int | str | tuple[int | str, ...]]:
+    ) -> Callable[[Values], tuple[str, int | str | tuple[int | str, ...]]]:
         """The number of programs launched, or numbers along axes, as Python and where possible as numbers."""
-        text, total = ("", None) if grid.on_device else self.number(grid.total, scalars)
-        if grid.kind == "xyz" and total != 0:
-            axes = [self.number(n, scalars) for n in grid.axes]
-            return ", ".join(t for t, _ in axes), tuple(v if isinstance(v, int) else t for t, v in axes)
-        if grid.kind in ("flat", "xyz") or total == 0:
-            return text, total if isinstance(total, int) else text
-        self.uses_multiprocessors = True
+        total_of: Number = (lambda a: ("", None)) if grid.on_device else self._number(grid.total, scalars)
+        if grid.kind in ("flat", "xyz"):
+            axes = [self._number(n, scalars) for n in grid.axes] if grid.kind == "xyz" else []
+
+            def launched(a: Values) -> tuple[str, int | str | tuple[int | str, ...]]:
+                text, total = total_of(a)
+                if axes and total != 0:
+                    along = [number(a) for number in axes]
+                    return ", ".join(t for t, _ in along), tuple(v if isinstance(v, int) else t for t, v in along)
+                return text, total if isinstance(total, int) else text
+
+            return launched
+        self._uses_multiprocessors = True
         tensor = next((a for a, t in zip(arguments, parameters.values()) if t.startswith("*")), None)
         if tensor is None:
             raise TritonPrintError("a persistent kernel needs a tensor among its arguments, which says the device")
         device = f"{tensor if tensor.isidentifier() else f'({tensor})'}.device"
-        programs = f"_multiprocessors({device})"
-        reserved = 0 if grid.reserved is None else self.values.value(grid.reserved)
-        if reserved:
-            programs = f"max({programs} - {literal_text(reserved)}, 1)"
-        multiplier = 1 if grid.multiplier is None else self.values.value(grid.multiplier)
-        if multiplier != 1:
-            programs += f" * {literal_text(multiplier)}"
-        text = programs if grid.on_device else f"min({text}, {programs})"
-        return text, text
+        none: Number = lambda a: ("", None)  # noqa: E731
+        reserved_of = none if grid.reserved is None else self._number(grid.reserved, {})
+        multiplier_of = none if grid.multiplier is None else self._number(grid.multiplier, {})
+
+        def persistent(a: Values) -> tuple[str, int | str]:
+            text, total = total_of(a)
+            if total == 0:
+                return text, 0
+            programs = f"_multiprocessors({device})"
+            reserved, left_free = reserved_of(a)
+            if left_free:
+                programs = f"max({programs} - {reserved}, 1)"
+            multiplier, times = multiplier_of(a)
+            if times not in (None, 1):
+                programs += f" * {multiplier}"
+            text = programs if grid.on_device else f"min({text}, {programs})"
+            return text, text
+
+        return persistent
+
+
+NOTHING = "\0"
+"""Stands for a launch without programs, which is not printed."""
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.control import TOTAL, KernelOp, ProgramLoopOp
 from helion_ir.index.expr import compiled, free_names, knob, knobs_of
-from helion_ir.passes.bind_structure import check_structure
+from helion_ir.passes.bind_structure import check_structure, structure_check
 
 __all__ = ["TemplatePrinter", "emitter", "print_module"]
 
@@ -47,7 +47,7 @@ def print_module(module: ModuleOp, assignment: Mapping[str, KnobValue] | None = 
         assignment = _NO_KNOBS
     else:
         check_structure(module, assignment)
-    return _with_host(module, print_kernels(module, assignment), assignment)
+    return _with_host(HostPrinter(module, print_kernels(module, assignment)), assignment)
 
 
 class TemplatePrinter:
@@ -64,22 +64,22 @@ class TemplatePrinter:
         self.module = module
         self.options = options
         self.decisions: tuple[Callable[[Mapping[str, Any]], Any], ...] = tuple(_decisions(module))
-        self.texts: dict[tuple[KnobValue, ...], KernelText] = {}
+        self.structure = structure_check(module)
+        self.texts: dict[tuple[KnobValue, ...], HostPrinter] = {}
 
     def __call__(self, assignment: Mapping[str, KnobValue]) -> PrintedModule:
         """As `print_module`."""
-        check_structure(self.module, assignment)
+        self.structure(assignment)
         key = tuple([decide(assignment) for decide in self.decisions])
-        text = self.texts.get(key)
-        if text is None:
-            text = self.texts[key] = print_kernels(self.module, assignment, self.options)
-        return _with_host(self.module, text, assignment)
+        host = self.texts.get(key)
+        if host is None:
+            host = self.texts[key] = HostPrinter(self.module, print_kernels(self.module, assignment, self.options))
+        return _with_host(host, assignment)
 
 
-def _with_host(module: ModuleOp, kernels: KernelText, assignment: Mapping[str, KnobValue]) -> PrintedModule:
-    host = HostPrinter(module, kernels, assignment)
-    text = host.print()
-    return PrintedModule(kernels.text, text, tuple(host.functions), kernels.kernels, tuple(host.launches))
+def _with_host(host: HostPrinter, assignment: Mapping[str, KnobValue]) -> PrintedModule:
+    made = host(assignment)
+    return PrintedModule(host.kernels.text, made.text, made.functions, host.kernels.kernels, made.launches)
 
 
 def print_kernels(module: ModuleOp, assignment: Mapping[str, KnobValue], options: PrintOptions = PLAIN) -> KernelText:

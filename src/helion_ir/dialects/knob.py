@@ -109,8 +109,14 @@ class Domain:
             return (False, True)
         return tuple(itertools.permutations(range(p[0]))) if self.kind == "permutation" else p
 
+    @functools.cached_property
+    def _members(self) -> frozenset[tuple[type, KnobValue]]:
+        return frozenset((type(v), v) for v in self.values)
+
     def __contains__(self, value: object) -> bool:
-        return any(type(v) is type(value) and v == value for v in self.values)
+        if isinstance(value, list | dict | set):
+            return False
+        return (type(value), value) in self._members
 
     def __str__(self) -> str:
         if self.kind in ("pow2", "int"):

@@ -143,19 +143,30 @@ def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple]:
 
 def check_structure(module: ModuleOp, assignment: Assignment) -> None:
     """Raise ValueError unless `assignment` has the structure that a template was lowered for."""
+    structure_check(module)(assignment)
+
+
+def structure_check(module: ModuleOp) -> Callable[[Assignment], None]:
+    """The same, for many assignments of one template."""
     from helion_ir.index.expr import compiled
     from helion_ir.index.text import expr_text
 
     record = module.attributes.get(STRUCTURE)
-    if not isinstance(record, ArrayAttr):
-        return
-    for schedule, value in zip(record.data[::2], record.data[1::2]):
+    pairs: list[tuple[ExprAttr, Callable[[Assignment], KnobValue], KnobValue]] = []
+    for schedule, value in zip(record.data[::2], record.data[1::2]) if isinstance(record, ArrayAttr) else ():
         assert isinstance(schedule, ExprAttr) and isinstance(value, ValueAttr)
-        wanted = _plain(compiled(schedule.data)(assignment))
-        if wanted != value.data:
-            raise ValueError(
-                f"this template was lowered for {expr_text(schedule.data)} = {value.data}; the config has {wanted}: lower it anew"
-            )
+        pairs.append((schedule, compiled(schedule.data), value.data))
+
+    def check(assignment: Assignment) -> None:
+        for schedule, function, value in pairs:
+            wanted = _plain(function(assignment))
+            if wanted != value:
+                raise ValueError(
+                    f"this template was lowered for {expr_text(schedule.data)} = {value}; the config has {wanted}: "
+                    "lower it anew"
+                )
+
+    return check
 
 
 def _plain(value: KnobValue) -> KnobValue:

@@ -29,7 +29,7 @@ class LiftConstexprs(Pass):
     ```
 
     So does a physical extent that a call fixes, `next_power_of_2(n)`, become `n_block`: Triton's shapes are constants, and
-    the host computes it. Types, selectors of `knob.choose` and the program loop's kind, grid and options, and whether
+    the host computes it. Types, selectors of `knob.choose` and the program loop's kind and grid, and whether
     a loop is static, stay over knobs: they are not printed, or change what is. Does not handle: knobs in host code, which are bound there. Runs after simplify-index, whose rules
     need the knobs' domains.
     """
@@ -51,7 +51,8 @@ class LiftConstexprs(Pass):
                         # Over run-time scalars it differs from call to call: a constexpr would be compiled for each.
                         table = lift.scalars if scalars_of(inner.total.data) else lift.table
                         table[totals[inner]] = inner.total
-                    # Its options stay, too: a kernel whose programs do not persist would have them for nothing.
+                    if inner.options is not None:  # of programs that persist; the others do not print them
+                        inner.properties["options"] = lift.attr(inner.options)
                     continue
                 if isinstance(inner, ChooseOp):
                     continue

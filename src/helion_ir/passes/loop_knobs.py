@@ -70,7 +70,7 @@ def loop_knobs(
         doc=f"stages of the pipeline of loop {label}; none for the launch's",
     )  # fmt: skip
     yield DeclareOp(
-        prefix + "loop_unroll_factor", one_of(None, 2, 4), None, owner=owner, field="range_unroll_factors", when=when,
+        prefix + "loop_unroll_factor", one_of(None, 2, 3, 4), None, owner=owner, field="range_unroll_factors", when=when,
         doc=f"copies of the body of loop {label}",
     )  # fmt: skip
     if target.acc_multi_buffer:

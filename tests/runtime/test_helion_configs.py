@@ -1,0 +1,71 @@
+"""Configs that Helion 1.5.1 wrote for its own build of the examples load here and mean the same.
+
+`helion_configs.json` has, for each example, Helion's default and five of its random configs: its JSON, and the decorator
+it prints. They were made by the wheel as an author would, with `config.to_json()` and `format_kernel_decorator`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from examples import registry
+
+import helion_ir as helion
+from helion_ir.autotuner.config import Config
+
+WRITTEN = json.loads((Path(__file__).parent / "helion_configs.json").read_text())
+CASES = [
+    pytest.param(name, i, id=f"{name}-{i}") for name, given in WRITTEN.items() for i in range(len(given["configs"]))
+]
+
+
+@functools.cache
+def bound(name: str) -> Any:
+    example = registry.load(name)
+    return example.kernel.bind(example.case(WRITTEN[name]["case"]).blank())
+
+
+def printed_config(decorator: str) -> Config:
+    """The config in a printed decorator, read as Python does where it is pasted."""
+    captured: dict[str, Any] = {}
+
+    class Pasted:
+        Config = helion.Config
+
+        @staticmethod
+        def kernel(**settings: Any) -> None:
+            captured.update(settings)
+
+    eval(decorator.removeprefix("@"), {"helion": Pasted})
+    return captured["config"]
+
+
+@pytest.mark.parametrize(("name", "index"), CASES)
+def test_loads_and_applies(name: str, index: int, tmp_path: Path) -> None:
+    given = WRITTEN[name]["configs"][index]
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(given["json"], indent=2))
+    config = Config.load(path)
+    assert dict(config) == given["json"] and dict(printed_config(given["printed"])) == given["json"]
+    kernel = bound(name)
+    stages = kernel.stages_for("h200")
+    assignment = stages.space.encode(config)
+    # What it says of block sizes, warps, programs and the author's tunables holds here, as far as a size fits.
+    blocks = [k for k in stages.space if k.field == "block_sizes"]
+    bounded = {name for name, _ in stages.space.nested}
+    for knob, wanted in zip(blocks, config["block_sizes"], strict=True):
+        fitting = min(max(wanted, knob.values[0]), knob.values[-1])
+        assert assignment[knob.name] == fitting or knob.name in bounded and assignment[knob.name] < fitting
+    for field in ("num_warps", "pid_type", "split_k"):
+        if field in config and field in stages.space.knobs:
+            assert assignment[field] == config[field]
+    orders = [k for k in stages.space if k.field == "loop_orders" and "." in k.name]
+    for knob, wanted in zip(orders, config.get("loop_orders", [])):
+        if knob.name in stages.space.active(assignment):
+            assert assignment[knob.name] == tuple(wanted)
+    text = stages.printed(assignment).text
+    assert f"num_warps={config['num_warps']}," in text and "@triton.jit" in text
