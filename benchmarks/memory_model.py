@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ EXAMPLES = (
 TARGETS = ("h200", "b200", "mi350x")
 PRODUCTS = EXAMPLES[:5]
 """Of these the estimate must be good."""
+
+ANSWERS = report.RESULTS / "memory_answers.jsonl"
+"""Triton's answers to earlier draws, a line each: what is not said of a knob is its default."""
 
 Row = dict[str, Any]
 Task = tuple[str, str, int, bool]
@@ -132,6 +135,28 @@ def answers(tasks: list[Task], cache: Path, processes: int, each: float, limit: 
             yield row
 
 
+def kept(lines: Iterable[str]) -> list[Row]:
+    """Answers of earlier runs; knobs that came since have their defaults, and rows of knobs that went are left out."""
+    out: list[Row] = []
+    for line in lines:
+        row = json.loads(line)
+        default = _plain(_stages(row["example"], row["target"]).space.default())
+        if row["assignment"].keys() <= default.keys():
+            out.append({**row, "assignment": {**default, **row["assignment"]}})
+    return out
+
+
+def compact(row: Row) -> Row:
+    """An answer as it is kept."""
+    default = _plain(_stages(row["example"], row["target"]).space.default())
+    return {
+        **row,
+        "assignment": {
+            k: v for k, v in row["assignment"].items() if default[k] != v or type(default[k]) is not type(v)
+        },
+    }
+
+
 def predicted(row: Row) -> Row:
     """An answer with what plan-memory says."""
     stages = _stages(row["example"], row["target"])
@@ -195,10 +220,17 @@ def main() -> None:
     parser.add_argument("--each", type=float, default=20.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="for everything together")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "helion_ir_memory_model.jsonl")
+    parser.add_argument(
+        "--kept", action="store_true", help=f"compare with the answers in {ANSWERS.name}; compiles nothing"
+    )
     options = parser.parse_args()
     each = -(-options.configs // (len(EXAMPLES) * len(TARGETS)))
     tasks = [(e, t, i, i % 4 == 0) for i in range(each) for e in EXAMPLES for t in TARGETS]
-    found = list(answers(tasks, options.cache, options.processes, options.each, options.time_limit))
+    if options.kept:
+        found = kept(ANSWERS.read_text().splitlines())
+    else:
+        found = list(answers(tasks, options.cache, options.processes, options.each, options.time_limit))
+        ANSWERS.write_text("".join(json.dumps(compact(r)) + "\n" for r in found if "failed" not in r))
     rows = [predicted(r) for r in found if "failed" not in r]
     text = table(rows)
     print(text)
@@ -208,7 +240,7 @@ def main() -> None:
     wrong = [r for r in rows if r["fits"] and r["ruled_out"]]
     worst = {e: statistics.median(error(r) for r in rows if r["example"] == e) for e in PRODUCTS}
     note = (
-        f"Of {len(found)} configurations {failed} were turned down by Triton or took longer than {options.each:.0f} s. "
+        f"{len(rows)} configurations{f'; {failed} more were turned down by Triton or took too long' if failed else ''}. "
         f"Of those that do not fit {100 * share:.1f} % are ruled out, and {len(wrong)} of those that fit. "
         "The error is of the estimate of shared memory; registers are a thread's, estimated from live tiles."
     )

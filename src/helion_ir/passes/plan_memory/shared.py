@@ -97,7 +97,7 @@ class _Plan:
             likely.append(Where(eligible, each * self.buffers(loop, direct), Integer(0)))
             whole = copies_whole_words(load, self.staging)
             if (direct or not products) and not indirect and whole != 0:
-                certain = all_of([whole, eligible, Not(_is_reshaped(load))])
+                certain = all_of([whole, eligible, Not(self.is_doubtful(load, direct))])
                 if contiguous_along(load) not in loop.op.regions[0].block.args:
                     # Fused loops select the position of a block, and then nothing is known of its alignment.
                     certain = And(certain, Or(Not(fused), _is(load, "tensor_descriptor")))
@@ -155,6 +155,16 @@ class _Plan:
         bits = elements_of(load.result.type) * bit_width(load.result.type.element_type)  # pyright: ignore
         wide = Le(self.warps * (self.target.warp_size * self.staging.least_copy_bits), bits)
         return Or(_is(load, "tensor_descriptor"), wide)
+
+    def is_doubtful(self, load: memory.LoadOp, direct: list[compute.DotOp]) -> Expr:
+        """Whether a block of another rank than its tile may not be pipelined: by a block pointer, or by a descriptor where
+        products take their results to tensor memory."""
+        if not _has_scalars(load):
+            return Integer(0)
+        by_descriptor: Expr = Integer(0)
+        if self.target.tensor_memory:
+            by_descriptor = And(_is(load, "tensor_descriptor"), any_of([self.runs_beside(p) for p in direct]))
+        return Or(_is(load, "block_ptr"), by_descriptor)
 
     def waiting_outside(self, loop: Loop, products: list[compute.DotOp]) -> list[memory.LoadOp]:
         """Loads from before the loop that its products read in every iteration."""
@@ -243,8 +253,11 @@ def _is(op: memory.AccessOp, kind: str) -> Expr:
 
 def _is_reshaped(load: memory.LoadOp) -> Expr:
     """Whether a load's block has another rank than its result, which leaves Triton other ways than to stage it."""
-    scalars = any(isinstance(s.type, TileType) and s.type.rank == 0 for s in load.subscripts)
-    return Or(_is(load, "block_ptr"), _is(load, "tensor_descriptor")) if scalars else Integer(0)
+    return Or(_is(load, "block_ptr"), _is(load, "tensor_descriptor")) if _has_scalars(load) else Integer(0)
+
+
+def _has_scalars(load: memory.LoadOp) -> bool:
+    return any(isinstance(s.type, TileType) and s.type.rank == 0 for s in load.subscripts)
 
 
 def _stored(op: memory.AccessOp) -> SSAValue | None:
