@@ -8,7 +8,7 @@ import pytest
 import torch
 from examples.cross_entropy import cross_entropy
 from examples.softmax import softmax
-from tests.passes.structures import legal, lowered, resume_every_stage, run_every_stage
+from tests.passes.structures import legal, lowered, run_every_stage
 
 import helion_ir as helion
 import helion_ir.language as hl
@@ -109,8 +109,3 @@ def test_where_a_sum_needs_the_maximum_itself_there_is_no_choice() -> None:
     assert online(softmax.bind((x,)).lowering.space) == "reduction.n.online"
     assert online(not_below.bind((x, x.clone())).lowering.space) is None
     assert online(also_elsewhere.bind((x,)).lowering.space) is None
-
-
-def test_any_stage_resumes() -> None:
-    stages = softmax.bind((torch.empty(8, 1000, dtype=torch.bfloat16),)).stages_for("h200")
-    resume_every_stage(stages, legal(stages, {"reduction.n": 128, "reduction.n.online": True}, seed=1))

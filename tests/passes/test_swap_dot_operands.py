@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu, matmul_f32
-from tests.passes.structures import legal, lowered, resume_every_stage, run_every_stage
+from tests.passes.structures import legal, lowered, run_every_stage
 
 from helion_ir.dialects.tile.compute import DotOp
 from helion_ir.index.text import expr_text
@@ -53,9 +53,3 @@ def test_where_there_are_rows_enough_there_is_no_choice() -> None:
     assert not offered(matmul_f32, torch.empty(63, 32), torch.empty(32, 64))
     few = torch.empty(2, 32, 128)
     assert not offered(causal_attention, few, few, few)  # whose accumulator is scaled on the way
-
-
-def test_any_stage_resumes() -> None:
-    args = torch.empty(8, 256, dtype=torch.float16), torch.empty(256, 512, dtype=torch.float16)
-    stages = matmul_f32.bind(args).stages_for("h200")
-    resume_every_stage(stages, legal(stages, {SWAP: True}, seed=4))

@@ -1,4 +1,5 @@
-"""The algorithms that passes offer, as Triton: run by its interpreter, and compiled for devices that are not here."""
+"""The algorithms that passes offer, together: resumed from every stage, run by Triton's interpreter, compiled for devices
+that are not here."""
 
 from __future__ import annotations
 
@@ -10,12 +11,28 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu
-from tests.passes.structures import legal
+from tests.passes.structures import legal, resume_every_stage
 
 from helion_ir.backend_triton.compile import compile_kernels
 from helion_ir.targets import get_target
 
 ROOT = Path(__file__).parents[2]
+
+
+RESUMED = {
+    "attention": (causal_attention, [(2, 50, 64)] * 3, {"loop.columns.peel": True, "exp2": "fma"}),
+    "matmul": (
+        matmul_bias_relu, [(32, 130), (130, 128), (128,)],
+        {"rows_columns.split_k": 2, "loop.inner.swap_dot_operands": True, "loop.inner.peel": True},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(RESUMED))
+def test_any_stage_resumes(name: str) -> None:
+    kernel, shapes, forced = RESUMED[name]
+    stages = kernel.bind([torch.empty(s, dtype=torch.bfloat16) for s in shapes]).stages_for("h200")
+    resume_every_stage(stages, legal(stages, forced, seed=1))
 
 
 def test_in_tritons_interpreter() -> None:
