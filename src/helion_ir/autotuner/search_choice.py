@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +52,6 @@ def make_search(
     if name == "surrogate" and not surrogate_search.available():
         name = "pattern"
         say("scikit-learn is not installed (pip install 'helion-ir[tune]'): searching without a model")
-    elif name == "surrogate":
-        # Needed once some configurations have been measured, and a second or two in coming.
-        threading.Thread(target=surrogate_search.import_library, daemon=True).start()
     seeds = [*seed_assignments(space, settings), *known]
     if not getattr(settings, "disable_autotuner_heuristics", False):
         seeds += prior_assignments(bound, space)

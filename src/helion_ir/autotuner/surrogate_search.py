@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ def available() -> bool:
 
 
 def import_library() -> None:
-    """Import the library; takes a second or two, for which a thread may be used."""
+    """Import the library, for a thread to do."""
     importlib.import_module(LIBRARY)
 
 
@@ -61,11 +62,19 @@ class SurrogateSearch(ImprovingSearch):
     ):
         self.model = model
         self.surrogate = surrogate
+        self._importing = False
         self._fitted_at = 0
         self._times: Any = None
         self._works: Any = None
         self._vectors: dict[AssignmentKey, list[float]] = {}
         super().__init__(space, **rest)
+
+    def tell(self, measurements: Sequence[Measurement]) -> None:
+        super().tell(measurements)
+        if measurements and not self._importing:
+            # A second or two, which would come at a bad time both earlier, when all else starts, and later.
+            self._importing = True
+            threading.Thread(target=import_library, daemon=True).start()
 
     def move(self, n: int) -> int:
         if len(self.told) < self.surrogate.least:
