@@ -72,7 +72,7 @@ def attention_flex(
         total = hl.zeros([rows], dtype=torch.float32)
         weighted = hl.zeros([rows, d], dtype=torch.float32)
         for entry in hl.grid(counts[head.begin, row_block]):
-            begin = numbers[head.begin, row_block, entry] * block
+            begin = numbers[head.begin, row_block, entry] * block  # pyright: ignore[reportOperatorIssue]
             for columns in hl.tile(begin, torch.clamp(begin + block, max=n), block_size=block_n):
                 scores = hl.dot(queries, key[batch.begin, head.begin, columns, :].T) * scale
                 i, j = rows.index[:, None], columns.index[None, :]

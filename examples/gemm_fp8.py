@@ -37,8 +37,7 @@ def reference(x: torch.Tensor, w: torch.Tensor, x_scale: torch.Tensor, w_scale: 
 def eager(x: torch.Tensor, w: torch.Tensor, x_scale: torch.Tensor, w_scale: torch.Tensor) -> torch.Tensor:
     """PyTorch's scaled product on a GPU, and a float32 product elsewhere."""
     if x.is_cuda:
-        scales = {"scale_a": x_scale[:, None], "scale_b": w_scale[None, :]}
-        return torch._scaled_mm(x, w.T, **scales, out_dtype=torch.bfloat16)
+        return torch.ops.aten._scaled_mm(x, w.T, x_scale[:, None], w_scale[None, :], out_dtype=torch.bfloat16)
     return (x.float() @ w.float().T * x_scale[:, None] * w_scale).to(torch.bfloat16)
 
 
