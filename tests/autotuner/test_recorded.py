@@ -67,6 +67,8 @@ def test_written_and_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "contents",
     [b"", b"no archive", gzip.compress(b"{"), gzip.compress(b"[]"), gzip.compress(json.dumps({"format": 99}).encode())],
+    # The bytes hold the time, so that two workers of pytest-xdist would disagree about the tests' names.
+    ids=["empty", "text", "cut", "list", "format"],
 )
 def test_what_is_no_recorded_space_is_said_to_be_none(tmp_path: Path, contents: bytes) -> None:
     path = tmp_path / "s.json.gz"
