@@ -57,8 +57,6 @@ UNSIGNED_ZERO = {
 LOOSE = {
     "i0": "at infinity, where it is infinite, PyTorch gives NaN",
     "special.i1": "at infinity, where it is infinite, PyTorch gives NaN",
-    "floor_divide": "a quotient that overflows gives NaN",
-    "div floor": "a quotient that overflows gives NaN",
 }
 """Calls that are not compared on special numbers, and why."""
 

@@ -43,7 +43,8 @@ def bound(**settings: Any) -> Any:
 
 
 def test_origin_lines_show_the_authors_statements() -> None:
-    comment = "# src[test_s5_settings.py:32]: out[t, :] = plus(torch.exp(x[t, :] / 64)) * s"
+    line = scaled.__code__.co_firstlineno + 3
+    comment = f"# src[test_s5_settings.py:{line}]: out[t, :] = plus(torch.exp(x[t, :] / 64)) * s"
     assert comment in bound().to_triton_code() and "return v + SCALE" in bound().to_triton_code()
     assert "# src" not in bound(output_origin_lines=False).to_code()
     assert "# src" not in bound().to_code(output_origin_lines=False, options=helion.OutputCodeOptions())

@@ -69,7 +69,14 @@ def _of_safe_divisor(function: Callable[..., torch.Tensor]) -> Callable[..., tor
     return safe
 
 
-fmod = _of_safe_divisor(torch.fmod)
+def _exact_fmod(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """In f64, which holds every remainder of f32: PyTorch's own gives NaN where a quotient of many elements overflows."""
+    if torch.float64 in (a.dtype, b.dtype) or not a.dtype.is_floating_point:
+        return torch.fmod(a, b)
+    return torch.fmod(a.double(), b.double()).to(torch.result_type(a, b))
+
+
+fmod = _of_safe_divisor(_exact_fmod)
 remainder = _of_safe_divisor(torch.remainder)
 
 

@@ -119,10 +119,29 @@ def signbit(cap: Capture, x: TileTensor) -> TileTensor:
     return apply(cap, "lt", [x, 0], x.dtype, boolean=True)
 
 
+def _nextafter(cap: Capture, func: Any, args: tuple, kwargs: dict[str, Any]) -> TileTensor:
+    """The neighbour in the tile's own dtype: of 16 bits by counting, since f32 has numbers in between."""
+    dtype = max((a for a in args if isinstance(a, TileTensor)), key=lambda t: t.ndim).dtype
+    if dtype.itemsize != 2:
+        return apply(cap, "nextafter", args, dtype)
+    shape = broadcast_shapes(cap, [a.dims for a in args if isinstance(a, TileTensor)])
+    x, y = (cap.tile(cap.operand(a, dtype, shape), shape, dtype) for a in args)
+    with cap:
+        bits: Any = x.view(torch.int16)
+        away = (x < y) == (x > 0)
+        step = torch.where(away, 1, -1).to(torch.int16)
+        least = torch.where(y > 0, 1, -32767).to(torch.int16)  # the least number, of either sign
+        moved = torch.where(x == 0, least, bits + step)
+        kept = (x == y) | torch.isnan(x) | torch.isnan(y)
+        same = torch.where(torch.isnan(x), x, y)
+        return torch.where(kept, same, moved.view(dtype))  # pyright: ignore
+
+
 def _register() -> None:
     for name in BY_FUNCTION:
         if name not in ("where", "cast", "bitcast", "compare", "signbit", "copysign"):
             EMITTERS[prim(name)] = _primitive(name)
+    EMITTERS[prim("nextafter")] = _nextafter
     for name in COMPARISONS:
         EMITTERS[prim(name)] = _primitive(name, boolean=True)
     for theirs, ours in {
