@@ -33,9 +33,9 @@ class AvoidFaults(Pass):
     """Take from the knobs what the table of toolchain faults says of this kernel, target and version of Triton.
 
     ```mlir
-    knob.declare @num_ctas : one_of 1, 2, 4 = 1 …                       // a kernel with two products
+    knob.declare @num_ctas : one_of 1, 2, 4 = 1 …
     // becomes
-    knob.ruled_out @num_ctas : 2, 4, "clusters: Triton divides a cluster for one product only" by "avoid-faults"
+    knob.ruled_out @num_ctas : 2, 4, "clusters: kernels of several thread blocks leave elements unwritten, …" by "avoid-faults"
     ```
 
     Where other knobs decide whether a value meets the fault, it is a `knob.require`. A knob left with one value goes,

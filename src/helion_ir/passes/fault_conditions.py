@@ -13,9 +13,8 @@ from xdsl.dialects.builtin import ModuleOp
 from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import compute, control
 from helion_ir.dialects.types import TileType
-from helion_ir.index.expr import NONE, And, Eq, FloorDiv, Lt, Ne, Or, any_of, knob, string
+from helion_ir.index.expr import NONE, And, FloorDiv, Lt, Ne, Or, any_of, knob, string
 from helion_ir.passes.base import target_of
-from helion_ir.passes.choose_indexing import DESCRIPTOR
 from helion_ir.passes.scope import physical
 
 LEAST_WARPS, MOST_WARPS = 4, 8
@@ -35,21 +34,6 @@ def cache_modifier(module: ModuleOp, name: str) -> Expr:
     cache = f"{name.removesuffix('.eviction')}.cache"
     declared = any(d.sym_name.data == cache for d in declarations(module))
     return Ne(knob(cache), string("")) if declared else Integer(0)
-
-
-def products(module: ModuleOp, name: str) -> Expr:
-    return Integer(int(bool(_products(module))))
-
-
-def descriptors(module: ModuleOp, name: str) -> Expr:
-    """Whether some access is by a tensor descriptor."""
-    accesses = [d for d in declarations(module) if DESCRIPTOR in d.domain.data]
-    return any_of([Eq(knob(d.sym_name.data), string(DESCRIPTOR)) for d in accesses])
-
-
-def reduces(module: ModuleOp, name: str) -> Expr:
-    kinds = (compute.ReduceOp, compute.ScanOp, compute.CustomReduceOp, compute.CustomScanOp, compute.SortOp)
-    return Integer(int(any(isinstance(op, kinds) for op in module.walk())))
 
 
 def more_registers_for_products(module: ModuleOp, name: str) -> Expr:
@@ -81,7 +65,7 @@ def persistent_root(module: ModuleOp, name: str) -> Expr:
 CONDITIONS: dict[str, Callable[[ModuleOp, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
-        always, cache_modifier, products, descriptors, reduces, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
+        always, cache_modifier, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
         persistent_root,
     )
 }  # fmt: skip

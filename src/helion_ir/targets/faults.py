@@ -35,16 +35,10 @@ class Fault:
 
 FAULTS: tuple[Fault, ...] = (
     Fault(
-        "num_ctas", (2, 4), "products", "clusters: Triton fails on most products that a cluster shares", since=(3, 6),
-        link="TritonNvidiaGPU/Transforms/PlanCTA.cpp: CTA tiling is already determined; ttgir: PassManager::run failed",
-    ),
-    Fault(
-        "num_ctas", (2, 4), "descriptors", "clusters: Triton fails on tensor descriptors that a cluster shares",
-        since=(3, 6), link="llir: PassManager::run failed",
-    ),
-    Fault(
-        "num_ctas", (2, 4), "reduces", "clusters: Triton does not reduce across the blocks of a cluster", since=(3, 6),
-        link="TritonNvidiaGPU/Transforms/PlanCTA.cpp",
+        "num_ctas", (2, 4), "always",
+        "clusters: kernels of several thread blocks leave elements unwritten, access memory they may not (H200, Triton "
+        "3.6), or do not compile", since=(3, 6),
+        link="TritonNvidiaGPU/Transforms/PlanCTA.cpp: CTA tiling is already determined; PassManager::run failed",
     ),
     Fault(
         "eviction", ("evict_first", "evict_last"), "cache modifier",

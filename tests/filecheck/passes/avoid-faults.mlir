@@ -1,8 +1,8 @@
 // RUN: helion-ir-opt %s -p avoid-faults --split-input-file --no-locations | filecheck %s
 
-// A reduction: no clusters, so no knob for them, and the reason.
+// No clusters, so no knob for them, and the reason.
 // CHECK:      knob.declare @num_warps
-// CHECK-NEXT: knob.ruled_out @num_ctas : 2, 4, "clusters: Triton does not reduce across the blocks of a cluster" by "avoid-faults"
+// CHECK-NEXT: knob.ruled_out @num_ctas : 2, 4, "clusters: kernels of several thread blocks leave elements unwritten, access memory they may not (H200, Triton 3.6), or do not compile" by "avoid-faults"
 // CHECK-NOT:  knob.declare @num_ctas
 // CHECK:      tile.kernel @sums
 builtin.module attributes {helion_ir.target = "h200"} {
@@ -24,7 +24,7 @@ builtin.module attributes {helion_ir.target = "h200"} {
 // A product on Blackwell: what other knobs decide is a requirement, and the root's loop keeps its place in the list.
 // CHECK:      knob.require <not (@maxnreg ne none and
 // CHECK-SAME:   "registers: ptxas refuses a product whose result has more elements a thread than that" by "avoid-faults"
-// CHECK:      knob.ruled_out @num_ctas : 2, 4, "clusters: Triton fails on most products that a cluster shares" by "avoid-faults"
+// CHECK:      knob.ruled_out @num_ctas : 2, 4, "clusters:
 // CHECK:      knob.ruled_out @loop.m_n.warp_specialize : true, "warp specialization of a persistent loop fails in Triton"
 // CHECK:      knob.declare @loop.m_n.warp_specialize : one_of false = false in "range_warp_specializes"
 // CHECK:      knob.require <not (@loop.k.warp_specialize ne 0 and (@num_warps lt 4 or 8 lt @num_warps))>, "warp specialization needs 4 to 8 warps"
@@ -55,15 +55,11 @@ builtin.module attributes {helion_ir.target = "b200"} {
 
 // -----
 
-// Elementwise: clusters but not of descriptors, and one of the two hints to the caches.
-// CHECK:      knob.require <not (@num_ctas ne 1 and @load.x.indexing eq "tensor_descriptor")>, "clusters: Triton fails on tensor descriptors that a cluster shares"
-// CHECK:      knob.declare @num_ctas : one_of 1, 2, 4 = 1
+// One of the two hints to the caches.
 // CHECK:      knob.require <not (@load.x.eviction ne "" and @load.x.cache ne "")>, "a load that goes through chosen caches takes no eviction policy" by "avoid-faults"
 // CHECK-NEXT: knob.declare @load.x.eviction
 builtin.module attributes {helion_ir.target = "h200"} {
   knob.declare @m : pow2 1 to 64 = 4 in "block_sizes" by "frontend" doc "rows of m"
-  knob.declare @num_ctas : one_of 1, 2, 4 = 1 by "convert-tile-to-triton" doc "blocks of a cluster"
-  knob.declare @load.x.indexing : one_of "pointer", "tensor_descriptor" = "pointer" in "indexing" by "choose-indexing" doc "x"
   knob.declare @load.x.cache : one_of "", ".cg" = "" in "load_cache_modifiers" by "choose-indexing" doc "x"
   knob.declare @load.x.eviction : one_of "", "evict_first" = "" in "load_eviction_policies" by "choose-indexing" doc "x"
   tile.kernel @copy (%x: !tile.ref<[1024], f32, strides = [1]>) names ["x"] {
