@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import functools
 import inspect
 import io
 import re
@@ -33,6 +34,8 @@ TARGETS = ("h200", "b200", "mi350x")
 FIRST_EXAMPLES = ("matmul", "row_sum")
 """Where most knobs are shown; the other examples follow for those that these have not."""
 DIFF_LINES = 45
+CANDIDATES = 12
+"""Examples in which another value of a knob is tried before its entry says that it changes nothing."""
 MARKS = ("<!-- passes -->", "<!-- end of passes -->")
 PARAMETER = re.compile(r"[+-] +\w+: tl\.constexpr,")
 
@@ -113,7 +116,7 @@ def opt(*arguments: str) -> str:
 
 
 # -- knobs -------------------------------------------------------------------------------------------------------------
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Shown:
     """A kind of knob with where it was found first."""
 
@@ -149,9 +152,9 @@ def shown_knobs() -> list[Shown]:
 
     from helion_ir.dialects.knob import declarations
 
-    found: dict[str, Shown] = {}
+    found: dict[str, list[Shown]] = {}
     names = [*FIRST_EXAMPLES, *(n for n in registry.CORE if n not in FIRST_EXAMPLES)]
-    bound = {n: (e := registry.load(n)).kernel.bind(e.cases[0].blank()) for n in names}
+    bound = {n: (e := registry.load(n)).kernel.bind(e.bench[0].blank()) for n in names}
     for target in TARGETS:
         for name in names:
             stages = bound[name].stages_for(target)
@@ -159,12 +162,13 @@ def shown_knobs() -> list[Shown]:
                 pattern = pattern_of(d)
                 if len(d.domain.data.values) < 2:  # shows nothing
                     continue
-                # One that is always used shows more.
-                if pattern not in found or (found[pattern].declaration.when is not None and d.when is None):
-                    found[pattern] = Shown(pattern, d, name, target, stages)
-    return list(found.values())
+                found.setdefault(pattern, []).append(Shown(pattern, d, name, target, stages))
+    # One that is always used shows more; of those that are not, in some kernels nothing else is legal.
+    ordered = [sorted(c, key=lambda s: s.declaration.when is not None) for c in found.values()]
+    return [next((s for s in c[:CANDIDATES] if changed(s)[2]), c[0]) for c in ordered]
 
 
+@functools.cache
 def changed(shown: Shown) -> tuple[str, str, list[str]]:
     """(value, other value, changed lines of the Triton module), for the first other value that changes any."""
     from helion_ir.dialects.knob import declarations, value_text

@@ -87,3 +87,12 @@ def test_an_example_shows_a_change(made: dict[str, str]) -> None:
         blocks = re.findall(r"^(?:Before|After):\n\n```mlir\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
         if "## An example" in text:
             assert len(blocks) == 2 and blocks[0] != blocks[1], path
+
+
+def test_every_knob_changes_the_code(made: dict[str, str]) -> None:
+    """Each kind of knob, set to another value in the example its entry shows, changes the Triton program."""
+    entries = made["knobs.md"].split("\n## ")[1:]
+    assert len(entries) > 25
+    for entry in entries:
+        heading, _, body = entry.partition("\n")
+        assert "```diff" in body and "changes nothing" not in body, f"{heading} no longer changes anything"

@@ -131,14 +131,14 @@ def test_two_ways_to_text(name: str, case_name: str) -> None:
 
 @pytest.mark.parametrize(("name", "case_name"), FIRST)
 def test_random_configs_in_the_interpreter(name: str, case_name: str) -> None:
-    """Three random configurations, lowered and run."""
+    """Random configurations, lowered and run: three, or `HELION_IR_CONFIGS` of them."""
     import random
 
     from helion_ir.dialects.context import module_text
 
     bound = prepared(name, case_name)[3]
     space, rng = bound.config_space, random.Random(name)
-    for _ in range(3):
+    for _ in range(int(os.environ.get("HELION_IR_CONFIGS", "3"))):
         assignment = space.sample(rng)
         text = module_text(bound.lowering.concrete(assignment))
         run_text(name, case_name, f"configuration {space.decode(assignment)}", text, assignment)
