@@ -6,6 +6,7 @@ each program that needs them. It may be -inf where a query must not see a key; a
 that sees no key at all is 0.
 """
 
+import itertools
 import math
 
 import torch
@@ -47,9 +48,14 @@ def attention_biased(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
 
 
 def reference(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """The same in float64, rounded once."""
-    scores = query.double() @ key.double().transpose(2, 3) / math.sqrt(query.size(3)) + bias.double()
-    return (torch.softmax(scores, dim=-1).nan_to_num(0.0) @ value.double()).to(query.dtype)
+    """The same in float64, rounded once; the heads one at a time, so that the scores fit."""
+    everywhere = bias.expand(*query.shape[:3], key.size(2))
+    out = torch.empty_like(query)
+    for place in itertools.product(range(query.size(0)), range(query.size(1))):
+        q, k, v = query[place].double(), key[place].double(), value[place].double()
+        scores = q @ k.T / math.sqrt(query.size(3)) + everywhere[place].double()
+        out[place] = (torch.softmax(scores, dim=-1).nan_to_num(0.0) @ v).to(query.dtype)
+    return out
 
 
 def eager(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

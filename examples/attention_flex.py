@@ -6,6 +6,7 @@ become its inputs. Which square blocks of keys hold any seen key is computed bef
 (`block_table`); a program walks the list of its row of blocks and never visits the others.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -85,10 +86,12 @@ def attention_flex(
     return out
 
 
-def _modified(query: torch.Tensor, key: torch.Tensor, score: Score, seen: Seen, dtype: torch.dtype) -> torch.Tensor:
+def _modified(
+    query: torch.Tensor, key: torch.Tensor, score: Score, seen: Seen, dtype: torch.dtype, first: int = 0
+) -> torch.Tensor:
     m, n = query.size(2), key.size(2)
     scores = query.to(dtype) @ key.to(dtype).transpose(2, 3) / math.sqrt(query.size(3))
-    h = torch.arange(query.size(1), device=query.device)[:, None, None]
+    h = first + torch.arange(query.size(1), device=query.device)[:, None, None]
     i, j = torch.arange(m, device=query.device)[:, None], torch.arange(n, device=query.device)[None, :]
     return torch.where(seen(h, i, j), score(scores, h, i, j), float("-inf"))
 
@@ -103,9 +106,13 @@ def reference(
     score: Score,
     seen: Seen,
 ) -> torch.Tensor:
-    """The same in float64, rounded once."""
-    weights = torch.softmax(_modified(query, key, score, seen, torch.float64), dim=-1).nan_to_num(0.0)
-    return (weights @ value.double()).to(query.dtype)
+    """The same in float64, rounded once; the heads one at a time, so that the scores fit."""
+    out = torch.empty_like(query)
+    for batch, head in itertools.product(range(query.size(0)), range(query.size(1))):
+        place = (slice(batch, batch + 1), slice(head, head + 1))
+        scores = _modified(query[place], key[place], score, seen, torch.float64, head)
+        out[place] = (torch.softmax(scores, dim=-1).nan_to_num(0.0) @ value[place].double()).to(query.dtype)
+    return out
 
 
 def eager(

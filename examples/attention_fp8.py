@@ -60,9 +60,13 @@ def reference(
     key_scale: float,
     value_scale: float,
 ) -> torch.Tensor:
-    """Attention over the numbers that the 8-bit inputs stand for, in float64, rounded once."""
-    q, k, v = query.double() * query_scale, key.double() * key_scale, value_t.double().mT * value_scale
-    return (torch.softmax(q @ k.mT / math.sqrt(q.size(-1)), dim=-1) @ v).to(torch.bfloat16)
+    """Attention over the numbers that the 8-bit inputs stand for, in float64, head by head, rounded once."""
+    out = torch.empty(query.shape, dtype=torch.bfloat16, device=query.device)
+    heads = zip(*(t.reshape(-1, *t.shape[-2:]) for t in (query, key, value_t)))
+    for result, (q, k, v) in zip(out.view(-1, *out.shape[-2:]), heads):
+        scores = q.double() @ k.double().T * (query_scale * key_scale / math.sqrt(q.size(-1)))
+        result.copy_(torch.softmax(scores, dim=-1) @ v.double().T * value_scale)
+    return out
 
 
 def eager(

@@ -87,8 +87,11 @@ def eager(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, log_decay: torch.Te
 
 
 def reference(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, log_decay: torch.Tensor) -> torch.Tensor:
-    """The same in float64, rounded once."""
-    return eager(q.double(), k.double(), v.double(), log_decay.double()).to(v.dtype)
+    """The same in float64, head by head, rounded once."""
+    heads = [
+        eager(*(t[:, h : h + 1].double() for t in (q, k, v)), log_decay[h : h + 1].double()) for h in range(q.size(1))
+    ]
+    return torch.cat(heads, dim=1).to(v.dtype)
 
 
 def _inputs(rng: Inputs, z: int, heads: int, n: int, dk: int, dv: int, dtype: torch.dtype = torch.float32):
@@ -103,7 +106,7 @@ CASES = (
 )
 
 BENCHMARK = (
-    Case("4x16x8192x128x128-bf16", lambda rng: _inputs(rng, 4, 16, 8192, 128, 128, torch.bfloat16)),
+    Case("2x16x4096x128x128-bf16", lambda rng: _inputs(rng, 2, 16, 4096, 128, 128, torch.bfloat16)),
     Case("8x16x4096x64x64-f16", lambda rng: _inputs(rng, 8, 16, 4096, 64, 64, torch.float16)),
 )
 
