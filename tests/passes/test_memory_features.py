@@ -72,3 +72,15 @@ tile.kernel @sums (%x: !tile.ref<[64, 8], f32, strides = [8, 1]>, %out: !tile.re
 @pytest.mark.parametrize(("step", "trips"), [("step 2", 4), ("", 7)])
 def test_a_loop_over_scalars_counts_its_steps(step: str, trips: int) -> None:
     assert features_of(SCALAR_LOOP.replace("step <STEP>", step))["bytes_loaded"] == 4 * 64 * trips
+
+
+def test_programs_that_share_a_loop_do_as_much_as_one() -> None:
+    from examples import registry
+
+    matmul = registry.load("matmul")
+    stages = matmul.kernel.bind(matmul.bench[0].blank()).stages_for("h200")
+    for split in (1, 4):
+        chosen = stages.space.project({**stages.space.legal_default(), "rows_columns.split_k": split})
+        found = stages.features(chosen)
+        assert found["dot_flops"] == 2 * 4096**3
+        assert all(v >= 0 for v in found.values())

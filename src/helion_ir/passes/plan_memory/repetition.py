@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from sympy import Expr, Integer, Symbol
 from xdsl.dialects.builtin import IntegerAttr, StringAttr
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, ExprAttr
-from helion_ir.dialects.knob import ValueAttr
+from helion_ir.dialects.knob import ChooseOp, ValueAttr
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.triton.control import ProgramLoopOp
 from helion_ir.dialects.types import RangeType
-from helion_ir.index.expr import CeilDiv, Eq, FloorDiv, Min, Or, Where, as_expr, free_names, operand, string, substitute
+from helion_ir.index.expr import (
+    CeilDiv,
+    Eq,
+    FloorDiv,
+    Max,
+    Min,
+    Or,
+    Where,
+    as_expr,
+    free_names,
+    operand,
+    string,
+    substitute,
+)
 from helion_ir.index.expr import symbol as symbol_of
 from helion_ir.passes.loop_knobs import PERSISTENT
 from helion_ir.passes.scope import bounds_of
@@ -52,9 +65,10 @@ class Repetition:
         """Iterations of a loop, each time it is entered."""
         extent = self.known(loop.upper.data - loop.lower.data, tuple(loop.symbols))
         argument = loop.body.block.args[0].type
-        if isinstance(argument, RangeType):
-            return CeilDiv(extent, argument.block.data)
-        return CeilDiv(extent, loop.step.data) if loop.step is not None else extent
+        step = argument.block.data if isinstance(argument, RangeType) else loop.step.data if loop.step else Integer(1)
+        trips = CeilDiv(extent, step)
+        # Likely bounds may lie the wrong way round; then there is nothing between them.
+        return trips if extent.is_Integer else Max(trips, Integer(0))
 
     def known(self, e: Expr, symbols: tuple[SSAValue, ...] = ()) -> Expr:
         """An expression in which a likely value stands for whatever only a run knows."""
@@ -74,6 +88,8 @@ class Repetition:
             return half if isinstance(owner, control.BeginOp) else half + b.block
         if isinstance(owner, ApplyOp):
             return self.known(owner.expr.data, tuple(owner.arguments))
+        if isinstance(owner, ChooseOp) or (isinstance(owner, Block) and isinstance(owner.parent_op(), ProgramLoopOp)):
+            return Integer(0)  # a program's place in the grid: the first is like the others
         return Integer(UNKNOWN_SIZE)
 
     def _launched(self, op: ProgramLoopOp, total: Expr) -> Expr:
