@@ -75,7 +75,7 @@ class ConfigModel:
         if not found and self._features is not None:
             out += [0.0] * self._width
         else:
-            out += [math.log2(1.0 + v) for v in found.values()]
+            out += [math.log2(1.0 + max(v, 0.0)) for v in found.values()]
         estimate = self.estimate(assignment)
         out.append(math.log2(estimate) if 0.0 < estimate < math.inf else 0.0)
         return out
