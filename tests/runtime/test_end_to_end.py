@@ -155,7 +155,8 @@ def test_warp_specialization_is_no_choice_where_settings_say_so() -> None:
     assert [k.name for k in both[0]] == [k.name for k in both[1]] and len(both[0]) == 2
     assert [k.values for k in both[0]] == [(False,), (False, True)]
     assert [k.values for k in both[1]] == [(False,), (False,)]
-    assert domains[0].size() == 2 * domains[1].size()
+    # A loop that is unrolled entirely has no roles either way.
+    assert domains[1].size() < domains[0].size() < 2 * domains[1].size()
 
 
 def test_an_index_type_too_small_for_a_tensor() -> None:

@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Block, Region
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp, DeclareOp, KnobValue, RequireOp, RuledOutOp, ValueAttr, YieldOp
-from helion_ir.index.expr import compiled, free_names, knob, knobs_of, substitute
+from helion_ir.index.expr import as_expr, compiled, free_names, knob, knobs_of, substitute
 from helion_ir.passes.base import Pass
 from helion_ir.passes.bind_structure import Assignment, check_structure, complete, parse_assignment
 from helion_ir.passes.copying import Copier
@@ -73,7 +73,7 @@ class _Binder(Copier):
         if not names:
             return a
         if len(free_names(e)) > len(names):  # run-time symbols stay
-            numbers = {knob(n): expr_attr(int(self.assignment[n])).data for n in names}  # pyright: ignore
+            numbers = {knob(n): as_expr(self.assignment[n]) for n in names}
             return expr_attr(substitute(e, numbers))
         value = compiled(e)(self.assignment)
         return expr_attr(int(value)) if isinstance(value, int) and not isinstance(value, bool) else ValueAttr(value)
