@@ -44,7 +44,7 @@ def test_equal_texts_share_their_kernels(tmp_path: Path) -> None:
     assert (grid, other_grid) == ((4,), (14,))
     assert [tuple(a.shape) for a in args] == [(100, 50), (50, 70), (100, 70)]
     assert options == {
-        "block_m": 64, "block_n": 64, "block_k": 32, "total_programs": 4, "loop_k_num_stages": 2,
+        "block_m": 64, "block_n": 64, "block_k": 32, "loop_k_num_stages": 2,
         "load_x_eviction": "", "num_warps": 4, "num_stages": 3,
     }  # fmt: skip
     assert (other["block_m"], other["num_warps"]) == (16, 8)

@@ -129,6 +129,9 @@ def _interleaved(p: KernelPrinter, shared: str, totals: list[str], position: int
 def _on_axes(p: KernelPrinter, op: ProgramLoopOp, alone: bool) -> None:
     if op.axes is None or not alone:
         raise TritonPrintError(f"{p.kernel}: a grid of several axes is for one loop of several dimensions")
+    p.names[op.body.block.args[0]] = (
+        "None"  # programs have no number here; a choice between orders of them may pass it on
+    )
     for axis, argument in enumerate(op.body.block.args[1:]):
         p.line(f"{p.define(argument)} = tl.program_id({axis})")
     p.block(op.body.block)
