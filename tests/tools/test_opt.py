@@ -222,9 +222,10 @@ assert not heavy, heavy
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    # Processor time of the whole process: what it would take on an idle machine. The least of three runs.
-    times = []
-    for _ in range(3):
+    # Processor time of the whole process: what it would take on an idle machine. A neighbour on the same core only adds to
+    # it, so that one run of ten below the bound shows that it is kept.
+    times: list[float] = []
+    while len(times) < 10 and min(times, default=1.0) >= 0.6:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, "-c", HELP], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")}
