@@ -14,10 +14,15 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec
 
-from helion_ir.dialects.context import module_text
 from helion_ir.passes.base import TARGET
 from helion_ir.tools.diagnostics import verify
 from helion_ir.tools.source import describe
+
+
+def _text(module: ModuleOp) -> str:
+    from helion_ir.dialects.context import module_text  # loads every dialect, which --help does not need
+
+    return module_text(module)
 
 
 class Instrumentation:
@@ -84,12 +89,12 @@ class PrintIR(Instrumentation):
             self._start(module)
         self.step += 1
         if self.directory is None and (self.before_all or p.name in self.before_names):
-            self._show(f"before {p.name}", module_text(module))
+            self._show(f"before {p.name}", _text(module))
 
     def after(self, p: ModulePass, module: ModuleOp) -> None:
         if not (self.after_all or self.only_changes or self.directory is not None or p.name in self.after_names):
             return
-        text = module_text(module)
+        text = _text(module)
         changed, self.last = text != self.last, text
         if self.only_changes and not changed:
             return
@@ -101,9 +106,9 @@ class PrintIR(Instrumentation):
     def _start(self, module: ModuleOp) -> None:
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
-            (self.directory / "00-input.mlir").write_text(module_text(module))
+            (self.directory / "00-input.mlir").write_text(_text(module))
         if self.only_changes:
-            self.last = module_text(module)
+            self.last = _text(module)
 
     def _show(self, title: str, text: str) -> None:
         print(f"// -----// IR {title} //----- //\n{text}", file=sys.stderr)
@@ -143,7 +148,7 @@ class Reproducer(Instrumentation):
     index: int = -1
 
     def before(self, p: ModulePass, module: ModuleOp) -> None:
-        self.text = module_text(module)
+        self.text = _text(module)
         self.index += 1
 
     def failed(self, p: ModulePass, module: ModuleOp, error: Exception) -> None:
