@@ -14,7 +14,6 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 from xdsl.utils.target import Target
 
-from helion_ir.dialects.context import module_text
 from helion_ir.dialects.knob import KnobValue, declarations, requirements, value_text
 from helion_ir.passes.base import target_of
 from helion_ir.tools.diagnostics import Failure
@@ -35,6 +34,8 @@ class MLIR(Target):
         if self.print_debuginfo and not (
             self.print_generic_format or self.print_properties_as_attributes or self.syntax_highlight
         ):
+            from helion_ir.dialects.context import module_text  # loads every dialect, which --help does not need
+
             output.write(module_text(module))
             return
         from xdsl.syntax_printer import SyntaxPrinter
