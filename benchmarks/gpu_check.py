@@ -1,8 +1,9 @@
 """Every example on a GPU: are its results right, in the default and in random configurations, and how fast is it?
 
-First every case × configuration is compiled and checked, in parallel processes that share the GPU; then, one example
-at a time with the GPU to itself, the configurations that were right on the benchmark input are timed. Rows are appended to
-`checks.jsonl` and `times.jsonl` as they come, and a table of what there is comes last, whatever was cut short.
+First every case in its default configuration and N random configurations of every example are compiled and checked, in
+parallel processes that share the GPU; then, one example at a time with the GPU to itself, the configurations that were
+right on the benchmark input are timed. Rows are appended to `checks.jsonl` and `times.jsonl` as they come, and a table of
+what there is comes last, whatever was cut short.
 
     PYTHONPATH=src python -m benchmarks.gpu_check --out results --configs 20 --time-limit 540
 
@@ -11,6 +12,7 @@ generated programs in Triton's own; nothing is timed.
 """
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -28,19 +30,29 @@ STATUSES = ("ok", "rejected", "resources", "triton", "wrong", "error", "timeout"
 
 
 def tasks_of(options: argparse.Namespace) -> list[gpu_tasks.CheckTask]:
-    """All checks, the default configurations first, then breadth first, so that a cut costs depth alone."""
-    places = []
+    """All checks: every case in the default configuration, then the random ones of each example.
+
+    Random configurations go to the benchmark input and to the small cases in turn, so that half of them run at real
+    sizes and every edge is met; the examples take turns, so that a cut costs depth alone.
+    """
+    tasks = []
+    turns: list[tuple[str, list[str]]] = []
     for name in options.examples:
         example = registry.load(name)
-        cases = [*example.cases, *(example.bench[: options.benches] if options.device == "cuda" else [])]
+        small = list(example.cases)
+        large = list(example.bench[: options.benches] if options.device == "cuda" else [])
         if options.device == "triton-interpreter":
-            cases = [case for case in cases if example.suits_triton_interpreter(case)]
-        places += [(name, case.name) for case in cases]
-    return [
-        gpu_tasks.CheckTask(name, case, index, options.device, options.seed, options.configs)
-        for index in range(options.configs + 1)
-        for name, case in places
-    ]
+            small = [case for case in small if example.suits_triton_interpreter(case)]
+        tasks += [_task(options, name, case.name, 0) for case in [*small, *large]]
+        real, edges = itertools.cycle(large or small), itertools.cycle(small or large)
+        turns.append((name, [next(edges if turn % 2 else real).name for turn in range(options.configs)]))
+    for turn in range(options.configs):
+        tasks += [_task(options, name, cases[turn], turn + 1) for name, cases in turns]
+    return tasks
+
+
+def _task(options: argparse.Namespace, name: str, case: str, index: int) -> gpu_tasks.CheckTask:
+    return gpu_tasks.CheckTask(name, case, index, options.device, options.seed, options.configs)
 
 
 def check_all(options: argparse.Namespace, deadline: float) -> list[Row]:
@@ -131,9 +143,10 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=report.RESULTS / "gpu_check", metavar="DIR")
     parser.add_argument("--examples", nargs="*", default=registry.names())
-    parser.add_argument("--configs", type=int, default=None, help="random configurations a case (20; on the CPU 1)")
+    parser.add_argument("--configs", type=int, default=None, help="random configurations an example (20; on the CPU 1)")
     parser.add_argument("--benches", type=int, default=1, help="benchmark inputs of an example that are used")
     parser.add_argument("--time-limit", type=float, default=540.0, metavar="SECONDS", help="for everything together")
+    parser.add_argument("--check-share", type=float, default=0.65, help="of the time limit; the rest is for timings")
     parser.add_argument("--each", type=float, default=30.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--processes", type=int, default=None)
     parser.add_argument("--device", choices=["cuda", "cpu", "triton-interpreter"], default="cuda")
@@ -156,7 +169,7 @@ def main() -> None:
     options = parsed()
     start = time.monotonic()
     end = start + options.time_limit
-    share = 0.65 if options.device == "cuda" else 1.0
+    share = options.check_share if options.device == "cuda" else 1.0
     checks = check_all(options, start + share * options.time_limit)
     print(f"checked after {time.monotonic() - start:.0f} s", flush=True)
     text = check_table(options.examples, checks)
