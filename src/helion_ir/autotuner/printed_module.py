@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from helion_ir.backend_triton import wgmma_descriptors
+
 # One name for all: Triton's disk cache keys a kernel by its module's name among others, and what one process
 # compiled must be found by the next.
 MODULE_NAME = "helion_ir_printed"
@@ -20,6 +22,7 @@ def load_function(
 
     Raises whatever executing the file raises.
     """
+    wgmma_descriptors.install()
     spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

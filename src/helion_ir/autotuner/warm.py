@@ -12,6 +12,7 @@ from helion_ir.autotuner.author_names import AuthorNames
 from helion_ir.autotuner.printed_module import load_function
 from helion_ir.autotuner.worker_loop import Answer, reason_of
 from helion_ir.backend_triton.resources import Resources, read_resources
+from helion_ir.backend_triton.wgmma_descriptors import CONSTRUCT, shared_addresses
 
 HOPELESS_SPILL = 1024
 """Bytes a thread: with so many, loops spend their time on moving registers."""
@@ -81,6 +82,9 @@ def warm_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
         except Exception as e:
             if not compiled:
                 return {"stage": "unknown", "reason": reason_of(e)}
+        if any(shared_addresses(k.asm.get("ptx", "")) for k in compiled):
+            # Right where this package compiles it; a program that was exported has only ptxas.
+            return {"stage": "compile", "reason": f"ptxas gets {CONSTRUCT} wrong"}
         return _judged([read_resources(k.asm, k.metadata._asdict()) for k in compiled], target)
 
     return answer

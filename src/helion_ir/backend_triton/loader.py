@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from helion_ir.backend_triton import wgmma_descriptors
 from helion_ir.backend_triton.printed import PrintedModule
 
 
@@ -56,6 +57,7 @@ def load_kernels(kernel_text: str) -> dict[str, Any]:
 @functools.lru_cache(4096)
 def _kernels(kernel_text: str, interpreted: bool) -> dict[str, Any]:
     # Whether Triton interprets is decided when a function is made, hence a part of the key.
+    wgmma_descriptors.install()
     path = write_text(kernel_text)
     namespace: dict[str, Any] = {"__name__": f"helion_ir_text_{path.stem}", "__file__": str(path)}
     exec(compile(kernel_text, str(path), "exec"), namespace)

@@ -86,19 +86,22 @@ MISCOMPILED: tuple[Miscompiled, ...] = (
         "rows of a product of 8-bit floats are garbage or NaN where its left operand was computed from another product, "
         "for e4m3 and e5m2 and in kernels written by hand too (H200, Triton 3.6.0)", since=(3, 6),
     ),
+    Miscompiled(
+        "wgmma descriptors of one address in two formats", (90,),
+        "ptxas of CUDA 12.8 takes the words of some descriptors from a register that holds something else", since=(3, 6),
+    ),
 )  # fmt: skip
 
 
-def is_miscompiled(construct: str, target: Target) -> bool:
-    """Whether the installed Triton, or some where none is installed, gets a construct wrong on a target.
+def is_miscompiled(construct: str, arch: int | str) -> bool:
+    """Whether the installed Triton, or some where none is installed, gets a construct wrong on an architecture.
 
-    >>> from helion_ir.targets import get_target
-    >>> is_miscompiled("8-bit product of what is computed", get_target("mi350x"))
+    >>> is_miscompiled("8-bit product of what is computed", "gfx950")
     False
     """
     version = triton_version()
     return any(
-        m.construct == construct and target.arch in m.archs and (version is None or m.since <= version < m.until)
+        m.construct == construct and arch in m.archs and (version is None or m.since <= version < m.until)
         for m in MISCOMPILED
     )
 

@@ -183,7 +183,7 @@ def _is_miscompiled(lower: Lowering, op: tile.DotOp) -> bool:
     """Whether Triton gets this product wrong: of 8-bit floats, the left operand computed from another product."""
     if not {_type(op.lhs).element_type, _type(op.rhs).element_type} <= {f8e4m3, f8e5m2}:
         return False
-    if not is_miscompiled("8-bit product of what is computed", lower.target):
+    if not is_miscompiled("8-bit product of what is computed", lower.target.arch):
         return False
     waiting, seen = [op.lhs], set[SSAValue]()
     while waiting:
