@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from tests.language.harness import Case, check_stages, triton_failures
 
+import helion_ir as helion
 import helion_ir.language as hl
 
 DESCRIPTORS = {"block_sizes": [16, 16, 16], "indexing": "tensor_descriptor", "pid_type": "flat"}
+ON_HOST = {**DESCRIPTORS, "host_tensor_descriptors": True}
 
 
 def transposed_product(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -46,7 +48,7 @@ CASES = {
         transposed_product,
         lambda: (_numbers(36, 20).t(), _numbers(28, 36).t()),
         lambda x, y: (x.double() @ y.double()).float(),
-        (DESCRIPTORS, {**DESCRIPTORS, "indexing": ["tensor_descriptor", "pointer", "tensor_descriptor"]}),
+        (DESCRIPTORS, {**ON_HOST, "indexing": ["tensor_descriptor", "pointer", "tensor_descriptor"]}, ON_HOST),
         tolerance=1e-5,
     ),
     "batches_transposed": Case(
@@ -60,18 +62,18 @@ CASES = {
         doubled_in_place,
         lambda: (_numbers(20, 36),),
         lambda x: x.mul_(2),
-        ({"block_sizes": [16, 8], "indexing": "tensor_descriptor"}, {"block_sizes": [8, 8], "indexing": ["pointer", "tensor_descriptor"]}),
+        ({"block_sizes": [16, 8], "indexing": "tensor_descriptor", "host_tensor_descriptors": True}, {"block_sizes": [8, 8], "indexing": ["pointer", "tensor_descriptor"]}),
         tolerance=1e-6,
     ),
 }  # fmt: skip
 
 
 def made(name: str, number: int = 0) -> list[str]:
-    """The lines of the Triton kernel that make descriptors."""
+    """The lines that make descriptors, in the Triton kernel or in the host's function."""
     case = CASES[name]
     text = case.bound({}).stages_for("h100")
     lines = text.printed(text.space.encode(case.configs[number])).text.splitlines()
-    return [line for line in lines if "make_tensor_descriptor" in line]
+    return [line.strip() for line in lines if "make_tensor_descriptor(" in line or "TensorDescriptor(" in line]
 
 
 def test_every_stage_computes_the_same() -> None:
@@ -84,15 +86,44 @@ def test_in_triton() -> None:
 
 
 def test_descriptors_stand_before_every_loop() -> None:
-    for name, count in (("transposed_product", 3), ("batches_transposed", 2), ("doubled_in_place", 1)):
-        lines = made(name)
-        assert len(lines) == count
-        assert all(line.startswith("    ") and not line.startswith("     ") for line in lines)
+    for name, count in (("transposed_product", 3), ("batches_transposed", 2)):
+        case = CASES[name]
+        stages = case.bound({}).stages_for("h100")
+        lines = stages.printed(stages.space.encode(case.configs[0])).kernel_text.splitlines()
+        before = lines[: next(i for i, line in enumerate(lines) if "tl.program_id" in line)]
+        assert sum("make_tensor_descriptor" in line for line in before) == count == len(made(name))
+
+
+def test_the_host_makes_one_a_launch() -> None:
+    assert made("transposed_product", 2) == [
+        "x_descriptor=TensorDescriptor(x, [36, 20], [20, 1], [16, 16]),",
+        "y_descriptor=TensorDescriptor(y, [28, 36], [36, 1], [16, 16]),",
+        "out_descriptor=TensorDescriptor(out, [28, 20], [20, 1], [16, 16]),",
+    ]
+    bound = CASES["transposed_product"].bound({})
+    stages = bound.stages_for("h100")
+    small, large = ({**ON_HOST, "block_sizes": [n, n, n]} for n in (16, 32))
+    printed = [stages.printed(stages.space.encode(c)) for c in (small, large)]
+    assert printed[0].kernel_text == printed[1].kernel_text  # blocks are the host's
+    assert printed[1].launches[0].descriptors["y_descriptor"] == "tensordesc<fp32[32, 32]>"
+    assert "set_allocator" not in printed[0].host_text
+    for target in ("h100", "b200"):
+        assert "!tt.tensordesc<" in bound.compile_for(target, small).asm["ttir"].split("attributes")[0]
+    assert "host_tensor_descriptors" not in bound.stages_for("mi350x").space.knobs
+
+
+def test_tensors_that_may_be_empty_have_none_of_the_hosts() -> None:
+    case = CASES["batches_transposed"]
+    kernel = helion.kernel(doubled_in_place, static_shapes=False, autotune_effort="none")
+    stages = kernel.bind((torch.empty(20, 36),)).stages_for("h100")
+    assert "host_tensor_descriptors" not in stages.space.knobs
+    assert "host_tensor_descriptors" in case.bound({}).stages_for("h100").space.knobs
 
 
 def test_only_accesses_that_use_one_make_one() -> None:
     assert len(made("transposed_product", 1)) == 2
-    assert len(made("doubled_in_place", 1)) == 1
+    assert made("transposed_product", 1)[1].startswith("out_descriptor=")
+    assert len(made("doubled_in_place", 0)) == len(made("doubled_in_place", 1)) == 1
 
 
 def test_a_transposed_operand_is_read_where_it_lies() -> None:

@@ -120,7 +120,7 @@ def make_job(
     return Job(
         printed.kernel_text,
         launch.kernel,
-        dict(parameters),
+        {**parameters, **launch.descriptors},
         dict(launch.constexprs),
         chosen,
         aligned,

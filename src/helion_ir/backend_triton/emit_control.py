@@ -39,7 +39,7 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
         parameters[arg_name.data] = signature_text(arg.type)
     parameters |= dict.fromkeys(scalars(op), "i32")
     p.constexprs = frozenset(constexprs)
-    p.kernel, p.unnamed, p.uses_descriptors = name, 0, False
+    p.kernel, p.unnamed, p.uses_descriptors, p.host_descriptors = name, 0, False, {}
     free = [n for n, t in parameters.items() if not t.startswith("*")] if p.options.do_not_specialize else []
     p.origin = None
     start = len(p.lines)
@@ -49,9 +49,9 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
     known = tuple(c for c in constexprs if c in used)
     p.lines[start:start] = [
         f"@triton.jit(do_not_specialize={free})" if free else "@triton.jit",
-        call_text(f"def {name}", [*parameters, *(f"{c}: tl.constexpr" for c in known)]) + ":",
+        call_text(f"def {name}", [*parameters, *p.host_descriptors, *(f"{c}: tl.constexpr" for c in known)]) + ":",
     ]
-    p.kernels[name] = Kernel(name, parameters, known, p.uses_descriptors)
+    p.kernels[name] = Kernel(name, parameters, known, p.uses_descriptors, p.host_descriptors)
 
 
 @emitter(ForOp)

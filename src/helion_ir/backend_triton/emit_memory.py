@@ -5,7 +5,8 @@ from __future__ import annotations
 from xdsl.ir import Attribute, Operation
 
 from helion_ir.backend_triton.emitting import KernelPrinter, emitter
-from helion_ir.backend_triton.spelling import dtype_text, literal_text
+from helion_ir.backend_triton.printed import HostDescriptor
+from helion_ir.backend_triton.spelling import dtype_text, literal_text, signature_text
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.memory import (
     AddPtrOp,
@@ -16,6 +17,7 @@ from helion_ir.dialects.triton.memory import (
     DescriptorAtomicOp,
     DescriptorLoadOp,
     DescriptorStoreOp,
+    HostDescriptorOp,
     LoadOp,
     MakeBlockOp,
     MakeBlockPtrOp,
@@ -125,6 +127,17 @@ def emit_make_descriptor(p: KernelPrinter, op: MakeDescriptorOp) -> None:
     p.uses_descriptors = True
     shape, strides, block = view(p, op)
     p.result(op, f"tl.make_tensor_descriptor({p.operands(op)[0]}, {shape}, {strides}, {block})")
+
+
+@emitter(HostDescriptorOp)
+def emit_host_descriptor(p: KernelPrinter, op: HostDescriptorOp) -> None:
+    p.host_descriptors[p.define(op.result)] = HostDescriptor(
+        p.operands(op)[0],
+        signature_text(op.result.type.element_type),  # pyright: ignore[reportAttributeAccessIssue]
+        op.shape.data,
+        op.strides.data,
+        op.block.data,
+    )
 
 
 @emitter(UndefinedOp)

@@ -13,7 +13,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.origins import origin_line, origin_of
-from helion_ir.backend_triton.printed import PLAIN, Kernel, PrintOptions
+from helion_ir.backend_triton.printed import PLAIN, HostDescriptor, Kernel, PrintOptions
 from helion_ir.backend_triton.spelling import dtype_text, identifier, kernel_format, literal_text
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import KnobValue, ValueAttr
@@ -99,6 +99,8 @@ class KernelPrinter:
         self.evictions: set[str] = set()
         self.uses_libdevice = False
         self.uses_descriptors = False
+        self.host_descriptors: dict[str, HostDescriptor] = {}
+        """Of the kernel that is being printed, by parameter."""
         self.grids: dict[str, Grid] = {}
         self.kernels: dict[str, Kernel] = {}
 

@@ -14,13 +14,13 @@ from helion_ir.backend_triton.emit_control import scalars
 from helion_ir.backend_triton.emit_memory import eviction_policy
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, KernelText, closed, open_knob
 from helion_ir.backend_triton.errors import TritonPrintError
-from helion_ir.backend_triton.printed import Launch
+from helion_ir.backend_triton.printed import HostDescriptor, Launch
 from helion_ir.backend_triton.spelling import call_text, host_text, literal_text
 from helion_ir.dialects.host import BindOp, FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.control import TOTAL, KernelOp
-from helion_ir.index.expr import compiled, free_names, scalars_of
+from helion_ir.index.expr import compiled, free_names, knobs_of, scalars_of
 
 _LAUNCHER = """\
 def _default_launcher(kernel, grid, *args, **options):
@@ -36,6 +36,8 @@ def _default_launcher(kernel, grid, *args, **options):
     triton.set_allocator(_allocate)
     kernel[grid](*args, **options)
 """
+
+_HOST_DESCRIPTOR = "from triton.tools.tensor_descriptor import TensorDescriptor"
 
 _MULTIPROCESSORS = """\
 @functools.cache
@@ -95,6 +97,8 @@ class HostPrinter:
         descriptors = any(k.uses_descriptors for k in self.kernels.kernels.values())
         helpers = [_DESCRIPTOR_LAUNCHER if descriptors else _LAUNCHER]
         needed = {"import torch", *(i.data for op in hosts for i in op.imports)}
+        if any(k.host_descriptors for k in self.kernels.kernels.values()):
+            needed.add(_HOST_DESCRIPTOR)
         if self._uses_multiprocessors:
             helpers.append(_MULTIPROCESSORS)
             needed.add("import functools")
@@ -174,6 +178,7 @@ class HostPrinter:
             for key, attr in op.constexprs.data.items()
             if key in kernel.constexprs
         ]
+        described = [(key, self._described(d, values)) for key, d in kernel.host_descriptors.items()]
         options = [(key, self._number(attr, {})) for key, attr in op.launch.data.items()]
         grid = self.kernels.grids.get(name)
         programs_of = self._grid(grid, values, arguments, kernel.parameters) if grid else lambda a: ("1", 1)
@@ -183,6 +188,10 @@ class HostPrinter:
 
         def launch(a: Values, launches: list[Launch]) -> str:
             keywords = [f"{key}={number(a)[0]}" for key, number in given]
+            types: dict[str, str] = {}
+            for key, describe in described:
+                text, types[key] = describe(a)
+                keywords.append(f"{key}={text}")
             chosen: dict[str, KnobValue] = {}
             for key, number, evicts, hinted in constexprs:
                 text, value = number(a)
@@ -197,7 +206,7 @@ class HostPrinter:
                 if text != "None":  # an option without a value is left to Triton
                     keywords.append(f"{key}={text}")
             programs, value = programs_of(a)
-            launches.append(Launch(name, value, arguments, chosen, opted))
+            launches.append(Launch(name, value, arguments, chosen, opted, types))
             if value == 0 or not indent:
                 return NOTHING
             inner, before = indent, ""
@@ -211,6 +220,24 @@ class HostPrinter:
             return before + inner + call_text("_launcher", [name, where, *arguments, *keywords], inner)
 
         return launch
+
+    def _described(self, made: HostDescriptor, scalars: Mapping[str, str]) -> Callable[[Values], tuple[str, str]]:
+        """The call that makes a descriptor, and the type it has in Triton's signatures."""
+        base = scalars[made.base]
+
+        def numbers(attrs: Sequence[ExprAttr]) -> Callable[[Values], str]:
+            each = [self._number(e, scalars) for e in attrs]
+            return lambda a: f"[{', '.join([number(a)[0] for number in each])}]"
+
+        shape, strides, block = numbers(made.shape), numbers(made.strides), numbers(made.block)
+        fixed = None if any(knobs_of(e.data) for e in (*made.shape, *made.strides)) else (shape({}), strides({}))
+
+        def describe(a: Values) -> tuple[str, str]:
+            extents, steps = fixed or (shape(a), strides(a))
+            blocks = block(a)
+            return f"TensorDescriptor({base}, {extents}, {steps}, {blocks})", f"tensordesc<{made.dtype}{blocks}>"
+
+        return describe
 
     def _hinted(self, attr: Attribute, op: KernelOp) -> Callable[[Values], KnobValue] | None:
         """The value of a constexpr in the call that was traced, where it differs from call to call."""

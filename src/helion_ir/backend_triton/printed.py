@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 
 
@@ -24,6 +25,19 @@ PLAIN = PrintOptions()
 
 
 @dataclass(frozen=True)
+class HostDescriptor:
+    """A tensor descriptor that the host makes for each launch; its numbers are expressions over knobs and scalars."""
+
+    base: str
+    """The kernel's parameter whose tensor it describes."""
+    dtype: str
+    """As in Triton's signatures: `bf16`."""
+    shape: Sequence[ExprAttr]
+    strides: Sequence[ExprAttr]
+    block: Sequence[ExprAttr]
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A printed kernel: its run-time parameters as Triton's signature types (`*bf16`, `i32`), in order."""
 
@@ -32,6 +46,8 @@ class Kernel:
     constexprs: tuple[str, ...]
     uses_descriptors: bool = False
     """Whether Triton needs an allocator to launch it."""
+    host_descriptors: Mapping[str, HostDescriptor] = field(default_factory=dict)
+    """Further parameters: the descriptors that the host passes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,8 @@ class Launch:
     """Python expressions of the host's function, one a run-time parameter."""
     constexprs: Mapping[str, KnobValue]
     options: Mapping[str, KnobValue]
+    descriptors: Mapping[str, str] = field(default_factory=dict)
+    """Signature types, `tensordesc<bf16[64, 64]>`, of the descriptors passed."""
 
 
 @dataclass(frozen=True)

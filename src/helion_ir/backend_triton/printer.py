@@ -17,6 +17,7 @@ from helion_ir.backend_triton.printed import PLAIN, PrintedModule, PrintOptions
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.triton.control import TOTAL, KernelOp, ProgramLoopOp
+from helion_ir.dialects.triton.memory import HostDescriptorOp
 from helion_ir.index.expr import compiled, free_names, knob, knobs_of
 from helion_ir.passes.bind_structure import check_structure, structure_check
 
@@ -119,7 +120,11 @@ def _decisions(module: ModuleOp) -> Iterator[Callable[[Mapping[str, Any]], Any]]
 
 def _open_expressions(op: Operation, named_total: bool) -> Iterator[Any]:
     for key, attr in op.properties.items():
-        if isinstance(op, ProgramLoopOp) and (key in _ON_HOST or key == "total" and named_total):
+        if (
+            isinstance(op, HostDescriptorOp)
+            or isinstance(op, ProgramLoopOp)
+            and (key in _ON_HOST or key == "total" and named_total)
+        ):
             continue
         yield from _open_in(attr)
 

@@ -15,7 +15,9 @@ from helion_ir.dialects.triton.memory import (
     BlockStoreOp,
     DescriptorAtomicOp,
     DescriptorLoadOp,
+    DescriptorMaker,
     DescriptorStoreOp,
+    HostDescriptorOp,
     LoadOp,
     MakeBlockOp,
     MakeBlockPtrOp,
@@ -112,8 +114,8 @@ def undefined(op: UndefinedOp, scope: Scope) -> Function:
     return lambda: None
 
 
-@implements(MakeDescriptorOp)
-def make_descriptor(op: MakeDescriptorOp, scope: Scope) -> Function:
+@implements(MakeDescriptorOp, HostDescriptorOp)
+def make_descriptor(op: DescriptorMaker, scope: Scope) -> Function:
     make = _block(op, scope)
     origin = (0,) * len(op.block)
     return lambda p: make(p, origin)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sympy import Expr, Integer
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from helion_ir.dialects.tile import control, memory
-from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
+from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width, i1
 from helion_ir.index.expr import scalars_of
 from helion_ir.index.facts import fact_of
 from helion_ir.passes.scope import bounds_of, exceeds_int32, kernel_of, parameter_of, physical, wide_scalars
@@ -81,6 +83,18 @@ def why_no_descriptor(op: memory.AccessOp) -> str:
         return f"the block's rows have fewer than {DESCRIPTOR_ALIGNMENT} bytes"
     if any(f.constant == 0 or f.divisor * bits % (8 * DESCRIPTOR_ALIGNMENT) != 0 for f in known):
         return f"the tensor's rows are not known to be a multiple of {DESCRIPTOR_ALIGNMENT} bytes apart"
+    return ""
+
+
+def why_no_host_descriptor(shape: Iterable[Expr], element_type: Attribute) -> str:
+    """Why the host can make no descriptor of a tensor of which a kernel can make one; "" if it can.
+
+    The driver refuses empty tensors; what it is given of one with elements is what a kernel would write by itself.
+    """
+    if any(not fact_of(extent, {}).low > 0 for extent in shape):
+        return "the tensor may be empty, of which the driver makes no descriptor"
+    if element_type == i1:
+        return "the driver has no type for truth values"
     return ""
 
 

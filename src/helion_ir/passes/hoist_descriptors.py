@@ -1,7 +1,8 @@
-"""hoist-descriptors: each tensor descriptor is made once, when the kernel begins."""
+"""hoist-descriptors: each tensor descriptor is made once, when the kernel begins or by the host before it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sympy import Expr, Integer
@@ -10,11 +11,26 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from helion_ir.dialects.index import expr_attr
-from helion_ir.dialects.knob import ChooseOp, KnobValue, YieldOp
+from helion_ir.dialects.knob import (
+    BOOLEAN,
+    ChooseOp,
+    DeclareOp,
+    KnobValue,
+    RuledOutOp,
+    YieldOp,
+    declarations,
+)
+from helion_ir.dialects.tile import memory
 from helion_ir.dialects.triton.control import KernelOp
-from helion_ir.dialects.triton.memory import MakeDescriptorOp, UndefinedOp
-from helion_ir.index.expr import And, Eq, Not, Or, string
+from helion_ir.dialects.triton.memory import DescriptorMaker, HostDescriptorOp, MakeDescriptorOp, UndefinedOp
+from helion_ir.dialects.types import RefType
+from helion_ir.index.expr import And, Eq, Not, Or, any_of, knob, string
+from helion_ir.passes.access_forms import why_no_host_descriptor
 from helion_ir.passes.base import Pass
+from helion_ir.passes.choose_indexing import DESCRIPTOR, access_name
+
+ON_HOST = "host_tensor_descriptors"
+"""The knob, and the field of `Config`, of who makes the descriptors."""
 
 Key = tuple[SSAValue, Attribute, Attribute, Attribute]
 """Base, shape, strides and block: accesses that have these in common share a descriptor."""
@@ -22,27 +38,55 @@ Key = tuple[SSAValue, Attribute, Attribute, Attribute]
 
 @dataclass(frozen=True)
 class HoistDescriptors(Pass):
-    """Make the descriptors that loops use before the first loop, one for all accesses of a tensor by the same block.
+    """Make the descriptors that loops use before the first loop or on the host, one for all accesses of a tensor by the same block.
 
     ```mlir
     triton.for … { knob.choose <@load.x.indexing> … case "tensor_descriptor" {
       %d = triton.make_descriptor %x …
       %v = triton.descriptor_load %d[%m, %k] … } }
     // becomes
-    %d = knob.choose <@load.x.indexing eq "tensor_descriptor"> -> (!triton.descriptor<…>)
-      case 1 { triton.make_descriptor %x … } case 0 { triton.undefined }
+    %d = knob.choose <@host_tensor_descriptors and @load.x.indexing eq "tensor_descriptor"> -> (!triton.descriptor<…>)
+      case 1 { triton.host_descriptor %x … }
+      case 0 { knob.choose <@load.x.indexing eq "tensor_descriptor"> case 1 { triton.make_descriptor %x … } case 0 { triton.undefined } }
     triton.for … { knob.choose <@load.x.indexing> … case "tensor_descriptor" { %v = triton.descriptor_load %d[%m, %k] … } }
     ```
 
     A program writes a descriptor to global memory and waits until the copy engine sees it, which costs as much as
     loading several blocks; and Triton pipelines only loops that make none. All it is made of is known when the kernel
-    begins. Does not handle: descriptors that the host makes. Runs after cse and dce, which leave one `make_descriptor`
+    begins, and to the host when it launches: it then makes the descriptor once for all programs, for some microseconds
+    more a launch. Does not handle: descriptors of tensors whose base a kernel computes. Runs after cse and dce, which leave one `make_descriptor`
     an access, and before assign-names.
     """
 
     name = "hoist-descriptors"
 
+    def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
+        domains = {d.sym_name.data: d.domain.data for d in declarations(module)}
+        users: list[Expr] = []
+        without: set[str] = set()
+        for op in module.walk():
+            if not isinstance(op, memory.LoadOp | memory.StoreOp | memory.AtomicOp):
+                continue
+            name = f"{access_name(op)}.indexing"
+            if name not in domains or DESCRIPTOR not in domains[name]:
+                continue
+            assert isinstance(op.ref.type, RefType)
+            if reason := why_no_host_descriptor(op.ref.type.dims, op.ref.type.element_type):
+                made = RuledOutOp(ON_HOST, [True], f"not for {access_name(op)}: {reason}", owner=self.name)
+                if made.reason.data not in without:
+                    without.add(made.reason.data)
+                    made.location = op.location
+                    yield made
+            else:
+                users.append(Eq(knob(name), string(DESCRIPTOR)))
+        if users:
+            yield DeclareOp(
+                ON_HOST, BOOLEAN, False, owner=self.name, when=expr_attr(any_of(users)),
+                doc="whether the host makes the tensor descriptors, once a launch, or each program does",
+            )  # fmt: skip
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        on_host = any(d.sym_name.data == ON_HOST for d in declarations(op))
         for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
             made: dict[Key, list[MakeDescriptorOp]] = {}
             for inner in kernel.walk():
@@ -51,20 +95,19 @@ class HoistDescriptors(Pass):
                     made.setdefault(key, []).append(inner)
             first = kernel.body.block.first_op
             for makers in made.values():
-                self._hoist(kernel.body.block, makers, first)
+                self._hoist(kernel.body.block, makers, first, on_host)
 
-    def _hoist(self, entry: Block, makers: list[MakeDescriptorOp], first: Operation | None) -> None:
+    def _hoist(self, entry: Block, makers: list[MakeDescriptorOp], first: Operation | None, on_host: bool) -> None:
         condition: Expr = Integer(0)
         for maker in makers:
             condition = Or(condition, _kept(maker))
         kept = makers[0]
-        if condition == 1:
-            new = self._copy(kept)
-        else:
-            alternatives = [
-                Region(Block(ops)) for ops in (_yielding(self._copy(kept)), _yielding(UndefinedOp(kept.result.type)))
-            ]
-            new = ChooseOp(expr_attr(condition), [1, 0], alternatives, [kept.result.type])
+        new: Operation = _copy(kept, MakeDescriptorOp)
+        if condition != 1:
+            new = _choice(condition, new, UndefinedOp(kept.result.type))
+        shape = [e.data for e in kept.shape]
+        if on_host and not why_no_host_descriptor(shape, kept.result.type.element_type):  # pyright: ignore
+            new = _choice(And(knob(ON_HOST), condition), _copy(kept, HostDescriptorOp), new)
         self.located(kept, [new])
         value = new.results[0]
         value.name_hint = kept.result.name_hint
@@ -79,14 +122,16 @@ class HoistDescriptors(Pass):
             assert block is not None
             block.erase_op(maker)
 
-    def _copy(self, op: MakeDescriptorOp) -> MakeDescriptorOp:
-        made = MakeDescriptorOp(op.base, op.shape, op.strides, op.block)
-        made.result.name_hint = op.result.name_hint
-        return made
+
+def _copy(op: MakeDescriptorOp, kind: type[DescriptorMaker]) -> DescriptorMaker:
+    made = kind(op.base, op.shape, op.strides, op.block)
+    made.result.name_hint = op.result.name_hint
+    return made
 
 
-def _yielding(op: Operation) -> list[Operation]:
-    return [op, YieldOp(op.results[0])]
+def _choice(condition: Expr, then: Operation, otherwise: Operation) -> ChooseOp:
+    regions = [Region(Block([op, YieldOp(op.results[0])])) for op in (then, otherwise)]
+    return ChooseOp(expr_attr(condition), [1, 0], regions, [then.results[0].type])
 
 
 def _kept(op: Operation) -> Expr:

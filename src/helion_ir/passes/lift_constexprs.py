@@ -14,6 +14,7 @@ from xdsl.ir import Attribute
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp
 from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp, total_parameter
+from helion_ir.dialects.triton.memory import HostDescriptorOp
 from helion_ir.index.expr import NextPow2, knob, knobs_of, scalars_of, substitute, symbol
 from helion_ir.passes.base import Pass
 
@@ -30,7 +31,8 @@ class LiftConstexprs(Pass):
 
     So does a physical extent that a call fixes, `next_power_of_2(n)`, become `n_block`: Triton's shapes are constants, and
     the host computes it. Types, selectors of `knob.choose` and the program loop's kind and grid, and whether
-    a loop is static, stay over knobs: they are not printed, or change what is. Does not handle: knobs in host code, which are bound there. Runs after simplify-index, whose rules
+    a loop is static, stay over knobs: they are not printed, or change what is. Does not handle: knobs in host code and in
+    descriptors that the host makes, which are bound there. Runs after simplify-index, whose rules
     need the knobs' domains.
     """
 
@@ -54,7 +56,7 @@ class LiftConstexprs(Pass):
                     if inner.options is not None:  # of programs that persist; the others do not print them
                         inner.properties["options"] = lift.attr(inner.options)
                     continue
-                if isinstance(inner, ChooseOp):
+                if isinstance(inner, ChooseOp | HostDescriptorOp):
                     continue
                 for key, value in inner.properties.items():
                     if key != "static":

@@ -227,11 +227,8 @@ class BlockStoreOp(IRDLOperation):
         super().__init__(operands=[pointer, value], properties={"boundary": ints(boundary), "cache": cache})
 
 
-@irdl_op_definition
-class MakeDescriptorOp(MakeBlockOp):
-    """`tl.make_tensor_descriptor(base, shape, strides, block)`."""
-
-    name = "triton.make_descriptor"
+class DescriptorMaker(MakeBlockOp):
+    """Base: a descriptor of a tensor, whoever makes it."""
 
     base = operand_def(TileType)
     result = result_def(DescriptorType)
@@ -249,6 +246,23 @@ class MakeDescriptorOp(MakeBlockOp):
             properties={"shape": shape, "strides": strides, "block": block},
             result_types=[DescriptorType(block, base.type.element_type.pointee)],  # pyright: ignore
         )
+
+
+@irdl_op_definition
+class MakeDescriptorOp(DescriptorMaker):
+    """`tl.make_tensor_descriptor(base, shape, strides, block)`."""
+
+    name = "triton.make_descriptor"
+
+
+@irdl_op_definition
+class HostDescriptorOp(DescriptorMaker):
+    """A parameter of the kernel, for which the host passes `TensorDescriptor(base, shape, strides, block)` at each launch.
+
+    Its expressions are evaluated on the host: knobs stay in them, and constexprs mean nothing there.
+    """
+
+    name = "triton.host_descriptor"
 
 
 @irdl_op_definition
@@ -334,6 +348,6 @@ class BarrierOp(IRDLOperation):
 
 
 MEMORY = [
-    AddPtrOp, LoadOp, StoreOp, AtomicOp, MakeBlockPtrOp, BlockLoadOp, BlockStoreOp, MakeDescriptorOp, UndefinedOp,
-    DescriptorLoadOp, DescriptorStoreOp, DescriptorAtomicOp, BarrierOp,
+    AddPtrOp, LoadOp, StoreOp, AtomicOp, MakeBlockPtrOp, BlockLoadOp, BlockStoreOp, MakeDescriptorOp, HostDescriptorOp,
+    UndefinedOp, DescriptorLoadOp, DescriptorStoreOp, DescriptorAtomicOp, BarrierOp,
 ]  # fmt: skip
