@@ -165,3 +165,29 @@ def test_a_strict_bound_finds_what_a_loose_one_does_not() -> None:
     actual = expected * (1 + 4e-3)
     assert mismatch(actual, expected) is None
     assert mismatch(actual, expected, Tolerance(single=1e-3)) is not None
+
+
+@pytest.mark.parametrize(
+    "target, element, extra",
+    # 4096 / 32 instructions, each cutting 14 bits of a sum; 24 bits are f32's own.
+    [
+        ("h200", "f8E4M3FN", 128 * 2.0**-13),
+        ("h200", "bf16", 0.0),
+        ("b200", "f8E4M3FN", 0.0),
+        ("mi350x", "f8E4M3FN", 0.0),
+    ],
+)
+def test_sums_of_few_bits_are_judged_by_their_length(target: str, element: str, extra: float) -> None:
+    from helion_ir.autotuner.accuracy import narrow_product_tolerance
+    from helion_ir.targets import get_target
+
+    module = kernel(element, DOT.replace("PRECISION", "tf32"), size=4096)
+    assert narrow_product_tolerance(module, get_target(target)) == pytest.approx(extra)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_few_bits_cost_is_allowed_and_no_more() -> None:
+    expected = torch.linspace(100.0, 200.0, 100, dtype=torch.bfloat16)
+    off = (expected.float() * (1 + 5e-2)).bfloat16()
+    assert mismatch(off, expected) is not None
+    assert mismatch(off, expected, Tolerance(product=128 * 2.0**-13)) is None
+    assert mismatch(off, expected, Tolerance(product=2.0**-13)) is not None

@@ -121,6 +121,7 @@ class IsolatedBenchmark:
                 "atol": inputs.tolerance.atol,
                 "rtol": inputs.tolerance.rtol,
                 "single": inputs.tolerance.single,
+                "product": inputs.tolerance.product,
                 "accuracy_check": inputs.accuracy_check,
                 "measure": measure,
                 "device": 0 if devices else inputs.device,

@@ -53,7 +53,12 @@ class _Bench:
         self.trials = Trials(
             args,
             Expectation.load(self.expectation_path, where) if os.path.exists(self.expectation_path) else None,
-            tolerance=Tolerance(setup.get("atol"), setup.get("rtol"), setup.get("single", BY_TYPE.single)),
+            tolerance=Tolerance(
+                setup.get("atol"),
+                setup.get("rtol"),
+                setup.get("single", BY_TYPE.single),
+                setup.get("product", BY_TYPE.product),
+            ),
             measure=load_object(setup["measure"]) if setup.get("measure") else measure,
             accuracy_check=setup.get("accuracy_check", True),
             namespace=self.names,

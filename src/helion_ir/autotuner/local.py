@@ -121,13 +121,16 @@ def local_executor(
 
 def tolerance_for(bound: TunableKernel) -> Tolerance:
     """How near results must come: as the settings say, else by the types and sums of the kernel."""
-    from helion_ir.autotuner.accuracy import single_precision_tolerance
+    from helion_ir.autotuner.accuracy import narrow_product_tolerance, single_precision_tolerance
     from helion_ir.autotuner.reference import Tolerance
 
     settings, lowering = bound.settings, getattr(bound, "lowering", None)
-    single = {} if lowering is None else {"single": single_precision_tolerance(lowering.declared)}
+    by_kernel: dict[str, float] = {}
+    if lowering is not None:
+        by_kernel["single"] = single_precision_tolerance(lowering.declared)
+        by_kernel["product"] = narrow_product_tolerance(lowering.declared, lowering.target)
     atol, rtol = (getattr(settings, f"autotune_baseline_{kind}", None) for kind in ("atol", "rtol"))
-    return Tolerance(atol, rtol, **single)
+    return Tolerance(atol, rtol, **by_kernel)
 
 
 def scratch(args: Sequence[Any]) -> Path | None:

@@ -41,6 +41,8 @@ class Tolerance:
     rtol: float | None = None
     single: float = 1e-2
     """What "by type" is for 32 bits; see `accuracy.single_precision_tolerance`."""
+    product: float = 0.0
+    """What is added to "by type" for products; see `accuracy.narrow_product_tolerance`."""
 
 
 BY_TYPE = Tolerance()
@@ -148,7 +150,7 @@ def _tensor_mismatch(actual: torch.Tensor, expected: torch.Tensor, tolerance: To
 def _bad_elements(actual: torch.Tensor, expected: torch.Tensor, tolerance: Tolerance) -> torch.Tensor:
     if expected.dtype not in TOLERANCES:
         return actual != expected
-    near = tolerance.single if expected.dtype in SINGLE else TOLERANCES[expected.dtype]
+    near = (tolerance.single if expected.dtype in SINGLE else TOLERANCES[expected.dtype]) + tolerance.product
     a, e = _wide(actual), _wide(expected)
     rtol = near if tolerance.rtol is None else tolerance.rtol
     if tolerance.atol is None:

@@ -38,6 +38,7 @@ _HOPPER = Preferred(stages=3)
 H100 = Target(
     name="h100",
     arch=90,
+    narrow_sum_bits=14,  # DeepSeek-V3 technical report, 3.3.2
     compute_units=132,
     shared_memory=227 * 1024,
     memory_bandwidth=3.35e12,
@@ -53,6 +54,7 @@ H100 = Target(
 H200 = Target(
     name="h200",
     arch=90,
+    narrow_sum_bits=14,  # DeepSeek-V3 technical report, 3.3.2
     compute_units=132,
     shared_memory=227 * 1024,
     memory_bandwidth=4.8e12,

@@ -62,6 +62,8 @@ class Target:
     """Whether a cast to a 16-bit or 8-bit float rounds; Triton's interpreter truncates."""
     dot_precisions: tuple[str, ...] = ("ieee",)
     """Spellings of input_precision, preferred first."""
+    narrow_sum_bits: int = 24
+    """Bits of the significand that matrix units keep of a sum of products of 8-bit floats."""
     dot_min: tuple[int, int, int] = (16, 16, 16)
     """Least M, N, K of a matrix product of 16- or 32-bit elements."""
     dot_min_k8: int = 32
