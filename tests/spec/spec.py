@@ -15,7 +15,7 @@ import sys
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import torch
@@ -153,6 +153,8 @@ def _arguments(item: Item, size: int) -> Arguments:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
+    if is_dataclass(value):
+        value = vars(value)
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, tuple | list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
@@ -329,6 +330,49 @@ def containers(xs, p, d):
     x, scale = xs
     for t in hl.tile(x.size(0)):
         out[t, :] = x[t, :] * scale + p.a[t, :] - p.b[t, :] + d["k"][t, :]
+    return out
+
+
+@dataclass(eq=False)
+class Layer:
+    w: torch.Tensor
+    factor: float
+    others: list[torch.Tensor]
+    activation: str = "relu"
+
+    def scaled(self, v: torch.Tensor) -> torch.Tensor:
+        return v * self.factor
+
+
+@item(
+    "2.5 dataclasses as arguments, with their methods",
+    lambda n: (Layer(numbers(n, 6), 1.5, [numbers(n, 6), numbers(n, 6)]),),
+    lambda p: torch.relu(p.w) * 1.5 + p.others[0] - p.others[1],
+)
+def dataclasses_as_arguments(p):
+    out = torch.empty_like(p.w)
+    for t in hl.tile(p.w.size(0)):
+        v = p.w[t, :]
+        if p.activation == "relu":
+            v = torch.relu(v)
+        out[t, :] = p.scaled(v) + p.others[0][t, :] - p.others[1][t, :]
+    return out
+
+
+@item(
+    "2.5 bools as arguments: their if is in the kernel",
+    lambda n: (numbers(n, 6), n > 3, n < 5),
+    lambda x, a, b: x + (1 if a and not b else 0) - (2 if not a or b else 0),
+)
+def bools(x, a, b):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        v = x[t, :]
+        if a and not b:
+            v = v + 1
+        if not a or b:
+            v = v - 2
+        out[t, :] = v
     return out
 
 

@@ -259,6 +259,41 @@ def attribute_target(x):
         x[t, :] = 1
 
 
+@refuses("None where a tensor is needed", exc.TypeInferenceError, "TypeError: 'NoneType' object is not subscriptable")
+def none_subscripted(x, bias=None):
+    for t in hl.tile(x.size(0)):
+        x[t, :] += bias[t, :]  # here
+
+
+@refuses("a key that a dict has not", exc.TypeInferenceError, "KeyError: 'b'")
+def wrong_key(x):
+    named = {"a": x}
+    for t in hl.tile(x.size(0)):
+        x[t, :] += named["b"][t, :]  # here
+
+
+@refuses(
+    "a keyword that a function has not",
+    exc.TypeInferenceError,
+    "TypeError: tile() got an unexpected keyword argument 'blocksize'",
+)
+def wrong_keyword(x):
+    for t in hl.tile(x.size(0), blocksize=4):  # here
+        x[t, :] += 1
+
+
+@refuses(
+    "a value of the kernel in an f-string",
+    exc.TypeInferenceError,
+    "a value of the kernel is not known while it is compiled, so it cannot be a part of a string; print shows values "
+    'after a literal string: print("name", value)',
+)
+def formats(x):
+    for t in hl.tile(x.size(0)):
+        print(f"row {x[t, :]}")  # here
+        x[t, :] += 1
+
+
 @pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
 def test_item(it: Item) -> None:
     assert not (wrong := check_stages(it)), wrong

@@ -377,7 +377,11 @@ def mixed_bounds(x):
         x[a, b] = 1
 
 
-@refuses("a block size that is no power of two", exc.IncorrectTileUsage, "a block size must be a power of two, not 3")
+@refuses(
+    "a block size that is no power of two",
+    exc.IncorrectTileUsage,
+    "a block size must be a power of two, not 3; helion.next_power_of_2(3) is the next one",
+)
 def odd_block(x):
     for t in hl.tile(x.size(0), block_size=3):  # here
         x[t, :] = 1

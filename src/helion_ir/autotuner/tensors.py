@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from helion_ir.language.records import is_record, with_fields
+
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
-    """`value` with every tensor in its tuples, lists and dicts replaced; what is no tensor stays as it is."""
+    """`value` with every tensor in its tuples, lists, dicts and dataclasses replaced; what is no tensor stays as it is."""
     if isinstance(value, torch.Tensor):
         return change(value)
     if isinstance(value, (tuple, list)):
@@ -18,6 +20,8 @@ def map_tensors(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, dict):
         return {k: map_tensors(v, change) for k, v in value.items()}
+    if is_record(value):
+        return with_fields(value, lambda _, v: map_tensors(v, change))
     return value
 
 

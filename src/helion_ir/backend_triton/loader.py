@@ -61,7 +61,31 @@ def _kernels(kernel_text: str, interpreted: bool) -> dict[str, Any]:
     path = write_text(kernel_text)
     namespace: dict[str, Any] = {"__name__": f"helion_ir_text_{path.stem}", "__file__": str(path)}
     exec(compile(kernel_text, str(path), "exec"), namespace)
+    if interpreted:
+        for function in namespace.values():
+            if hasattr(function, "rewrite"):
+                _with_bools(function)
     return namespace
+
+
+def _with_bools(function: Any) -> None:
+    """Let a kernel of Triton's interpreter take bools: it puts them into 32 bits, which it then refuses as a bit."""
+    import numpy as np
+    import triton.language as tl
+    from triton.runtime.interpreter import TensorHandle
+
+    run, names, annotations = function.run, function.arg_names, function.fn.__annotations__
+
+    def bit(name: str, value: Any) -> Any:
+        if type(value) is not bool or "constexpr" in str(annotations.get(name)):
+            return value
+        return tl.tensor(TensorHandle(np.array([value]), tl.int1), tl.int1)
+
+    def run_with_bools(*args: Any, **options: Any) -> Any:
+        named = {n: bit(n, v) if n in names else v for n, v in options.items()}
+        return run(*[bit(n, v) for n, v in zip(names, args)], **named)
+
+    function.run = run_with_bools
 
 
 def load(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +23,7 @@ from helion_ir.frontend.host_text import host_text, last_offset, upper_bound
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.values import HostBool, HostFloat
 from helion_ir.index.expr import compiled, free_names, scalars_of, symbol
+from helion_ir.language.records import is_record, with_fields
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -153,12 +153,8 @@ class Arguments:
                 return type(value)(self.lift(v, f"{name}_{i}", f"{text}[{i}]") for i, v in enumerate(value))
             case dict():
                 return {k: self.lift(v, f"{name}_{k}", f"{text}[{k!r}]") for k, v in value.items()}
-            case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-                fields = {
-                    f.name: self.lift(getattr(value, f.name), f"{name}_{f.name}", f"{text}.{f.name}")
-                    for f in dataclasses.fields(value)
-                }
-                return types.SimpleNamespace(**fields)
+            case _ if is_record(value):
+                return with_fields(value, lambda f, v: self.lift(v, f"{name}_{f}", f"{text}.{f}"))
             case torch.Generator() | set() | frozenset() | Iterator():
                 raise exc.CantReadOnDevice(
                     f"'{name}' is a {type(value).__name__}, which device code cannot use; pass numbers, strings, "

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from types import TracebackType
+from collections.abc import Callable
+from types import CodeType, TracebackType
+from typing import Any, TypeVar
 
 from helion_ir import exc
 from helion_ir.exc import Base, BaseError, Place
 from helion_ir.frontend.size_node import DependsOnBlockSize
 from helion_ir.frontend.source import PACKAGE, is_author_file, place_of_instruction
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def innermost(traceback: TracebackType | None) -> Place | None:
@@ -48,12 +52,24 @@ _TORCH = (
 )  # fmt: skip
 
 
+_CARRIED_OUT: set[CodeType] = set()
+
+
+def authors_operation(function: F) -> F:
+    """Mark a function that carries out an operation of the author's: what Python raises in it is about the operation."""
+    _CARRIED_OUT.add(function.__code__)  # pyright: ignore[reportFunctionMemberAccess]
+    return function
+
+
 def _raised_by_us(error: BaseException) -> bool:
     """Whether an exception comes out of this package's own code, which then has a bug."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(PACKAGE)
+    if traceback is None:
+        return False
+    code = traceback.tb_frame.f_code
+    return code.co_filename.startswith(PACKAGE) and code not in _CARRIED_OUT
 
 
 def _classified(error: BaseException) -> BaseError:

@@ -23,6 +23,7 @@ from torch import SymInt
 from helion_ir import exc
 from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.types import SCALAR_I1
+from helion_ir.frontend.diagnostics import authors_operation
 from helion_ir.frontend.source import copied, is_author_file, place_of_node
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
@@ -190,6 +191,7 @@ class Evaluator:
 
     # ---- calls ----
 
+    @authors_operation
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Helpers of the author's are walked, so that their loops and branches work; everything else is called."""
         if isinstance(function, functools.partial):
@@ -308,6 +310,7 @@ class Evaluator:
         results = [self._compare(s, a, b) for s, a, b in zip(symbols, values, values[1:])]
         return functools.reduce(self._conjunction, results)
 
+    @authors_operation
     def _compare(self, symbol: str, left: Any, right: Any) -> Any:
         if symbol in _MIRRORED:
             if isinstance(left, SymInt) and is_size(right) or isinstance(right, SymInt) and is_size(left):
@@ -365,6 +368,7 @@ class Evaluator:
 
     # ---- subscripts ----
 
+    @authors_operation
     def getitem(self, value: Any, index: Any) -> Any:
         if isinstance(value, TileTensor):
             return subscript_of_tile(value, index)

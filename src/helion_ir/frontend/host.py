@@ -18,6 +18,7 @@ from xdsl.ir import Block, Operation
 from helion_ir import exc
 from helion_ir.dialects.host import BindOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import expr_attr
+from helion_ir.frontend.diagnostics import authors_operation
 from helion_ir.frontend.expressions import SYMBOLS, Scope, number_function
 from helion_ir.frontend.host_language import HostLanguage
 from helion_ir.frontend.host_tensors import WithoutData
@@ -27,6 +28,7 @@ from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.source import Edit, HostText, copied, file_lines, function_node, place_of_node, source_of
 from helion_ir.frontend.values import COMPARE, Condition, HostBool, HostFloat, compare_sizes, is_size
 from helion_ir.language import active, loops, tunables
+from helion_ir.language.records import is_record, with_fields
 
 if TYPE_CHECKING:
     from helion_ir.frontend.trace import Trace
@@ -338,6 +340,8 @@ class Host:
             return new if isinstance(size, SymInt) and self.trace.sizes.equal(size, old) else size
 
         def changed(leaf: Any) -> Any:
+            if is_record(leaf):
+                return with_fields(leaf, lambda _, v: pytree.tree_map(changed, v))
             if not isinstance(leaf, torch.Tensor):
                 return leaf if isinstance(new, int) else other(leaf)
             if id(leaf) not in swapped:
@@ -348,7 +352,7 @@ class Host:
             return swapped[id(leaf)]
 
         for name, value in self.names.items():
-            if any(isinstance(leaf, torch.Tensor | SymInt) for leaf in pytree.tree_leaves(value)):
+            if any(isinstance(leaf, torch.Tensor | SymInt) or is_record(leaf) for leaf in pytree.tree_leaves(value)):
                 self.names[name] = pytree.tree_map(changed, value)
 
     def _try(self, node: ast.expr) -> None:
@@ -389,6 +393,7 @@ class Host:
             raise exc.ShapeSpecializingCall("the host decides on data; decide in the device loop, or before the kernel")
         return bool(value)
 
+    @authors_operation
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function on the host; the position tells registered knobs their names."""
         frame = sys._getframe(1)
@@ -434,6 +439,7 @@ class Host:
                 return result
         return results[-1]
 
+    @authors_operation
     def _compare(self, symbol: str, left: Any, right: Any) -> Any:
         if isinstance(left, SymInt) and is_size(right) or isinstance(right, SymInt) and is_size(left):
             if symbol in ("is", "is not", "in", "not in"):

@@ -270,7 +270,9 @@ class Loops:
             raise exc.IncorrectTileUsage("a tile cannot be a block size; use tile.block_size")
         if given is not None:
             if isinstance(given, int) and (given < 1 or given & (given - 1)):
-                raise exc.IncorrectTileUsage(f"a block size must be a power of two, not {given}")
+                raise exc.IncorrectTileUsage(
+                    f"a block size must be a power of two, not {given}; helion.next_power_of_2({given}) is the next one"
+                )
             if not is_size(given):
                 raise exc.IncorrectTileUsage(f"a block size must be an integer, not {given!r}")
             if isinstance(given, int) and given > 1 and not (isinstance(extent, int) and extent % given == 0):

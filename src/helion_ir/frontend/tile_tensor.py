@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from xdsl.ir import Block, SSAValue
 
-from helion_ir.exc import NotAllowedOnDevice, NotInsideKernel
+from helion_ir.exc import NotAllowedOnDevice, NotInsideKernel, TypeInferenceError
 from helion_ir.frontend.sizes import Size
 
 
@@ -79,6 +79,12 @@ class TileTensor(torch.Tensor):
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         raise NotInsideKernel(f"{func} on a tile outside of a kernel")
+
+    def __format__(self, spec: str) -> str:
+        raise TypeInferenceError(
+            "a value of the kernel is not known while it is compiled, so it cannot be a part of a string; "
+            'print shows values after a literal string: print("name", value)'
+        )
 
     def __repr__(self, **kwargs: Any) -> str:  # torch's printer would dispatch
         return f"TileTensor({self._ssa.type})"

@@ -42,6 +42,7 @@ from helion_ir.frontend.values import HostBool, HostFloat
 from helion_ir.frontend.walker import Walker
 from helion_ir.index.expr import free_names, knobs_of, scalars_of
 from helion_ir.language import active
+from helion_ir.language.records import fields_of, is_record, with_fields
 from helion_ir.language.tunables import constexpr
 
 if TYPE_CHECKING:
@@ -263,6 +264,9 @@ class Trace:
         elif isinstance(value, dict):
             for k, v in value.items():
                 self._find_device(v, f"{text}[{k!r}]")
+        elif is_record(value):
+            for k, v in fields_of(value).items():
+                self._find_device(v, f"{text}.{k}")
 
     def _argument(self, value: Any, name: str, text: str) -> Any:
         """An argument as host code sees it: tensors without data, numbers that may change from call to call."""
@@ -284,6 +288,8 @@ class Trace:
                 return type(value)(self._argument(v, f"{name}_{i}", f"{text}[{i}]") for i, v in enumerate(value))
             case dict():
                 return {k: self._argument(v, f"{name}_{k}", f"{text}[{k!r}]") for k, v in value.items()}
+            case _ if is_record(value):
+                return with_fields(value, lambda f, v: self._argument(v, f"{name}_{f}", f"{text}.{f}"))
         return value
 
     def _without_data(self, tensor: torch.Tensor, name: str, text: str) -> torch.Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch._subclasses import FakeTensor
 
+from helion_ir.language.records import fields_of, is_record
 from helion_ir.language.tunables import constexpr
 
 Key = Callable[[Any], Hashable]
@@ -70,9 +71,8 @@ class Specializer:
             return lambda v: (kind, *[self.key(x) for x in v])
         if isinstance(value, Mapping):
             return lambda v: (kind, *[(n, self.key(x)) for n, x in v.items()])
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            names = [f.name for f in dataclasses.fields(value)]
-            return lambda v: (kind, *[(n, self.key(getattr(v, n))) for n in names])
+        if is_record(value):
+            return lambda v: (kind, *[(n, self.key(x)) for n, x in fields_of(v).items()])
         if isinstance(value, types.FunctionType):
             return self._function
         if isinstance(value, (types.BuiltinFunctionType, types.MethodType)) or _is_torch_op(value):
@@ -81,7 +81,10 @@ class Specializer:
             return lambda v: ("constexpr", type(v.value), v.value)
         if isinstance(value, torch.fx.GraphModule):
             return _graph_module
-        raise TypeError(f"a kernel cannot take an argument of type {kind.__module__}.{kind.__qualname__}")
+        raise TypeError(
+            f"a kernel cannot take an argument of type {kind.__module__}.{kind.__qualname__}; it takes tensors, numbers, "
+            "strings, dtypes, devices, None, functions, and lists, tuples, dicts and dataclasses of them"
+        )
 
     def _function(self, fn: types.FunctionType) -> Hashable:
         # Of a closure only the kinds of what it holds: a value is read anew on every call.
@@ -142,7 +145,7 @@ def capability(device: torch.device) -> tuple[int, int] | None:
 
 
 def tensors_in(values: object) -> Iterator[torch.Tensor]:
-    """The tensors in arguments, looking into lists, tuples and dicts."""
+    """The tensors in arguments, looking into lists, tuples, dicts and dataclasses."""
     if isinstance(values, torch.Tensor):
         yield values
     elif isinstance(values, Mapping):
@@ -151,6 +154,8 @@ def tensors_in(values: object) -> Iterator[torch.Tensor]:
     elif isinstance(values, (list, tuple)):
         for v in values:
             yield from tensors_in(v)
+    elif is_record(values):
+        yield from tensors_in(fields_of(values))
 
 
 def aliases(values: object) -> tuple[int, ...]:
@@ -166,11 +171,13 @@ def aliases(values: object) -> tuple[int, ...]:
 
 
 def device_of(values: object) -> torch.device | None:
-    """The device of the first tensor or `torch.device` in arguments, looking into lists, tuples and dicts."""
+    """The device of the first tensor or `torch.device` in arguments, looking into lists, tuples, dicts and dataclasses."""
     if isinstance(values, torch.Tensor):
         return values.device
     if isinstance(values, torch.device):
         return values
+    if is_record(values):
+        values = fields_of(values)
     if isinstance(values, Mapping):
         values = list(values.values())
     if isinstance(values, (list, tuple)):
