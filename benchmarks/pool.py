@@ -41,6 +41,7 @@ def run(
     processes: int,
     seconds: float,
     deadline: float,
+    fresh: bool = False,
 ) -> Iterator[Outcome]:
     """Run `function(task)` for every task; outcomes come as they are ready.
 
@@ -50,6 +51,7 @@ def run(
         processes: how many at a time.
         seconds: the limit of one task, from its start; the first of a process pays for its imports.
         deadline: on `time.monotonic()`; what has not ended by then is "skipped".
+        fresh: whether every task has a process of its own.
     """
     context = multiprocessing.get_context("spawn")
     waiting = deque(tasks)
@@ -73,7 +75,7 @@ def run(
                 if outcome is None:
                     continue
                 worker.task = None
-                if outcome.status in ("timeout", "crash"):
+                if fresh or outcome.status in ("timeout", "crash"):
                     _stop(worker)
                     workers.remove(worker)
                 yield outcome

@@ -124,3 +124,64 @@ def write_slice(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
     for m, n in hl.tile(x.size()):
         out[m, n] = x[m, n] * 2.0
     return out
+
+
+@helion.kernel()
+def plus_one(x: torch.Tensor) -> torch.Tensor:
+    """Elements one after the other, counted by one number."""
+    out = torch.empty_like(x)
+    for i in hl.tile(x.size(0)):
+        out[i] = x[i] + 1
+    return out
+
+
+@helion.kernel()
+def add_row(x: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
+    """A large tensor and a small one in one loop."""
+    out = torch.empty_like(x)
+    for m, n in hl.tile(x.size()):
+        out[m, n] = x[m, n] + row[n]
+    return out
+
+
+@helion.kernel()
+def weighted_sums(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """A reduction of rows, in float32."""
+    out = torch.empty([x.size(0)], dtype=torch.float32, device=x.device)
+    for m in hl.tile(x.size(0)):
+        out[m] = (x[m, :].to(torch.float32) * weights[:].to(torch.float32)).sum(-1)
+    return out
+
+
+@helion.kernel()
+def gather(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Elements by where they are."""
+    out = torch.empty([index.size(0)], dtype=x.dtype, device=x.device)
+    for i in hl.tile(index.size(0)):
+        out[i] = hl.load(x, [index[i]])
+    return out
+
+
+@helion.kernel()
+def scatter(x: torch.Tensor, index: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Elements to where they go."""
+    for i in hl.tile(index.size(0)):
+        hl.store(out, [index[i]], x[i])
+    return out
+
+
+@helion.kernel()
+def scatter_add(x: torch.Tensor, index: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Elements added to where they go."""
+    for i in hl.tile(index.size(0)):
+        hl.atomic_add(out, [index[i]], x[i])
+    return out
+
+
+@helion.kernel()
+def rows_of(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Rows of a table by their numbers."""
+    out = torch.empty([index.size(0), table.size(1)], dtype=table.dtype, device=table.device)
+    for i, n in hl.tile(out.size()):
+        out[i, n] = table[index[i], n]
+    return out

@@ -42,11 +42,11 @@ from helion_ir.index.expr import (
     string,
     substitute,
 )
-from helion_ir.index.facts import decide
+from helion_ir.index.facts import decide, fact_of
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions, remapped
 from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
-from helion_ir.passes.scope import domains_of
+from helion_ir.passes.scope import INT32_MAX, domains_of, knob_facts
 
 RESERVED = "helion_ir.reserved_multiprocessors"
 """The module attribute that says how many multiprocessors persistent programs leave free."""
@@ -249,15 +249,19 @@ class _Root:
         self.owner.located(loop, [*self.before, program])
         loop.detach()
         loop.erase()
+        domains = domains_of(self.module)
+        known = math.prod([c for c in counts if not scalars_of(c)], start=Integer(1))
+        if fact_of(known, knob_facts(self.module)).high > INT32_MAX:
+            fits = decide(Le(known, Integer(INT32_MAX)), domains)
+            self._require(fits, f"programs are counted in 32 bits: a launch has at most {INT32_MAX}")
         if grid:
-            self._require_axes(counts)
-
-    def _require_axes(self, counts: Sequence[Expr]) -> None:
-        domains, most = domains_of(self.module), Integer(MOST_ON_LATER_AXES)
-        fits = all_of([decide(Le(c, most), domains) for c in counts[1:] if not scalars_of(c)])
-        condition = Or(Ne(knob("pid_type"), string("xyz")), fits)
-        if condition != 1:
+            most = Integer(MOST_ON_LATER_AXES)
+            fits = all_of([decide(Le(c, most), domains) for c in counts[1:] if not scalars_of(c)])
             reason = f"the second and third axis of a grid hold {MOST_ON_LATER_AXES} programs"
+            self._require(Or(Ne(knob("pid_type"), string("xyz")), fits), reason)
+
+    def _require(self, condition: Expr, reason: str) -> None:
+        if condition != 1:
             made = RequireOp(expr_attr(condition), reason, owner=self.owner.name)
             first = self.module.body.block.first_op
             assert first is not None
