@@ -214,5 +214,5 @@ def test_descriptors_come_with_an_allocator() -> None:
     }"""
     printed = print_module(parse_module(text))
     assert printed.kernels["_f"].uses_descriptors
-    assert "    triton.set_allocator(_allocate)\n    kernel[grid](*args, **options)\n" in printed.host_text
+    assert "    triton.set_allocator(_allocate)\n    return kernel[grid](*args, **options)\n" in printed.host_text
     assert printed.host_text.endswith("    _launcher(_f, (1,), x)\n")

@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
 import helion_ir.autotuner
 import helion_ir.frontend
+import helion_ir.interpreter
 from helion_ir.dialects.context import parse_module
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import ValueAttr
@@ -116,6 +117,7 @@ class Backend:
             "interpreter": {
                 "compile_module": self.compile_module,
                 "largest_assignment": lambda m: {"tile_m.block_size": 64},
+                "__path__": list(helion_ir.interpreter.__path__),
             },
         }
         patch.setattr(helion_ir.autotuner, "tune", self.tune)

@@ -15,6 +15,7 @@ from helion_ir.autotuner.printed_module import load_function
 from helion_ir.autotuner.reference import BY_TYPE, Expectation, Tolerance, mismatch, observe
 from helion_ir.autotuner.tensors import leaves, map_tensors
 from helion_ir.autotuner.worker_loop import Answer, reason_of
+from helion_ir.backend_triton.direct_launch import launch_directly
 
 Measure = Callable[[Callable[..., Any], Any, Callable[[], None], Effort], float]
 Check = Callable[[Any, Any], None]
@@ -60,7 +61,7 @@ class Trials:
         stage = "compile"
         try:
             with parts.of("load"):
-                function = load_function(job["path"], job["function"], self.namespace)
+                function = launch_directly(load_function(job["path"], job["function"], self.namespace))
             stage = "run"
             with poisoned(), parts.of("first run"):
                 seen = observe(function, self.args)

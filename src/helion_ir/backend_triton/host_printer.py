@@ -24,7 +24,7 @@ from helion_ir.index.expr import compiled, free_names, knobs_of, scalars_of
 
 _LAUNCHER = """\
 def _default_launcher(kernel, grid, *args, **options):
-    kernel[grid](*args, **options)
+    return kernel[grid](*args, **options)
 """
 
 _DESCRIPTOR_LAUNCHER = """\
@@ -34,7 +34,7 @@ def _allocate(size, alignment, stream):
 
 def _default_launcher(kernel, grid, *args, **options):
     triton.set_allocator(_allocate)
-    kernel[grid](*args, **options)
+    return kernel[grid](*args, **options)
 """
 
 _HOST_DESCRIPTOR = "from triton.tools.tensor_descriptor import TensorDescriptor"

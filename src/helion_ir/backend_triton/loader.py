@@ -100,6 +100,8 @@ def load(
 
     >>> load(print_module(module, assignment))(x, y)  # doctest: +SKIP
     """
+    from helion_ir.backend_triton.direct_launch import launch_directly
+
     if not printed.functions:
         raise ValueError("the module has no host function to load")
     name = function or printed.functions[0]
@@ -110,4 +112,4 @@ def load(
     filename = f"<helion_ir {name} {digest}>"
     linecache.cache[filename] = (len(printed.host_text), None, printed.host_text.splitlines(True), filename)
     exec(compile(printed.host_text, filename, "exec"), scope)
-    return scope[name]
+    return launch_directly(scope[name])
