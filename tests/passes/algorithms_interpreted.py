@@ -21,6 +21,7 @@ def cases():
     split = {"rows_columns.split_k": 2, "inner.block_size": 16, "loop.inner.peel": True}
     yield matmul_bias_relu, (x, y, bias), want, split
     yield matmul_bias_relu, (x, y, bias), want, {**split, "loop.inner.swap_dot_operands": True}
+    yield matmul_bias_relu, (x, y, bias), want, {"epilogue_subtile": 4, "columns.block_size": 64}
     yield matmul_f32, (x, y), x.double() @ y.double() / 2, {**split, "rows_columns.split_k_mode": "atomic"}
     rows = torch.randn(5, 100) * 3
     online = {"reduction.n": 32, "reduction.n.online": True, "rows.block_size": 2}

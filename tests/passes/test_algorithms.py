@@ -43,7 +43,7 @@ def test_in_tritons_interpreter() -> None:
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-300:] + done.stderr[-3000:]
-    assert done.stdout.count("checked") == 6
+    assert done.stdout.count("checked") == 7
 
 
 @pytest.mark.parametrize("target", ["h100", "b200", "mi350x"])

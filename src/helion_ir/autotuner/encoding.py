@@ -200,6 +200,10 @@ def _value(knob: Knob, value: Any, place: str, *, shown: Any = None) -> KnobValu
     field = LIST_FIELDS.get(knob.field or "") or SCALAR_FIELDS.get(knob.name)
     if field is not None and value is None:
         return knob.default
+    if isinstance(field, ScalarField):
+        for theirs, ours in field.spelling:
+            if _is_one_of(value, (theirs,)) and ours in domain:
+                return ours
     if isinstance(field, ListField) and field.clamp and _is_pow2(value):
         for nearest in _clamped(domain, value):
             return nearest

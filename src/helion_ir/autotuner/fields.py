@@ -43,6 +43,8 @@ class ScalarField:
     """Whether giving it where the kernel does not use it is an error rather than ignored."""
     clamp: bool = False
     """Whether a number that the domain does not have becomes the next smaller in it, or else the least."""
+    spelling: tuple[tuple[Any, Any], ...] = ()
+    """(value in a Config, value of the knob) where they differ."""
 
 
 LIST_FIELDS: dict[str, ListField] = {
@@ -117,7 +119,7 @@ SCALAR_FIELDS: dict[str, ScalarField] = {
         ScalarField("matrix_instr_nonkdim", 0, strict=True),
         ScalarField("kpack", 1),
         ScalarField("xcd_remap", False),
-        ScalarField("epilogue_subtile"),
+        ScalarField("epilogue_subtile", spelling=((True, 2), (False, None), (0, None))),
         ScalarField("reduction_fusion", False),
         ScalarField("host_tensor_descriptors", False),
         ScalarField("cross_loop_pipeline", "barrier", strict=True),

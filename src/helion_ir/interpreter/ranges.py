@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from helion_ir.dialects.index import ApplyOp
-from helion_ir.dialects.tile.control import AxisOp, BeginOp, BlockOp, EndOp, IdOp, IndexOp, MaskOp, ShiftOp
+from helion_ir.dialects.tile.control import AxisOp, BeginOp, BlockOp, EndOp, IdOp, IndexOp, MaskOp, PartOp, ShiftOp
 from helion_ir.dialects.types import RangeType, TileType
 from helion_ir.index.expr import compiled
 from helion_ir.interpreter.errors import InterpreterError
@@ -44,6 +44,14 @@ def block(op: BlockOp, scope: Scope) -> Function:
 @implements(ShiftOp)
 def shift(op: ShiftOp, scope: Scope) -> Function:
     return lambda r, offset: Range(r.begin + scalar(offset), r.block, r.active)
+
+
+@implements(PartOp)
+def part(op: PartOp, scope: Scope) -> Function:
+    assert isinstance(op.result.type, RangeType)
+    size = scope.value(op.result.type.block)
+    before = scope.value(op.at) * size
+    return lambda r: Range(r.begin + before, size, min(max(r.active - before, 0), size))
 
 
 @implements(BeginOp)

@@ -18,6 +18,7 @@ from helion_ir.passes.cse import Cse
 from helion_ir.passes.dce import Dce
 from helion_ir.passes.declare_schedules import DeclareSchedules
 from helion_ir.passes.drop_unit_dims import DropUnitDims
+from helion_ir.passes.epilogue_subtile import EpilogueSubtile
 from helion_ir.passes.fold_exp2 import FoldExp2
 from helion_ir.passes.forward_memory import ForwardMemory
 from helion_ir.passes.hoist_descriptors import HoistDescriptors
@@ -59,6 +60,7 @@ LOWER: tuple[Pass, ...] = (
     SwapDotOperands(),  # before split-k stores what the loop carries
     SplitK(),  # after roll-reductions, since it wants to know all loops
     PeelMasks(),  # the last that makes loops
+    EpilogueSubtile(),  # on what loops have left, before masks are made of its ranges
     MapGrid(),
     MakeMasks(),  # needs every range that will be
     ChooseIndexing(),  # needs to know which masks are only the tensor's bounds

@@ -41,6 +41,7 @@ PASS_NAMES = (
     "swap-dot-operands",
     "split-k",
     "peel-masks",
+    "epilogue-subtile",
     "map-grid",
     "make-masks",
     "choose-indexing",

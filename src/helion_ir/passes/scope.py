@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,6 +71,8 @@ def bounds_of(value: SSAValue) -> Bounds:
     owner = value.owner
     if isinstance(owner, control.ShiftOp):
         return bounds_of(owner.range)
+    if isinstance(owner, control.PartOp):
+        return dataclasses.replace(bounds_of(owner.range), block=block, whole=False)
     if isinstance(owner, control.AxisOp):
         return Bounds(owner.lower.data, owner.upper.data, block, (), True)
     if isinstance(owner, control.BlockOp):
@@ -85,6 +88,8 @@ def bounds_of(value: SSAValue) -> Bounds:
 
 def partial(value: SSAValue, domains: Domains) -> Expr:
     """When a range may have inactive lanes: 0 never, 1 possibly always, else a condition over knobs."""
+    if isinstance(value.owner, control.PartOp):  # all of which may lie beyond the end
+        return partial(value.owner.range, domains)
     b = bounds_of(value)
     if b.whole:
         return settled(Ne(NextPow2(b.block), b.block), domains)
@@ -147,7 +152,7 @@ def ranges_in_scope(op: Operation) -> Iterator[SSAValue]:
     while block is not None and at is not None:
         previous = at.prev_op
         while previous is not None:
-            if isinstance(previous, control.AxisOp | control.BlockOp):
+            if isinstance(previous, control.AxisOp | control.BlockOp | control.PartOp):
                 yield previous.result
             previous = previous.prev_op
         yield from (a for a in block.args if isinstance(a.type, RangeType))

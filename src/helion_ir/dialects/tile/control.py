@@ -29,7 +29,7 @@ from xdsl.traits import IsolatedFromAbove, IsTerminator, NoTerminator, Pure, Rec
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print_expr
-from helion_ir.dialects.tile.ranges import AxisOp, BeginOp, BlockOp, EndOp, IdOp, IndexOp, MaskOp, ShiftOp
+from helion_ir.dialects.tile.ranges import AxisOp, BeginOp, BlockOp, EndOp, IdOp, IndexOp, MaskOp, PartOp, ShiftOp
 from helion_ir.dialects.tile.syntax import parse_symbols, print_argument, print_extra, print_symbols
 from helion_ir.dialects.types import TileType
 
@@ -48,6 +48,7 @@ __all__ = [
     "KernelOp",
     "MaskOp",
     "ParallelOp",
+    "PartOp",
     "ShiftOp",
     "WhileOp",
     "YieldOp",
@@ -402,5 +403,5 @@ class ConditionOp(IRDLOperation):
 
 CONTROL = [
     KernelOp, ParallelOp, BarrierOp, ForOp, YieldOp, IfOp, WhileOp, ConditionOp, AxisOp, BlockOp, ShiftOp, BeginOp, EndOp, IdOp,
-    IndexOp, MaskOp,
+    IndexOp, MaskOp, PartOp,
 ]  # fmt: skip

@@ -64,6 +64,8 @@ class AccessOp(IRDLOperation):
     ref = operand_def(RefType)
     subscripts = var_operand_def()
     mask = opt_operand_def(TileType)
+    schedule = opt_prop_def(Attribute)
+    """Open decisions about how it is done."""
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 

@@ -150,6 +150,46 @@ class ShiftOp(IRDLOperation):
         super().__init__(operands=[range, offset], result_types=[range.type])
 
 
+@irdl_op_definition
+class PartOp(IRDLOperation):
+    """One of the equal parts of a range, `%h = tile.part %n at <1> : !tile.range<@n> -> !tile.range<@n floordiv 2>`.
+
+    It begins `at` times its own extent after the range does, and its lanes are active where the range's are.
+    """
+
+    name = "tile.part"
+
+    at = prop_def(ExprAttr)
+    range = operand_def(RangeType)
+    result = result_def(RangeType)
+
+    traits = traits_def(Pure())
+
+    def __init__(self, range: SSAValue, at: int, block: Expr | int):
+        super().__init__(operands=[range], properties={"at": expr_attr(at)}, result_types=[range_type(block)])
+
+    @classmethod
+    def parse(cls, parser: Parser) -> PartOp:
+        name = parser.parse_unresolved_operand()
+        parser.parse_keyword("at")
+        with parser.in_angle_brackets():
+            at = parse_expr_attr(parser)
+        parser.parse_punctuation(":")
+        source = parser.resolve_operand(name, parser.parse_type())
+        parser.parse_punctuation("->")
+        return cls.create(operands=[source], properties={"at": at}, result_types=[parser.parse_type()])  # pyright: ignore
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_ssa_value(self.range)
+        printer.print_string(" at <")
+        print_expr(printer, self.at)
+        printer.print_string("> : ")
+        printer.print_attribute(self.range.type)
+        printer.print_string(" -> ")
+        printer.print_attribute(self.result.type)
+
+
 class RangeScalarOp(IRDLOperation):
     """Base of what a range says about itself, as an i32 scalar."""
 

@@ -48,6 +48,16 @@ def axis(lower: Lowering, op: tile.AxisOp) -> Sequence[SSAValue]:
     return ()
 
 
+@lowers(tile.PartOp)
+def part(lower: Lowering, op: tile.PartOp) -> Sequence[SSAValue]:
+    assert isinstance(op.result.type, RangeType)
+    base = lower.ranges[op.range].offset
+    offset = lower.apply(operand(0) + op.at.data * op.result.type.block.data, [base])
+    offset.name_hint = f"{op.result.name_hint or 'part'}.begin"
+    lower.define_range(op.result, offset)
+    return ()
+
+
 @lowers(tile.ShiftOp)
 def shift(lower: Lowering, op: tile.ShiftOp) -> Sequence[SSAValue]:
     base, k = lower.ranges[op.range], lower.get(op.offset)

@@ -21,6 +21,8 @@ builtin.module {
       // CHECK-NEXT: %i = tile.id %m : !tile.range<@tile_m.block_size> -> !tile.tile<[], i32>
       %v = tile.index %m : !tile.range<@tile_m.block_size> -> !tile.tile<[@tile_m.block_size], i64>
       // CHECK-NEXT: %v = tile.index %m : !tile.range<@tile_m.block_size> -> !tile.tile<[@tile_m.block_size], i64>
+      %half = tile.part %m at <1> : !tile.range<@tile_m.block_size> -> !tile.range<@tile_m.block_size floordiv 2>
+      // CHECK-NEXT: %half = tile.part %m at <1> : !tile.range<@tile_m.block_size> -> !tile.range<@tile_m.block_size floordiv 2>
       %s = tile.shift %m by %b : !tile.range<@tile_m.block_size>, !tile.tile<[], i32> -> !tile.range<@tile_m.block_size>
       // CHECK-NEXT: %s = tile.shift %m by %b : !tile.range<@tile_m.block_size>, !tile.tile<[], i32> -> !tile.range<@tile_m.block_size>
       %q = tile.block %g of 0 to d0 * 2 with (%n : !tile.tile<[], i32>) : !tile.range<@q>
