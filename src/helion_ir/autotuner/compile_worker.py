@@ -5,16 +5,21 @@ Run as `python -m helion_ir.autotuner.compile_worker` by `compile_pool.py`. It n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from helion_ir.autotuner.worker_loop import Answer, reason_of, serve
+
+NICENESS = 10
 
 
 def set_up(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer]:
     """Load what the compiling function needs; give the function that compiles a module."""
     from helion_ir.autotuner.printed_module import load_object
 
+    # What is measured meanwhile is launched from a process that must not wait for a core.
+    os.nice(NICENESS)
     compile_one = load_object(setup["compile"])(setup)
 
     def answer(job: Mapping[str, Any]) -> Answer:
