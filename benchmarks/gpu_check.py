@@ -17,6 +17,7 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=None)
     parser.add_argument("--device", choices=["cuda", "cpu", "triton-interpreter"], default="cuda")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--merge", nargs="*", type=Path, default=[], help="only make the table of what these folders hold"
+    )
     parser.add_argument("--torch-compile", action="store_true", help="time torch.compile too")
     options = parser.parse_args()
     if options.configs is None:
@@ -168,21 +172,40 @@ def main() -> None:
     """Check, time, and print the tables."""
     options = parsed()
     start = time.monotonic()
-    end = start + options.time_limit
-    share = options.check_share if options.device == "cuda" else 1.0
-    checks = check_all(options, start + share * options.time_limit)
-    print(f"checked after {time.monotonic() - start:.0f} s", flush=True)
+    if options.merge:
+        checks, times = (_rows(options.merge, name) for name in ("checks", "times"))
+    else:
+        share = options.check_share if options.device == "cuda" else 1.0
+        checks = check_all(options, start + share * options.time_limit)
+        print(f"checked after {time.monotonic() - start:.0f} s", flush=True)
+        times = time_all(options, checks, start + options.time_limit - 5) if options.device == "cuda" else []
     text = check_table(options.examples, checks)
-    if options.device == "cuda":
-        text += "\n" + time_table(time_all(options, checks, end - 5))
-    data = {**report.conditions(), "device": options.device, "seed": options.seed}
-    if options.device == "cuda":
+    if times:
+        text += "\n" + time_table(times)
+    data = {**_conditions(options.merge), "seed": options.seed}
+    data.setdefault("device", options.device)
+    if options.device == "cuda" and not options.merge:
         import torch
 
         data["device"] = torch.cuda.get_device_name()
-    data["note"] = f"On {data['device']}, seed {options.seed}, {time.monotonic() - start:.0f} s."
+    data["counts"] = dict(Counter(row["status"] for row in checks))
+    data["not right"] = [row for row in checks if row["status"] not in ("ok", "skipped")]
+    data["note"] = f"On {data['device']}, seed {options.seed}."
     report.write("gpu_check", "Examples in the default and in random configurations", text, data, options.out)
     print(text, flush=True)
+
+
+def _rows(folders: Sequence[Path], name: str) -> list[Row]:
+    files = [folder / f"{name}.jsonl" for folder in folders]
+    return [json.loads(line) for file in files if file.exists() for line in file.read_text().splitlines()]
+
+
+def _conditions(folders: Sequence[Path]) -> dict[str, Any]:
+    """Where the rows come from: here, or as the first of some folders says."""
+    if not folders:
+        return report.conditions()
+    found = json.loads((folders[0] / "gpu_check.json").read_text())
+    return {name: found[name] for name in ("date", "cores", "versions", "device")}
 
 
 if __name__ == "__main__":

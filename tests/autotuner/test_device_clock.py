@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from helion_ir.autotuner.measure import Effort, device_milliseconds
+from helion_ir.autotuner.measure import Effort, device_milliseconds, graph_milliseconds, measure_in_graph
+from helion_ir.autotuner.printed_module import load_object
 
 
 class Device:
@@ -89,3 +92,34 @@ def test_long_calls_are_not_repeated_for_minutes(monkeypatch: pytest.MonkeyPatch
     run, calls = device.kernel([900.0])
     assert device_milliseconds(run, lambda: None, Effort()) == pytest.approx(900.0)
     assert len(calls) == 4
+
+
+def test_a_graph_is_captured_once_and_its_replays_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(monkeypatch)
+    launch, launches = device.kernel([0.5])
+    replay, replays = device.kernel([0.25])
+    captured: list[str] = []
+
+    @contextlib.contextmanager
+    def capture(graph: Any):
+        captured.append("begin")
+        yield
+        captured.append("end")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=replay))
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    assert graph_milliseconds(launch, lambda: None, Effort()) == pytest.approx(0.25)
+    assert captured == ["begin", "end"] and len(launches) == 1 and len(replays) > 50
+
+
+def test_the_setting_chooses_the_clock_of_graphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from helion_ir.autotuner import local
+
+    seen: list[str | None] = []
+    monkeypatch.setattr(local, "IsolatedBenchmark", lambda *args, measure, **rest: seen.append(measure))
+    monkeypatch.setattr(local, "devices_of", lambda inputs: [])
+    for chosen in (False, True):
+        settings = SimpleNamespace(autotune_benchmark_subprocess=True, autotune_benchmark_cudagraph=chosen)
+        local._benchmark(SimpleNamespace(settings=settings), None, tmp_path, {}, None, None)  # pyright: ignore
+    assert seen == [None, "helion_ir.autotuner.measure:measure_in_graph"]
+    assert load_object(seen[1] or "") is measure_in_graph

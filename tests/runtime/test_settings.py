@@ -43,6 +43,7 @@ def test_defaults() -> None:
         ("HELION_AUTOTUNE_RANDOM_SEED", "17", "autotune_random_seed", 17),
         ("HELION_AUTOTUNE_CONFIG_OVERRIDES", '{"num_warps": 8}', "autotune_config_overrides", {"num_warps": 8}),
         ("HELION_REBENCHMARK_THRESHOLD", "1.25", "autotune_rebenchmark_threshold", 1.25),
+        ("HELION_BENCHMARK_CUDAGRAPH", "1", "autotune_benchmark_cudagraph", True),
         ("HELION_AUTOTUNE_SEARCH_ACF", "a.bin, b.bin", "autotune_search_acf", ["a.bin", "b.bin"]),
         ("HELION_IGNORE_WARNINGS", "WrongDevice", "ignore_warnings", [exc.WrongDevice]),
         ("HELION_AUTOTUNE_BUDGET_SECONDS", "", "autotune_budget_seconds", None),

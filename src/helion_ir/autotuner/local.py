@@ -200,6 +200,8 @@ def _benchmark(
     measure: str | None,
 ) -> Benchmark:
     settings = bound.settings
+    if measure is None and getattr(settings, "autotune_benchmark_cudagraph", False):
+        measure = "helion_ir.autotuner.measure:measure_in_graph"
     check = getattr(settings, "autotune_baseline_accuracy_check_fn", None)
     benchmark_fn = getattr(settings, "autotune_benchmark_fn", None)
 

@@ -79,6 +79,17 @@ def device_milliseconds(run: Callable[[], Any], restore: Callable[[], None], eff
     return statistics.median(times)
 
 
+def graph_milliseconds(run: Callable[[], Any], restore: Callable[[], None], effort: Effort) -> float:
+    """As `device_milliseconds`, of a CUDA graph that `run` is captured in: what several launches of a call cost then.
+
+    Raises RuntimeError where `run` does what cannot be captured, such as reading a result on the host.
+    """
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return device_milliseconds(graph.replay, restore, effort)
+
+
 def host_milliseconds(run: Callable[[], Any], restore: Callable[[], None], effort: Effort) -> float:
     """The median wall-clock time of `run` in milliseconds; for interpreters, where a call is slow and on the host."""
     times: list[float] = []
@@ -101,6 +112,15 @@ def measure(function: Callable[..., Any], args: Any, restore: Callable[[], None]
 
     on_device = any(t.is_cuda for t in leaves(args))
     clock = device_milliseconds if on_device else host_milliseconds
+    return clock(lambda: function(*args), restore, effort)
+
+
+def measure_in_graph(function: Callable[..., Any], args: Any, restore: Callable[[], None], effort: Effort) -> float:
+    """As `measure`, by the clock of CUDA graphs where tensors are on a device (`HELION_BENCHMARK_CUDAGRAPH=1`)."""
+    from helion_ir.autotuner.tensors import leaves
+
+    on_device = any(t.is_cuda for t in leaves(args))
+    clock = graph_milliseconds if on_device else host_milliseconds
     return clock(lambda: function(*args), restore, effort)
 
 

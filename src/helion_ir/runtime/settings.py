@@ -175,6 +175,8 @@ class Settings:
     autotune_precompile: str | None = from_env("HELION_AUTOTUNE_PRECOMPILE", _precompile, "fork")
     autotune_precompile_jobs: int | None = from_env("HELION_AUTOTUNE_PRECOMPILE_JOBS", int, None)
     autotune_benchmark_subprocess: bool = from_env("HELION_AUTOTUNE_BENCHMARK_SUBPROCESS", parse_bool, True)
+    autotune_benchmark_cudagraph: bool = from_env("HELION_BENCHMARK_CUDAGRAPH", parse_bool, False)
+    """Whether a configuration is timed as a CUDA graph that it is captured in."""
     autotune_benchmark_timeout: int = from_env("HELION_AUTOTUNE_BENCHMARK_TIMEOUT", int, 30)
     autotune_random_seed: int = from_env("HELION_AUTOTUNE_RANDOM_SEED", int, lambda: time.time_ns() & 0xFFFFFFFF)
     autotune_best_of_k: int = from_env("HELION_AUTOTUNE_BEST_OF_K", int, 1)
