@@ -79,7 +79,7 @@ def test_the_second_launch_runs_what_the_first_compiled(launcher: DirectLauncher
     "change",
     [
         {"n": 49}, {"n": 1}, {"n": 1 << 31}, {"x": torch.ones(65)[1:]}, {"x": torch.ones(64, dtype=torch.float16)},
-        {"block": 32}, {"num_warps": 8},
+        {"block": 32}, {"block": None}, {"num_warps": 8},
     ],
 )  # fmt: skip
 def test_what_triton_would_compile_anew_is_compiled(launcher: DirectLauncher, change: dict[str, Any]) -> None:
@@ -95,6 +95,17 @@ def test_what_only_triton_can_tell_apart_goes_through_triton(launcher: DirectLau
         for _ in range(2):
             launcher(kernel, (4,), torch.ones(64), first, block=16)
         assert [c.runs for c in kernel.compiled] == [[], []]
+
+
+def test_descriptors_are_those_of_the_call(launcher: DirectLauncher) -> None:
+    from triton.tools.tensor_descriptor import TensorDescriptor
+
+    kernel, x = Kernel(), torch.ones(64, 64)
+    made = [TensorDescriptor(x, [64, 64], [64, 1], [32, n]) for n in (16, 16, 32)]
+    for descriptor in made:
+        launcher(kernel, (4,), x, n=descriptor, block=16, num_warps=4)
+    first, second = kernel.compiled
+    assert first.runs[0][-2] is made[1] and second.runs == []
 
 
 def test_keys_agree_with_triton() -> None:

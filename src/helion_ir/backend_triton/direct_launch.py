@@ -17,6 +17,9 @@ Launcher = Callable[..., Any]
 _OTHER = object()
 """The key of an argument that only Triton itself tells apart."""
 
+_CONSTANTS = frozenset({int, bool, float, str, type(None)})
+"""Types of options that are constants of a program or of its launch; others are descriptors that the host has made."""
+
 _INT32 = range(-(1 << 31), 1 << 31)
 _INT64_MOST = (1 << 63) - 1
 
@@ -41,14 +44,16 @@ class DirectLauncher:
 
     def __init__(self, launcher: Launcher):
         self._launcher = launcher
-        self._known: dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]] = {}
+        self._known: dict[tuple[Any, ...], tuple[Any, tuple[str, ...]]] = {}
+        """What is compiled, and the options that are parameters of it, in their order."""
 
     def __call__(self, kernel: Any, grid: tuple[int, ...], *args: Any, **options: Any) -> Any:
         """Launch, and compile first if need be."""
         from triton import knobs
         from triton.runtime.driver import driver
 
-        key = (kernel, *options.values(), *map(specialization, args))
+        chosen = [v if type(v) in _CONSTANTS else specialization(v) for v in options.values()]
+        key = (kernel, *chosen, *map(specialization, args))
         # What Triton interprets has no compiled kernels for each device.
         if _OTHER in key or kernel.pre_run_hooks or not hasattr(kernel, "device_caches"):
             return self._launcher(kernel, grid, *args, **options)
@@ -59,10 +64,10 @@ class DirectLauncher:
             compiled = self._launcher(kernel, grid, *args, **options)
             # Triton's interpreter returns nothing; scratch memory comes from an allocator that the launcher sets.
             if hasattr(compiled, "packed_metadata") and not getattr(compiled.metadata, "global_scratch_size", 0):
-                rest = tuple(options[name] for name in kernel.arg_names[len(args) :])
-                self._known[device, *key] = (compiled, rest)
+                self._known[device, *key] = (compiled, tuple(kernel.arg_names[len(args) :]))
             return compiled
-        compiled, rest = found
+        compiled, names = found
+        rest = [options[name] for name in names]
         stream = active.get_current_stream(device)
         x, y, z = (*grid, 1, 1)[:3]
         runtime = knobs.runtime
@@ -87,4 +92,6 @@ def specialization(value: Any) -> Any:
         return 1 if value == 1 else (value & 15 == 0, value in _INT32, value > _INT64_MOST)
     if type(value) is float:
         return float
+    if hasattr(value, "block_shape") and value.padding == "zero" and not getattr(value, "round_f32_to_tf32", False):
+        return value.base.dtype, tuple(value.block_shape)
     return _OTHER
