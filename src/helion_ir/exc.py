@@ -143,7 +143,7 @@ class TopLevelStatementBetweenLoops(BaseError):
 
 
 class LoopDependencyError(BaseError):
-    """A top-level loop uses what an earlier one writes, but they run at the same time; put hl.barrier() between them."""
+    """A top-level loop uses what an earlier one writes. Here they run one after the other, so that it is not raised."""
 
 
 class CrossLoopSchedulingError(BaseError):

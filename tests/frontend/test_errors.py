@@ -163,15 +163,6 @@ def between_loops(x):
     return out, other
 
 
-def depends_on_first(x):
-    out, other = torch.empty_like(x), torch.empty_like(x)
-    for tile in hl.tile(x.size(0)):
-        out[tile, :] = x[tile, :]
-    for tile in hl.tile(x.size(0)):
-        other[tile, :] = out[tile, :]  # here
-    return other
-
-
 def device_name_on_host(x):
     out = torch.empty_like(x)
     for tile in hl.tile(x.size(0)):
@@ -393,7 +384,6 @@ CASES: list[tuple[Callable[..., Any], type[exc.Base], str]] = [
     (depends_on_data, exc.DataDependentOutputShapeNotSupported, "nonzero"),
     (nested_in_host_if, exc.NestedGridLoop, "top level"),
     (between_loops, exc.TopLevelStatementBetweenLoops, "between"),
-    (depends_on_first, exc.LoopDependencyError, "'out'"),
     (device_name_on_host, exc.CannotReadDeviceVariableOnHost, "'row'"),
     (host_name_on_device, exc.CannotModifyHostVariableOnDevice, "'n'"),
     (other_root, exc.CrossRootDeviceValue, "'row'"),

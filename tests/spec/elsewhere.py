@@ -55,10 +55,8 @@ MISSING: list[tuple[str, str]] = [
     ("1.1 helion.aot_kernel, 7.6 ahead-of-time heuristic files", "ahead-of-time results are configurations by shape (`helion-ir tune --shapes`), not heuristic files"),
     ("1.8 torch_compile_fusion", "a kernel is called as it is; nothing is fused into its loads and stores (the setting warns)"),
     ("1.9 helion.experimental.backward", "no gradients are derived; examples show kernels inside of torch.autograd.Function"),
-    ("2.4 dependent roots scheduled without a barrier ([W] on CUDA)", "LoopDependencyError; hl.barrier() between them is what works"),
-    ("3.7 data-dependent host decisions on device tensors", "t.tolist() is StatementNotSupported; t.item() works"),
-    ("3.12 torch.empty in device code", "BackendUnsupported: it has no defined contents; hl.zeros"),
-    ("3.15 tunables that are floats", "TunableTypeNotSupported: they are integers or bools"),
+    ("2.3 host decisions on data: if t.item() > 0", "ShapeSpecializingCall: decide in the device loop, where t.item() is a scalar"),
+    ("3.15 a tunable given a value that its fragment has not", "InvalidConfig, which says what it may be: shapes and branches were folded for the fragment's values"),
     ("5.1 distributed", "out of scope; the setting warns"),
 ]  # fmt: skip
 """(item, what happens)."""

@@ -20,7 +20,7 @@ DIFFERS = {
     "begins_elsewhere": "one tile for the whole range", "index_dtypes": "t.begin of one tile is 0",
     "blocks": "one tile for the whole range", "scalars": "t.begin of one tile is 0",
     "int_scans": "a scan of a tile is one of the whole range", "registered": "the block is the largest, the tile is shorter",
-    "tunables": "the item asks for values of its own", "jagged": "needs inactive lanes",
+    "tunables": "the item asks for values of its own", "float_tunables": "the item asks for values of its own", "jagged": "needs inactive lanes",
     "jagged_expression": "needs inactive lanes", "inline": "needs Triton", "decodes": "a helper of GPUs", "groups": "a helper of GPUs",
 }  # fmt: skip
 """Items that say what a tile of some block size is, by the name of their kernel."""

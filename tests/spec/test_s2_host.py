@@ -233,6 +233,41 @@ def factories(x):
     return out
 
 
+@item(
+    "2.3 t.item() again and again: in comprehensions, loops and helpers",
+    lambda n: (numbers(n, 6), [torch.tensor(2), torch.tensor(5)], [torch.tensor(1.5), torch.tensor(2.5)]),
+    lambda x, ks, fs: x * 2 + 5 + 7 + 14 + x * 1.5 + 2.5,
+)
+def items(x, ks, fs):
+    numbers_ = [k.item() for k in ks]
+    floats = [f.item() for f in fs]
+    total = 0
+    for k in ks:
+        total += k.item()
+    twice = 2 * (ks[0] + ks[1]).sum().item()
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t, :] = x[t, :] * numbers_[0] + numbers_[1] + total + twice + x[t, :] * floats[0] + floats[1]
+    return out
+
+
+@item(
+    "2.3 t.tolist(): bounds, device code, of one and two dimensions",
+    lambda n: (numbers(n, 6), torch.tensor([0, min(n, 2), n]), torch.tensor([[1.5, 2.5], [3.5, 4.5]])),
+    lambda x, o, w: torch.cat([x[: o[1]] * 1.5 + 4.5, x[o[1] :] + 5 + x.size(0)]),
+)
+def lists(x, offsets, w):
+    begin, middle, end = offsets.tolist()
+    table = w.tolist()
+    more = [a + b for a, b in zip(offsets.tolist(), [3, 4, 5])]
+    out = torch.empty_like(x)
+    for t in hl.tile(begin, middle):
+        out[t, :] = x[t, :] * table[0][0] + table[1][1]
+    for t in hl.tile(middle, end):
+        out[t, :] = x[t, :] + more[2]
+    return out
+
+
 # ---- 2.4 placement ----
 
 
@@ -246,6 +281,22 @@ def two_roots(x):
         b[t] = x[t, :].sum(1)
     doubled = b * 2
     return a, doubled
+
+
+@item(
+    "2.4 a device loop that depends on an earlier one: reads what it writes, writes what it reads",
+    lambda n: (numbers(n, 6), numbers(n, 6)),
+    lambda x, y: [(x + 1).flip(0) * 2, y.copy_(x * 3)][0],
+)
+def dependent_roots(x, y):
+    a, b = torch.empty_like(x), torch.empty_like(x)
+    n = x.size(0)
+    for t in hl.tile(n):
+        a[t, :] = x[t, :] + 1 + y[t, :] * 0
+    for t in hl.tile(n):
+        b[t, :] = a[n - 1 - t.index, :] * 2
+        y[t, :] = x[t, :] * 3
+    return b
 
 
 @item("2.4 hl.barrier", matrix, lambda x: (x + 1).flip(0) * 2)

@@ -40,7 +40,7 @@ def registered(x):
     knobs={"k": 3, "flag": True},
 )
 def tunables(x):
-    p = hl.register_tunable("p", PowerOfTwoFragment(1, 64, 8))
+    p = hl.register_tunable("p", PowerOfTwoFragment(1, 64, default=8))
     k = hl.register_tunable("k", IntegerFragment(1, 5, 2))
     e = hl.register_tunable("e", EnumFragment((4, 2)))
     flag = hl.register_tunable("flag", BooleanFragment())
@@ -55,13 +55,46 @@ def tunables(x):
     return out
 
 
+@item(
+    "register_tunable of floats: in device arithmetic and branches, in host arithmetic",
+    matrix,
+    lambda x: x * 2.5 + 5.0 + 1e-05 * x + 1,
+    knobs={"scale": 2.5},
+    tolerance=1e-6,
+)
+def float_tunables(x):
+    scale = hl.register_tunable("scale", EnumFragment((1.0, 2.5, 7)))
+    twice = scale * 2
+    small = hl.register_tunable("small", EnumFragment(choices=(1e-05, 0.5)))
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        v = x[t, :] * scale + twice + small * x[t, :]
+        if scale > 2:
+            v = v + 1
+        out[t, :] = v
+    return out
+
+
 @refuses(
-    "tunables that are floats or strings",
+    "a decision of the host on a float tunable",
+    exc.ShapeSpecializingCall,
+    "the host decides on the tunable f, which only a configuration fixes; decide in the device loop",
+)
+def decides_on_tunable(x):
+    f = hl.register_tunable("f", EnumFragment((2.5, 1.0)))
+    if f > 2:  # here
+        x = x * 2
+    for t in hl.tile(x.size(0)):
+        x[t, :] = x[t, :] * f
+
+
+@refuses(
+    "tunables that are strings",
     exc.TunableTypeNotSupported,
-    "the values of a tunable must be integers or bools",
+    "the values of a tunable must be numbers or bools",
 )
 def other_tunables(x):
-    f = hl.register_tunable("f", EnumFragment((2.5, 1.0)))  # here
+    f = hl.register_tunable("f", EnumFragment(("a", "b")))  # here
     for t in hl.tile(x.size(0)):
         x[t, :] = x[t, :] * f
 

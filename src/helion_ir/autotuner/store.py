@@ -70,7 +70,7 @@ def _value(value: Any) -> KnobValue:
         if not all(type(v) is int for v in value):
             raise ValueError(f"not the value of a knob: {value!r}")
         return tuple(value)
-    if value is not None and not isinstance(value, (bool, int, str)):
+    if value is not None and not isinstance(value, (bool, int, float, str)):
         raise ValueError(f"not the value of a knob: {value!r}")
     return value
 

@@ -33,8 +33,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr, parse_expr_attr, print_expr
 
-KnobValue = int | bool | str | None | tuple[int, ...]
-"""What a knob may be bound to; a tuple is a permutation."""
+KnobValue = int | bool | float | str | None | tuple[int, ...]
+"""What a knob may be bound to; a tuple is a permutation, a float a number of the author's."""
 
 
 def parse_value(parser: AttrParser) -> KnobValue:
@@ -51,17 +51,20 @@ def parse_value(parser: AttrParser) -> KnobValue:
         return tuple(items)
     if (flag := parser.parse_optional_boolean()) is not None:
         return flag
-    return parser.parse_integer(allow_boolean=False)
+    return parser.parse_number(allow_boolean=False)
 
 
 def value_text(value: KnobValue) -> str:
     """The printed form of a knob's value.
 
-    >>> value_text((1, 0)), value_text("flat"), value_text(True), value_text(None)
-    ('[1, 0]', '"flat"', 'true', 'none')
+    >>> value_text((1, 0)), value_text("flat"), value_text(True), value_text(None), value_text(1e-05)
+    ('[1, 0]', '"flat"', 'true', 'none', '1.0e-05')
     """
     if value is None:
         return "none"
+    if isinstance(value, float):
+        mantissa, e, exponent = repr(value).partition("e")  # MLIR's floats have a point: 1.0e-05
+        return (mantissa if "." in mantissa else f"{mantissa}.0") + e + exponent
     return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 

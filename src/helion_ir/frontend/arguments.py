@@ -119,6 +119,10 @@ class Arguments:
     def decided(self, names: Iterable[str]) -> None:
         """Remember that a decision was taken on the values of these arguments."""
         for name in sorted(names):
+            if name.startswith("@"):
+                raise exc.ShapeSpecializingCall(
+                    f"the host decides on the tunable {name[1:]}, which only a configuration fixes; decide in the device loop"
+                )
             self.specialized[self.scalars[name].origin if name in self.scalars else name] = None
 
     # ---- what device code reads ----

@@ -20,6 +20,7 @@ from helion_ir.dialects.host import BindOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import expr_attr
 from helion_ir.frontend.diagnostics import authors_operation
 from helion_ir.frontend.expressions import SYMBOLS, Scope, number_function
+from helion_ir.frontend.host_items import HostItems, Position, position_of
 from helion_ir.frontend.host_language import HostLanguage
 from helion_ir.frontend.host_tensors import WithoutData
 from helion_ir.frontend.regions import assigned
@@ -82,11 +83,11 @@ class Host:
         self.scope = Scope(self.file, names, self._outside, {"__call": self.call, "__compare": self.compare})
         self.names = self.scope.names
         self.device_names: set[str] = set()
-        self.position: tuple[int, int] = (0, 0)
-        self.variables: dict[tuple[int, int], str] = {}
-        """Of calls that text cannot keep: the variable that holds their value, by line and column."""
+        self.position: Position = (0, 0, 0, 0)
+        self.variables: dict[Position, str] = {}
+        """Of calls that text cannot keep: the variable that holds their value, by place."""
         self.bindings: dict[str, Any] = {}
-        self.item_edits: list[tuple[tuple[int, int], str]] = []
+        self.items = HostItems(self)
         self.launched = False
         self.written: set[str] = set()
 
@@ -216,13 +217,15 @@ class Host:
         edits = self._prepared(node)
         direct = isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
         registered = direct and self._callee(node.value) in _REGISTERS  # pyright: ignore
-        self.bindings, self.item_edits = {}, []
+        self.bindings = {}
+        self.items.begin()
         returned = self._execute(node)
         for variable, value in self.bindings.items():
             self._add(BindOp(variable, expr_attr(value)), node)
         if not registered:
-            for position, text in self.item_edits:
-                edits += [(n, text) for n in ast.walk(node) if isinstance(n, ast.Call) and _position(n) == position]
+            for op in self.items.before():
+                self._add(op, node)
+            edits += self.items.edits()
             self._add(PythonOp(self.text.statement(node, after, edits)), node)
         return returned
 
@@ -243,15 +246,15 @@ class Host:
                 continue
             callee = self._callee(child)
             if callee in _REGISTERS:
-                variable = targets.get(_position(child)) or self._fresh("knob")
-                self.variables[_position(child)] = variable
+                variable = targets.get(position_of(child)) or self.fresh("knob")
+                self.variables[position_of(child)] = variable
                 edits.append((child, variable))
             elif callee in _TRANSPARENT and child.args:
                 edits.append((child, f"({source_of(self.lines, child.args[0])})"))
             elif self._lacks_device(child, callee):
                 edits.append(self._with_device(child))
             elif isinstance(child.func, ast.Attribute) and child.func.attr == "item":
-                self.variables[_position(child)] = targets.get(_position(child)) or ""
+                self.variables[position_of(child)] = targets.get(position_of(child)) or ""
         return edits
 
     def _lacks_device(self, node: ast.Call, callee: Any) -> bool:
@@ -270,7 +273,8 @@ class Host:
         text = f"{'' if before.endswith((',', '(')) else ', '}device={self.trace.device_text}"
         return ast.Constant(None, lineno=line, col_offset=column, end_lineno=line, end_col_offset=column), text
 
-    def _fresh(self, base: str) -> str:
+    def fresh(self, base: str) -> str:
+        """A name that no variable of the kernel has."""
         taken = {*self.names, *self.variables.values(), *self.function.__code__.co_varnames}
         n = 0
         while f"_{base}_{n}" in taken:
@@ -397,8 +401,8 @@ class Host:
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function on the host; the position tells registered knobs their names."""
         frame = sys._getframe(1)
-        line, _, column, _ = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-        self.position = (line or 0, column or 0)
+        line, end_line, column, end_column = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+        self.position = (line or 0, column or 0, end_line or 0, end_column or 0)
         if (own := number_function(function)) is not None:
             return own(*args, **kwargs)
         if type(function).__module__.startswith("helion_ir.runtime") and type(function).__name__ == "Kernel":
@@ -452,42 +456,16 @@ class Host:
             return Condition(expr) if None in known else COMPARE[symbol](*known)
         return COMPARE[symbol](left, right)
 
-    def item(self, tensor: torch.Tensor) -> Any:
-        """`t.item()`: a number that only the data fixes, as a scalar of the kernel."""
-        variable = self.variables.get(self.position, "")
-        if not variable:
-            variable = self._fresh("item")
-            self.variables[self.position] = variable
-            source = next(
-                source_of(self.lines, n)
-                for n in ast.walk(self.node)
-                if isinstance(n, ast.Call) and _position(n) == self.position
-            )
-            self.item_edits.append((self.position, f"({variable} := {source})"))
-        if not tensor.dtype.is_floating_point and tensor.dtype != torch.bool:
-            return self.trace.arguments.integer(variable, variable, None)
 
-        def undecidable(_: frozenset[str]) -> None:
-            raise exc.ShapeSpecializingCall("the host decides on a value of a tensor; decide in the device loop")
-
-        if tensor.dtype == torch.bool:
-            return HostBool(False, frozenset([variable]), undecidable)
-        return HostFloat.of(float("nan"), frozenset([variable]), undecidable)
-
-
-def _position(node: ast.expr) -> tuple[int, int]:
-    return node.lineno, node.col_offset
-
-
-def _targets(node: ast.stmt) -> dict[tuple[int, int], str]:
+def _targets(node: ast.stmt) -> dict[Position, str]:
     """The variables that a statement assigns calls to, by the position of the call."""
-    out: dict[tuple[int, int], str] = {}
+    out: dict[Position, str] = {}
     for child in ast.walk(node):
         if isinstance(child, ast.Assign) and len(child.targets) == 1:
             pairs: Sequence[tuple[ast.expr, ast.expr]] = [(child.targets[0], child.value)]
             if isinstance(child.targets[0], ast.Tuple) and isinstance(child.value, ast.Tuple):
                 pairs = list(zip(child.targets[0].elts, child.value.elts))
-            out |= {_position(v): t.id for t, v in pairs if isinstance(t, ast.Name) and isinstance(v, ast.Call)}
+            out |= {position_of(v): t.id for t, v in pairs if isinstance(t, ast.Name) and isinstance(v, ast.Call)}
     return out
 
 

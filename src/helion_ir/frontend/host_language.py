@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from torch import SymInt
 
 from helion_ir import exc
 from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, of_another_backend
-from helion_ir.frontend.values import is_size
+from helion_ir.frontend.values import HostFloat, is_size
 from helion_ir.language.fragments import Fragment, ListOf
 
 if TYPE_CHECKING:
@@ -59,13 +60,22 @@ class HostLanguage:
     def next_power_of_2(self, n: Any) -> Any:
         return self.trace.sizes.next_power_of_2(n)
 
+    def _variable(self, name: str) -> str:
+        """The variable that stands for a registered knob in the text of host code."""
+        variable = self.host.variables.get(self.host.position)
+        if variable is None or variable in self.host.bindings:
+            raise exc.StatementNotSupported(
+                f"hl.{name} must be called in the kernel itself and once, not in a loop or in a function it calls"
+            )
+        return variable
+
     def register_block_size(self, low: Any, high: Any) -> Any:
         least, most = (1, low) if high is None else (low, high)
         if not isinstance(least, int) or least < 1 or least & (least - 1):
             raise exc.InvalidAPIUsage(f"the least block size must be a power of two, not {least}")
         if not is_size(most):
             raise exc.InvalidAPIUsage(f"hl.register_block_size takes integers or sizes, not {type(most).__name__}")
-        variable = self.host.variables[self.host.position]
+        variable = self._variable("register_block_size")
         known = self.trace.arguments.value_of(most) if isinstance(most, SymInt) else most
         # A symbol even where there is one index only, so that shapes made with it fit its tiles in every call.
         size = self.trace.knobs.block_size(
@@ -84,9 +94,12 @@ class HostLanguage:
             raise exc.ConfigSpecFragmentWithSymInt()
         if name in LIST_FIELDS or name in SCALAR_FIELDS or name in ALIASES or of_another_backend(name):
             raise exc.TunableNameConflict(f"'{name}' is a field of Config; give the tunable another name")
-        expr = self.trace.knobs.tunable(name, fragment)
-        if not isinstance(fragment.default(), int | bool):
-            raise exc.TunableTypeNotSupported("the values of a tunable must be integers or bools")
-        self.host.bindings[self.host.variables[self.host.position]] = expr
-        values = [v for v in fragment.domain().values if isinstance(v, int)]
+        domain = fragment.domain().values
+        values = [v for v in domain if isinstance(v, int | float) and math.isfinite(v)]
+        if len(values) < len(domain):
+            raise exc.TunableTypeNotSupported("the values of a tunable must be numbers or bools")
+        self.host.bindings[self._variable("register_tunable")] = expr = self.trace.knobs.tunable(name, fragment)
+        if any(isinstance(v, float) for v in values):
+            # Index expressions are of integers: a float is a variable of the host, an argument of the kernel.
+            return HostFloat.of(float(fragment.default()), frozenset([f"@{name}"]), self.trace.arguments.decided)  # pyright: ignore
         return self.trace.sizes.symbol(expr, bounds=(int(min(values)), int(max(values))))

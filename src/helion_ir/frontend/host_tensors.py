@@ -52,9 +52,9 @@ class WithoutData(TorchFunctionMode):
         ):
             return self.host.trace.alignment.contiguous(args[0], self.host.trace.arguments.specialized)
         if func is torch.Tensor.item:
-            return self.host.item(args[0])
+            return self.host.items.item(args[0])
         if func is torch.Tensor.tolist:
-            raise exc.StatementNotSupported("tolist() is not supported in a kernel; use item() for single elements")
+            return self.host.items.tolist(args[0])
         if func in (torch.Tensor.cuda, torch.Tensor.cpu):
             self._elsewhere("cuda" if func is torch.Tensor.cuda else "cpu")
             return args[0]

@@ -153,8 +153,11 @@ class Trace:
         self._axes: dict[tuple[Expr, Expr], SSAValue] = {}
         self._axis_ops: list[Operation] = []
         self._sites: dict[tuple[str, str], int] = {}
-        self._written: dict[int, tuple[str, int]] = {}
+        self._written: dict[int, int] = {}
+        self._read: dict[int, int] = {}
+        """The last top-level loop since a barrier that writes and reads a tensor's memory."""
         self._roots = 0
+        self._before_root: Operation | None = None
         self._root_body: Block | None = None
         self._globals: dict[Any, Callable[[str], Any]] = {}
         self._lifted: dict[str, Any] = {}
@@ -396,6 +399,7 @@ class Trace:
         self._choose_index_dtype()
         self.host_names = dict(self.host.names)
         self._roots += 1
+        self._before_root = self.arguments.block.last_op
         self._axes, self._axis_ops = {}, []
         scope = self.root_scope = Scope(self.host.file, {}, self._host_name, self.evaluator.hooks)
         self.cap.statement = self._location(node)
@@ -419,6 +423,7 @@ class Trace:
         op.location = self._location(node)
         self.arguments.block.add_op(op)
         self._written.clear()
+        self._read.clear()
 
     def _choose_index_dtype(self) -> None:
         wanted = self.wanted_index_dtype
@@ -487,19 +492,28 @@ class Trace:
     # ---- dependencies between top-level loops ----
 
     def reads(self, tensor: HostTensor) -> None:
-        self._depends(tensor)
+        """The top-level loop being walked reads a tensor."""
+        storage = self._storage(tensor)
+        if self._written.get(storage, self._roots) != self._roots:
+            self._order()
+        self._read[storage] = self._roots
 
     def writes(self, tensor: HostTensor) -> None:
-        self._depends(tensor)
-        self._written[self._storage(tensor)] = (tensor.name, self._roots)
+        """The top-level loop being walked writes a tensor."""
+        storage = self._storage(tensor)
+        if not self._roots == self._written.get(storage, self._roots) == self._read.get(storage, self._roots):
+            self._order()
+        self._written[storage] = self._roots
 
-    def _depends(self, tensor: HostTensor) -> None:
-        name, root = self._written.get(self._storage(tensor), ("", self._roots))
-        if root != self._roots:
-            raise exc.LoopDependencyError(
-                f"'{name}' is written by an earlier top-level loop and used in this one, but they run at the same time; "
-                "put hl.barrier() between them"
-            )
+    def _order(self) -> None:
+        """Let this top-level loop begin once those before it have ended: loops of a phase run at the same time."""
+        assert self._before_root is not None  # a loop that it depends on stands before it
+        op = BarrierOp()
+        op.location = self._before_root.location
+        self.arguments.block.insert_op_after(op, self._before_root)
+        for accesses in (self._written, self._read):
+            for storage in [k for k, root in accesses.items() if root != self._roots]:
+                del accesses[storage]
 
     @staticmethod
     def _storage(tensor: HostTensor) -> int:

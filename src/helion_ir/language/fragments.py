@@ -21,32 +21,35 @@ class Fragment:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class IntegerFragment(Fragment):
     """Integers from `low` to `high`, both included; the default is `low` unless given."""
 
     low: int
     high: int
-    default_value: int | None = None
+    default_value: int
 
-    def __post_init__(self) -> None:
-        if self.low > self.high or not self.low <= self.default() <= self.high:
-            raise ValueError(f"{self.default()} does not lie between {self.low} and {self.high}")
+    def __init__(self, low: int, high: int, default: int | None = None):
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        object.__setattr__(self, "default_value", low if default is None else default)
+        if not low <= self.default_value <= high:
+            raise ValueError(f"{self.default_value} does not lie between {low} and {high}")
 
     def domain(self) -> Domain:
         return integers(self.low, self.high)
 
     def default(self) -> int:
-        return self.low if self.default_value is None else self.default_value
+        return self.default_value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class PowerOfTwoFragment(IntegerFragment):
     """Powers of two from `low` to `high`, which are powers of two themselves."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for value in (self.low, self.high, self.default()):
+    def __init__(self, low: int, high: int, default: int | None = None):
+        super().__init__(low, high, default)
+        for value in (low, high, self.default_value):
             if value < 1 or value & (value - 1):
                 raise ValueError(f"{value} is not a power of two")
 

@@ -9,6 +9,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Block, Region
 
+from helion_ir.dialects.host import BindOp, PythonOp
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp, DeclareOp, KnobValue, RequireOp, RuledOutOp, ValueAttr, YieldOp
 from helion_ir.index.expr import as_expr, compiled, free_names, knob, knobs_of, substitute
@@ -84,6 +85,11 @@ class _Binder(Copier):
                 continue
             if isinstance(op, ChooseOp):
                 self.choose(op, target)
+            elif isinstance(op, BindOp) and isinstance(bound := self.expression(op.value), ValueAttr):
+                # No integer, hence no index expression: it is text from here on, as host code is.
+                statement = PythonOp(f"{op.variable.data} = {bound.data!r}")
+                statement.location = op.location
+                target.add_op(statement)
             elif not isinstance(op, YieldOp):
                 target.add_op(self.op(op))
 
