@@ -1,22 +1,15 @@
-"""Runs printed modules and library functions in Triton's interpreter; a script, since that is chosen for a process.
-
-`python interpreted.py modules|library` prints one JSON object: a case's name to its error, or to what went wrong.
-"""
+"""Runs printed modules and library functions where Triton interprets."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ["TRITON_INTERPRET"] = "1"
-
 import torch
-from library_cases import library_cases
+from tests.backend_triton.library_cases import library_cases
 
 from helion_ir.backend_triton.loader import load
 from helion_ir.backend_triton.printer import print_module
@@ -84,12 +77,14 @@ def run_steps(module: Any, n: int) -> float:
     return 0.0
 
 
-if __name__ == "__main__":
-    results: dict[str, Any] = {}
-    for case, run in {"modules": module_cases, "library": library_cases}[sys.argv[1]]():
+def errors(group: str, folder: str) -> dict[str, float | str]:
+    """A case's name to its error, or to what went wrong, of the "modules" or the "library"; where Triton interprets."""
+    os.environ["HELION_IR_CACHE_DIR"] = folder
+    results: dict[str, float | str] = {}
+    for case, run in {"modules": module_cases, "library": library_cases}[group]():
         try:
             results[case] = run()
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             results[case] = f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
-    print(json.dumps(results))
+    return results

@@ -1,4 +1,4 @@
-"""Every function of the library on hard inputs, against torch; run by interpreted.py, in Triton's interpreter."""
+"""Every function of the library on hard inputs, against torch; run by interpreted.py where Triton interprets."""
 
 from __future__ import annotations
 

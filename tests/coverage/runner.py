@@ -1,16 +1,9 @@
-"""Runs kernels of the closed set's calls: tile level, with explicit masks, as a template, and printed as Triton.
-
-As a program, with TRITON_INTERPRET=1, it runs the printed Triton of the cases on its standard input, one JSON list a
-line, and prints a JSON object for each.
-"""
+"""Runs kernels of the closed set's calls: tile level, with explicit masks, as a template, and printed as Triton."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
-import torch
 from tests.coverage import kernels
 from tests.coverage.cases import DTYPES, UNSIGNED_ZERO, call, difference, inputs, references
 
@@ -75,18 +68,14 @@ def check_triton(name: str, dtype: str, layout: str, special: bool = False) -> s
     return difference(out, wanted, DTYPES[dtype], special and name not in UNSIGNED_ZERO)
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    for line in sys.stdin:
-        case = json.loads(line)
+def failures_in_triton(cases: list[list[Any]]) -> list[str]:
+    """What is wrong with each case, (name, dtype, layout, special); runs where Triton interprets."""
+    found: list[str] = []
+    for case in cases:
         try:
-            found = check_triton(*case)
+            found.append(check_triton(*case))
         except Refused as error:
-            found = f"refused: {error}"
+            found.append(f"refused: {error}")
         except Exception as error:  # Triton's interpreter raises classes of every kind
-            found = f"{type(error).__name__}: {error}"
-        print(json.dumps({"case": case, "found": found}), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            found.append(f"{type(error).__name__}: {error}")
+    return found

@@ -5,20 +5,15 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from tests.coverage.cases import DTYPES, EDGED, LOOSE, NAMES
-from tests.coverage.runner import Refused, built, check_stages, lowered
+from tests.coverage.runner import Refused, built, check_stages, failures_in_triton, lowered
 from tests.frontend.test_closed_set import REFUSED as REFUSED_BY_FRONTEND
+from tests.triton_interpreter.client import TritonInterpreter
 
-ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("HELION_IR_FULL") == "1"
 
 COUNTS_THE_BLOCK = "sdpa"
@@ -86,39 +81,19 @@ def test_refused(layout: str, name: str) -> None:
         lowered(kernel)
 
 
-@functools.cache
-def in_triton() -> dict[str, str]:
-    """What is wrong with the printed Triton, by case; run by two processes."""
-    plain = [(*case, False) for i, case in enumerate(CASES) if FULL or i % 4 == (i // 4) % 4]
-    special = [(*case, True) for i, case in enumerate(EDGES) if FULL or i % 4 == 0]
-    lines = [json.dumps(case) for case in plain + special]
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.coverage.runner"],
-            env=environment, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    for i, process in enumerate(running):
-        assert process.stdin is not None
-        process.stdin.write("\n".join(lines[i::2]) + "\n")
-        process.stdin.close()
-    found: dict[str, str] = {}
-    for process in running:
-        assert process.stdout is not None
-        for line in process.stdout:
-            result = json.loads(line)
-            found[json.dumps(result["case"])] = result["found"]
-        assert process.wait() == 0
-    assert set(found) == set(lines)
-    return found
+IN_TRITON = [
+    *((*case, False) for i, case in enumerate(CASES) if FULL or i % 4 == (i // 4) % 4),
+    *((*case, True) for i, case in enumerate(EDGES) if FULL or i % 4 == 0),
+]
+PARTS = 8
 
 
-def test_triton_in_its_interpreter() -> None:
-    wrong = {case: text for case, text in in_triton().items() if text}
-    assert not wrong, "\n".join(f"{case}: {text}" for case, text in wrong.items())
+@pytest.mark.parametrize("part", range(PARTS))
+def test_triton_in_its_interpreter(part: int, triton_interpreter: TritonInterpreter) -> None:
+    cases = IN_TRITON[part::PARTS]
+    found = triton_interpreter.run(failures_in_triton, cases, seconds=600.0)
+    wrong = [f"{case}: {text}" for case, text in zip(cases, found, strict=True) if text]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_wrong_result_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

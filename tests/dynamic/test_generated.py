@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from tests.dynamic.kernels import CASES
+from tests.triton_interpreter.client import TritonInterpreter
 
-ROOT = Path(__file__).parents[2]
+
+def check_every_size(name: str) -> None:
+    """One bound kernel for every size of a case and each of its configs, where Triton interprets."""
+    case = CASES[name]
+    for config in case.configs:
+        k = case.kernel(config=config)
+        for sizes in case.sizes:
+            args = case.inputs(sizes)
+            try:
+                case.check(k(*args), args)
+            except Exception as error:
+                raise AssertionError(f"{name} {sizes} {config}") from error
+        assert len(k._bound) == 1, [b for b in k._bound]
 
 
 @pytest.mark.parametrize("name", list(CASES))
-def test_every_size_in_tritons_interpreter(name: str) -> None:
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "interpreted.py"), name],
-        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": paths},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_every_size_in_tritons_interpreter(name: str, triton_interpreter: TritonInterpreter) -> None:
+    triton_interpreter.run(check_every_size, name)
 
 
 @pytest.mark.parametrize("target", ["h200", "b200", "mi350x"])

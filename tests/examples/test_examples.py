@@ -3,8 +3,6 @@
 import functools
 import importlib.metadata
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,8 @@ import pytest
 import torch
 from examples import index, registry
 from examples.compare import leaves
-from examples.harness import Args, Autograd, Case, Example, poisoned
+from examples.harness import Args, Autograd, Case, Example, poisoned, run_in_triton_interpreter
+from tests.triton_interpreter.client import TritonInterpreter
 
 ROOT = Path(__file__).parents[2]
 
@@ -144,20 +143,15 @@ def test_random_configs_in_the_interpreter(name: str, case_name: str) -> None:
         run_text(name, case_name, f"configuration {space.decode(assignment)}", text, assignment)
 
 
-RUN_TRITON = """
-import sys
-from examples import registry
-from examples.harness import poisoned, run_in_triton_interpreter
-for word in sys.argv[1:]:
-    name, case = word.split("/")
+def in_triton(name: str, cases: list[str]) -> None:
+    """Run an example where Triton interprets."""
     example = registry.load(name)
-    args = example.case(case).args()
-    expected = example.reference(*args)
-    with poisoned():
-        actual = run_in_triton_interpreter(example, args)
-    example.check(actual, args, expected)
-    print("checked", word, flush=True)
-"""
+    for case in cases:
+        args = example.case(case).args()
+        expected = example.reference(*args)
+        with poisoned():
+            actual = run_in_triton_interpreter(example, args)
+        example.check(actual, args, expected)
 
 
 def version(package: str) -> tuple[int, int]:
@@ -166,20 +160,10 @@ def version(package: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def in_triton_interpreter(words: list[str]) -> None:
-    """Run examples, given as name/case, in a process where Triton's interpreter is switched on from the start."""
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_TRITON, *words], env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, f"{done.stdout[-200:]}\n{done.stderr[-3000:]}"
-    assert done.stdout.split() == [part for word in words for part in ("checked", word)]
-
-
 def suited(name: str) -> list[str]:
     """The cases of an example that Triton's interpreter can run."""
     example = registry.load(name)
-    return [f"{name}/{case.name}" for case in example.cases if example.suits_triton_interpreter(case)]
+    return [case.name for case in example.cases if example.suits_triton_interpreter(case)]
 
 
 needs_interpreter = pytest.mark.skipif(
@@ -190,18 +174,18 @@ needs_interpreter = pytest.mark.skipif(
 
 @needs_interpreter
 @pytest.mark.parametrize("name", CORE)
-def test_printed_triton_in_its_interpreter(name: str) -> None:
+def test_printed_triton_in_its_interpreter(name: str, triton_interpreter: TritonInterpreter) -> None:
     """The printed program, run by Triton's own interpreter on every case it can run."""
-    words = suited(name)
-    assert words, f"{name} has no case that Triton's interpreter can run"
-    in_triton_interpreter(words)
+    cases = suited(name)
+    assert cases, f"{name} has no case that Triton's interpreter can run"
+    triton_interpreter.run(in_triton, name, cases)
 
 
 @needs_interpreter
-@pytest.mark.parametrize("first", range(0, len(OTHERS), 24))
-def test_others_in_the_triton_interpreter(first: int) -> None:
-    """The other examples, one case each and two dozen to a process."""
-    in_triton_interpreter([word for name in OTHERS[first : first + 24] for word in suited(name)[:1]])
+@pytest.mark.parametrize("name", [name for name in OTHERS if suited(name)])
+def test_others_in_the_triton_interpreter(name: str, triton_interpreter: TritonInterpreter) -> None:
+    """The other examples, one case each."""
+    triton_interpreter.run(in_triton, name, suited(name)[:1])
 
 
 def test_registry_is_complete() -> None:

@@ -7,6 +7,7 @@ import random
 import pytest
 from tests.grid.kernels import CASES
 from tests.language.harness import check_stages, triton_failures
+from tests.triton_interpreter.client import TritonInterpreter
 
 from helion_ir.backend_triton.compile import compile_kernels
 from helion_ir.backend_triton.printer import print_module
@@ -26,8 +27,8 @@ def test_every_stage(name: str) -> None:
     check_stages(CASES[name])
 
 
-def test_in_triton() -> None:
-    assert triton_failures("tests.grid.kernels") == {}
+def test_in_triton(triton_interpreter: TritonInterpreter) -> None:
+    assert triton_interpreter.run(triton_failures, "tests.grid.kernels") == {}
 
 
 @ONCE

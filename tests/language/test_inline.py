@@ -9,6 +9,7 @@ import torch
 import triton
 import triton.language as tl
 from tests.language.harness import Case, compiled, triton_failures
+from tests.triton_interpreter.client import TritonInterpreter
 
 import helion_ir as helion
 import helion_ir.language as hl
@@ -108,8 +109,8 @@ CASES = {
 }
 
 
-def test_in_tritons_interpreter() -> None:
-    assert triton_failures(__name__) == {}
+def test_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
+    assert triton_interpreter.run(triton_failures, __name__) == {}
 
 
 @pytest.mark.parametrize("target", ["h200", "mi350x"])

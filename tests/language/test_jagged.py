@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from tests.language.harness import Case, check_stages, compiled, triton_failures
+from tests.triton_interpreter.client import TritonInterpreter
 
 import helion_ir as helion
 import helion_ir.language as hl
@@ -148,8 +149,8 @@ def test_at_every_stage(name: str) -> None:
     check_stages(CASES[name])
 
 
-def test_in_tritons_interpreter() -> None:
-    assert triton_failures(__name__) == {}
+def test_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
+    assert triton_interpreter.run(triton_failures, __name__) == {}
 
 
 @pytest.mark.parametrize("target", ["h200", "mi350x"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from tests.language.harness import Case, compiled, triton_failures
+from tests.triton_interpreter.client import TritonInterpreter
 
 import helion_ir as helion
 import helion_ir.language as hl
@@ -53,36 +54,26 @@ CASES = {
 }
 
 
-def test_in_tritons_interpreter() -> None:
-    assert triton_failures(__name__) == {}
+def test_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
+    assert triton_interpreter.run(triton_failures, __name__) == {}
 
 
-STORES = """
-import torch, helion_ir as helion
-from tests.language.test_stack import scattered, tensors
-addresses, made = tensors(3)
-x = torch.tensor([1.0, -2.0, 3.0, -4.0, 5.0, 6.0, -7.0])
-before = [t.clone() for t in made]
-for blocks in ([2, 4], [4, 8]):
-    helion.kernel(scattered, config=helion.Config(block_sizes=blocks))(x, addresses, made[0])
-    for i, (t, b) in enumerate(zip(made, before)):
-        b[:, 1] = x * (i + 1)
-        b[:, 0] = torch.where(x > 0, 5.0, b[:, 0])
-        assert torch.equal(t, b), (i, t, b)
-        t += 1
-        b += 1
-print("checked")
-"""
+def check_stores() -> None:
+    addresses, made = tensors(3)
+    x = torch.tensor([1.0, -2.0, 3.0, -4.0, 5.0, 6.0, -7.0])
+    before = [t.clone() for t in made]
+    for blocks in ([2, 4], [4, 8]):
+        helion.kernel(scattered, config=helion.Config(block_sizes=blocks))(x, addresses, made[0])
+        for i, (t, b) in enumerate(zip(made, before)):
+            b[:, 1] = x * (i + 1)
+            b[:, 0] = torch.where(x > 0, 5.0, b[:, 0])
+            assert torch.equal(t, b), (i, t, b)
+            t += 1
+            b += 1
 
 
-def test_stores_in_tritons_interpreter() -> None:
-    import os
-    import subprocess
-    import sys
-
-    env = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(["src", "."])}
-    done = subprocess.run([sys.executable, "-c", STORES], env=env, capture_output=True, text=True, timeout=300)
-    assert done.stdout.strip() == "checked", done.stderr
+def test_stores_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
+    triton_interpreter.run(check_stores)
 
 
 @pytest.mark.parametrize("target", ["h200", "mi350x"])

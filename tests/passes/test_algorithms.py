@@ -3,21 +3,20 @@ that are not here."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
-from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu
+from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu, matmul_f32
+from examples.harness import poisoned
+from examples.softmax import softmax
 from tests.passes.structures import legal, resume_every_stage
+from tests.triton_interpreter.client import TritonInterpreter
 
+import helion_ir as helion
 from helion_ir.backend_triton.compile import compile_kernels
 from helion_ir.targets import get_target
-
-ROOT = Path(__file__).parents[2]
-
 
 RESUMED = {
     "attention": (causal_attention, [(2, 50, 64)] * 3, {"loop.columns.peel": True, "exp2": "fma"}),
@@ -35,15 +34,47 @@ def test_any_stage_resumes(name: str) -> None:
     resume_every_stage(stages, legal(stages, forced, seed=1))
 
 
-def test_in_tritons_interpreter() -> None:
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "algorithms_interpreted.py")],
-        env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": paths},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-300:] + done.stderr[-3000:]
-    assert done.stdout.count("checked") == 7
+CAUSAL = torch.nn.functional.scaled_dot_product_attention
+
+
+def interpreted() -> Iterator[tuple[helion.Kernel, tuple[torch.Tensor, ...], torch.Tensor, dict[str, Any]]]:
+    """(kernel, arguments, result, knobs) of every algorithm, on sizes with partial tiles."""
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 50, 16) for _ in range(3))
+    want = CAUSAL(q.double(), k.double(), v.double(), is_causal=True)
+    for exp2 in ("fold", "fma"):
+        yield causal_attention, (q, k, v), want, {"loop.columns.peel": True, "exp2": exp2, "columns.block_size": 16}
+    x, y, bias = torch.randn(33, 70), torch.randn(70, 80), torch.randn(80)
+    want = torch.relu(x.double() @ y.double() + bias.double())
+    split = {"rows_columns.split_k": 2, "inner.block_size": 16, "loop.inner.peel": True}
+    yield matmul_bias_relu, (x, y, bias), want, split
+    yield matmul_bias_relu, (x, y, bias), want, {**split, "loop.inner.swap_dot_operands": True}
+    yield matmul_bias_relu, (x, y, bias), want, {"epilogue_subtile": 4, "columns.block_size": 64}
+    yield matmul_f32, (x, y), x.double() @ y.double() / 2, {**split, "rows_columns.split_k_mode": "atomic"}
+    rows = torch.randn(5, 100) * 3
+    online = {"reduction.n": 32, "reduction.n.online": True, "rows.block_size": 2}
+    yield softmax, (rows,), torch.softmax(rows.double(), 1), online
+
+
+def check_interpreted() -> int:
+    """Run them where Triton interprets, and count them."""
+    count = 0
+    for kernel, args, want, forced in interpreted():
+        bound = kernel.bind(args)
+        space = bound.config_space
+        assignment = space.project({**space.legal_default(), **forced})
+        assert space.is_legal(assignment) is None, (forced, space.is_legal(assignment))
+        assert all(assignment[k] == v for k, v in forced.items()), forced
+        with poisoned():
+            got = bound.compile_config(space.decode(assignment))(*args)
+        print("checking", kernel.fn.__name__, forced)
+        torch.testing.assert_close(got.double(), want, rtol=1e-4, atol=1e-4)
+        count += 1
+    return count
+
+
+def test_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
+    assert triton_interpreter.run(check_interpreted) == 7
 
 
 @pytest.mark.parametrize("target", ["h100", "b200", "mi350x"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from tests.language.harness import Case, check_stages, triton_failures
+from tests.triton_interpreter.client import TritonInterpreter
 
 import helion_ir as helion
 import helion_ir.language as hl
@@ -81,8 +82,8 @@ def test_every_stage_computes_the_same() -> None:
         check_stages(case)
 
 
-def test_in_triton() -> None:
-    assert triton_failures("tests.passes.test_hoist_descriptors") == {}
+def test_in_triton(triton_interpreter: TritonInterpreter) -> None:
+    assert triton_interpreter.run(triton_failures, "tests.passes.test_hoist_descriptors") == {}
 
 
 def test_descriptors_stand_before_every_loop() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from tests.triton_interpreter.client import TritonInterpreter
 
 import helion_ir as helion
 import helion_ir.language as hl
@@ -173,18 +171,14 @@ def test_compiled_for_a_target_that_is_not_there(target: str) -> None:
     assert (compiled.resources.registers or 0) > 0
 
 
-# Triton decides when it is imported whether it interprets, so that takes a process.
-@pytest.mark.parametrize("function", list(CHECKS), ids=lambda f: f.__name__)
-def test_generated_triton_in_its_interpreter(function: Callable[..., Any]) -> None:
-    source = (
-        "import helion_ir as helion; from tests.runtime.test_end_to_end import *\n"
-        f"f = {function.__name__}\n"
-        "CHECKS[f](helion.kernel(f, autotune_effort='none'))\n"
-        "for c in CONFIGS[f]: CHECKS[f](helion.kernel(f, config=c))\n"
-        "for seed in SEEDS: CHECKS[f](helion.kernel(f, config=sampled(f, seed)))\n"
-        "print('checked')"
-    )
-    path = os.pathsep.join(["src", ".", os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", source], env=env, capture_output=True, text=True, timeout=300)
-    assert done.stdout.strip().endswith("checked"), done.stderr
+def check_generated(name: str) -> None:
+    """The default, the configurations above and random ones, where Triton interprets."""
+    function = next(f for f in CHECKS if f.__name__ == name)
+    CHECKS[function](helion.kernel(function, autotune_effort="none"))
+    for config in [*CONFIGS[function], *(sampled(function, seed) for seed in SEEDS)]:
+        CHECKS[function](helion.kernel(function, config=config))
+
+
+@pytest.mark.parametrize("name", [f.__name__ for f in CHECKS])
+def test_generated_triton_in_its_interpreter(name: str, triton_interpreter: TritonInterpreter) -> None:
+    triton_interpreter.run(check_generated, name)

@@ -4,14 +4,12 @@ A file of this folder is a section. Each item is a kernel with eager PyTorch's a
 
 * at the tile level, traced for the first two and the last of `sizes`, and as the final template in our interpreter;
 * as printed Triton in Triton's interpreter, traced once with `static_shapes=False` for all sizes:
-  `tests/spec/test_in_triton.py`, in processes of their own.
+  `tests/spec/test_in_triton.py`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
+import importlib
 import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -230,26 +228,16 @@ def check_refusal(refusal: Refusal) -> None:
     raise AssertionError("nothing is refused")
 
 
-def main() -> None:
-    """Run items in Triton's interpreter: `TRITON_INTERPRET=1 python -m tests.spec.spec module…`; a JSON object."""
-    import importlib
-
-    assert os.environ.get("TRITON_INTERPRET") == "1"
-    torch.set_num_threads(1)
+def failures_in_triton(section: str) -> dict[str, str]:
+    """Run the items of a section where Triton interprets: what went wrong, by item."""
+    module = importlib.import_module(f"tests.spec.{section}")
     results: dict[str, str] = {}
-    for name in sys.argv[1:]:
-        section: Section = importlib.import_module(f"tests.spec.{name}").SECTION
-        for item in section.items:
-            if item.triton:
-                continue
-            try:
-                results[f"{name}: {item.name}"] = check_dynamic(item, printed)
-            except Exception as error:  # Triton's interpreter raises classes of every kind
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                text = f"{type(error).__name__}: {str(error)[:600]} ({where.filename}:{where.lineno})"
-                results[f"{name}: {item.name}"] = text
-    print(json.dumps(results))
-
-
-if __name__ == "__main__":
-    main()
+    for item in module.SECTION.items:
+        if item.triton:
+            continue
+        try:
+            results[item.name] = check_dynamic(item, printed)
+        except Exception as error:  # Triton's interpreter raises classes of every kind
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            results[item.name] = f"{type(error).__name__}: {str(error)[:600]} ({where.filename}:{where.lineno})"
+    return results
