@@ -70,3 +70,22 @@ builtin.module {
     tile.store "out" %r, %out[%m] attributes {indexing = #knob.value<"pointer">} : !tile.tile<[64], f16> : !tile.ref<[64], f16, strides = [1]>[!tile.range<64>]
   }
 }
+
+// -----
+
+// A block pointer begins where scalar subscripts say, and has the tile's rank; a descriptor keeps the tensor's.
+// CHECK-LABEL: triton.kernel @selected
+// CHECK:         [[AT:%[0-9]+]] = index.apply <d0 * 64000>(%i)
+// CHECK-NEXT:    [[BASE:%[0-9]+]] = triton.addptr %x, [[AT]]
+// CHECK-NEXT:    %x.block = triton.make_block_ptr [[BASE]][%{{[0-9]+}}, %{{[0-9]+}}] shape [#index.expr<1000>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<1024>, #index.expr<64>] order <1, 0>
+// CHECK-NEXT:    %v = triton.block_load %x.block boundary <0>
+// CHECK:         triton.make_descriptor %x shape [#index.expr<8>, #index.expr<1000>, #index.expr<64>]
+builtin.module {
+  tile.kernel @selected (%x: !tile.ref<[8, 1000, 64], f16, strides = [64000, 64, 1]>, %i: !tile.tile<[], i32>) names ["x", "i"] attributes {explicit_masks} {
+    %m = tile.axis "m" 0 to 1000 : !tile.range<1000>
+    %d = tile.axis "d" 0 to 64 : !tile.range<64>
+    %mask = tile.mask(%m) partial <1> : (!tile.range<1000>) -> !tile.tile<[1000, 1], i1>
+    %v = tile.load "x" %x[%i, %m, %d] mask %mask attributes {indexing = #knob.value<"block_ptr">} : !tile.ref<[8, 1000, 64], f16, strides = [64000, 64, 1]>[!tile.tile<[], i32>, !tile.range<1000>, !tile.range<64>] mask !tile.tile<[1000, 1], i1> -> !tile.tile<[1000, 64], f16>
+    tile.store "x" %v, %x[%i, %m, %d] mask %mask attributes {indexing = #knob.value<"tensor_descriptor">} : !tile.tile<[1000, 64], f16> : !tile.ref<[8, 1000, 64], f16, strides = [64000, 64, 1]>[!tile.tile<[], i32>, !tile.range<1000>, !tile.range<64>] mask !tile.tile<[1000, 1], i1>
+  }
+}

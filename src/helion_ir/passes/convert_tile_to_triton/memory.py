@@ -134,21 +134,47 @@ def _rectangle(lower: Lowering, op: tile.AccessOp) -> tuple[list[SSAValue], Arra
 
 
 def _block_pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
+    """A block pointer of the tile's rank: what scalars select is where its tensor begins.
+
+    A block of one element along a dimension would keep Triton from multiplying matrices where they lie in shared
+    memory. A descriptor keeps such dimensions: it reads past them at no cost, and is made once for all programs.
+    """
     ref = op.ref.type
     assert isinstance(ref, RefType)
     offsets, block = _rectangle(lower, op)
+    kept = _along_ranges(op)
     strides = [int(s.data) if s.data.is_Integer else 1 << 62 for s in ref.strides]
-    order = sorted(range(len(strides)), key=lambda i: (strides[i], -i))
-    return lower.add(
-        triton.MakeBlockPtrOp(lower.get(op.ref), offsets, ref.shape, ref.strides, block, order), f"{op.site.data}.block"
-    )  # fmt: skip
+    order = sorted(range(len(kept)), key=lambda n: (strides[kept[n]], -n))
+    shape, steps, extents = (ArrayAttr([a.data[i] for i in kept]) for a in (ref.shape, ref.strides, block))
+    made = triton.MakeBlockPtrOp(_selected(lower, op), [offsets[i] for i in kept], shape, steps, extents, order)
+    return lower.add(made, f"{op.site.data}.block")
+
+
+def _along_ranges(op: tile.AccessOp) -> list[int]:
+    return [i for i, s in enumerate(op.subscripts) if isinstance(s.type, RangeType)]
+
+
+def _selected(lower: Lowering, op: tile.AccessOp) -> SSAValue:
+    """The address of the part of a tensor that an access's scalar subscripts select."""
+    ref = op.ref.type
+    assert isinstance(ref, RefType)
+    scalars = [i for i, s in enumerate(op.subscripts) if not isinstance(s.type, RangeType)]
+    strides = {i: ref.strides.data[i].data for i in scalars if ref.strides.data[i].data != 0}
+    if not strides:
+        return lower.get(op.ref)
+    element = i64 if needs_int64(op) else i32
+    values = [lower.cast(lower.get(op.subscripts[i]), element) for i in strides]
+    terms: Expr = Integer(0)
+    for n, stride in enumerate(strides.values()):
+        terms = terms + operand(n) * stride
+    return lower.add(triton.AddPtrOp(lower.get(op.ref), lower.apply(terms, values, (), element)))
 
 
 def _boundary(op: tile.AccessOp) -> list[int]:
-    """Dimensions of the tensor along which the block may reach beyond it."""
+    """Dimensions of a block pointer along which the block may reach beyond the tensor."""
     if op.mask is None or not isinstance(op.mask.owner, control.MaskOp):
         return []
-    return [i for i, s in enumerate(op.subscripts) if s in op.mask.owner.ranges]
+    return [n for n, i in enumerate(_along_ranges(op)) if op.subscripts[i] in op.mask.owner.ranges]
 
 
 def _descriptor(lower: Lowering, op: tile.AccessOp) -> tuple[SSAValue, list[SSAValue], list[int]]:
