@@ -35,6 +35,7 @@ PASS_NAMES = (
     "declare-schedules",
     "avoid-faults",
     "set-defaults",
+    "propose-evictions",
     "bind-structure",
     "fold-exp2",
     "roll-reductions",
@@ -61,6 +62,7 @@ BEFORE_STRUCTURE = (
     "declare-schedules",
     "avoid-faults",
     "set-defaults",
+    "propose-evictions",
     "bind-structure",
 )
 """Passes that no other package's pass can follow in the pipeline: knobs are asked for, and decided, while they run."""
