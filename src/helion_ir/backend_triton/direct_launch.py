@@ -8,7 +8,7 @@ that the arguments' own properties are all that can differ; they are the key her
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -43,40 +43,70 @@ class DirectLauncher:
     """
 
     def __init__(self, launcher: Launcher):
-        self._launcher = launcher
-        self._known: dict[tuple[Any, ...], tuple[Any, tuple[str, ...]]] = {}
-        """What is compiled, and the options that are parameters of it, in their order."""
-
-    def __call__(self, kernel: Any, grid: tuple[int, ...], *args: Any, **options: Any) -> Any:
-        """Launch, and compile first if need be."""
+        # An import statement where it is used would cost a quarter of a launch.
         from triton import knobs
         from triton.runtime.driver import driver
 
-        chosen = [v if type(v) in _CONSTANTS else specialization(v) for v in options.values()]
-        key = (kernel, *chosen, *map(specialization, args))
-        # What Triton interprets has no compiled kernels for each device.
-        if _OTHER in key or kernel.pre_run_hooks or not hasattr(kernel, "device_caches"):
-            return self._launcher(kernel, grid, *args, **options)
-        active: Any = driver.active
+        self._launcher = launcher
+        self._runtime: Any = knobs.runtime
+        self._driver: Any = driver
+        self._known: dict[tuple[Any, ...], _Known] = {}
+        self._described: dict[int, tuple[str, ...]] = {}
+        """By kernel, the options that are descriptors made by the host."""
+
+    def __call__(self, kernel: Any, grid: tuple[int, ...], *args: Any, **options: Any) -> Any:
+        """Launch, and compile first if need be."""
+        described = self._described.get(id(kernel))
+        if described is None:
+            return self._first(kernel, grid, args, options)
+        active = self._driver.active
         device = active.get_current_device()
-        found = self._known.get((device, *key))
+        found = self._known.get(_key(device, kernel, args, options, described))
         if found is None:
-            compiled = self._launcher(kernel, grid, *args, **options)
-            # Triton's interpreter returns nothing; scratch memory comes from an allocator that the launcher sets.
-            if hasattr(compiled, "packed_metadata") and not getattr(compiled.metadata, "global_scratch_size", 0):
-                self._known[device, *key] = (compiled, tuple(kernel.arg_names[len(args) :]))
-            return compiled
+            return self._first(kernel, grid, args, options)
         compiled, names = found
-        rest = [options[name] for name in names]
         stream = active.get_current_stream(device)
+        rest = [options[name] for name in names]
         x, y, z = (*grid, 1, 1)[:3]
-        runtime = knobs.runtime
         compiled.run(
             x, y, z, stream, compiled.function, compiled.packed_metadata,
             compiled.launch_metadata(grid, stream, *args, *rest),
-            runtime.launch_enter_hook, runtime.launch_exit_hook, *args, *rest,
+            self._runtime.launch_enter_hook, self._runtime.launch_exit_hook, *args, *rest,
         )  # fmt: skip
         return compiled
+
+    def _first(self, kernel: Any, grid: tuple[int, ...], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        compiled = self._launcher(kernel, grid, *args, **options)
+        # Triton's interpreter returns nothing; scratch memory comes from an allocator that the launcher sets.
+        if (
+            not hasattr(compiled, "packed_metadata")
+            or getattr(compiled.metadata, "global_scratch_size", 0)
+            or kernel.pre_run_hooks
+        ):
+            return compiled
+        described = tuple(name for name, value in options.items() if type(value) not in _CONSTANTS)
+        key = _key(self._driver.active.get_current_device(), kernel, args, options, described)
+        if _OTHER not in key:
+            self._described[id(kernel)] = described
+            # The kernel is named by its address, and lives as long as what was compiled of it.
+            self._known[key] = _Known(compiled, tuple(kernel.arg_names[len(args) :]))
+        return compiled
+
+
+class _Known(NamedTuple):
+    """A compiled kernel, and the options that are parameters of it, in their order."""
+
+    compiled: Any
+    names: tuple[str, ...]
+
+
+def _key(
+    device: int, kernel: Any, args: tuple[Any, ...], options: dict[str, Any], described: tuple[str, ...]
+) -> tuple[Any, ...]:
+    if not described:
+        return (device, id(kernel), *options.values(), *map(specialization, args))
+    chosen = [specialization(v) if name in described else v for name, v in options.items()]
+    return (device, id(kernel), *chosen, *map(specialization, args))
 
 
 def specialization(value: Any) -> Any:
