@@ -7,12 +7,12 @@ from io import StringIO
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
-from xdsl.parser import Parser
 from xdsl.printer import Printer
 
 from helion_ir.dialects.host import Host
 from helion_ir.dialects.index import Index
 from helion_ir.dialects.knob import Knob
+from helion_ir.dialects.text_parser import TextParser
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.triton import Triton
 
@@ -46,4 +46,4 @@ _UNKNOWN = re.compile(r" loc\(unknown\)$", re.MULTILINE)
 
 def parse_module(text: str, name: str = "<text>") -> ModuleOp:
     """Parse a module. Raises xdsl's ParseError, with file, line and caret, on malformed text."""
-    return Parser(new_context(), text, name).parse_module()
+    return TextParser(new_context(), text, name).parse_module()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +40,17 @@ _INFIX = {
     "ceildiv": 20,
     "mod": 20,
 }
+_INFIX_BY_FIRST = {first: [op for op in _INFIX if op[0] == first] for first in {op[0] for op in _INFIX}}
+_ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
 def parse_expr(parser: AttrParser, precedence: int = 0) -> Expr:
     """A Pratt parser over xDSL's public parser methods; the inverse of `index.text.expr_text`."""
-    from helion_ir.index.expr import FUNCTIONS
-
     left = _parse_primary(parser)
     while True:
-        for op, own in _INFIX.items():
+        # Most of what follows an expression starts no operator: looking first spares a dozen attempts.
+        for op in _INFIX_BY_FIRST.get(_first(parser), ()):
+            own = _INFIX[op]
             if own <= precedence:
                 continue
             found = parser.parse_optional_keyword(op) if op.isalpha() else parser.parse_optional_punctuation(op)  # pyright: ignore
@@ -56,35 +59,44 @@ def parse_expr(parser: AttrParser, precedence: int = 0) -> Expr:
         else:
             return left
         right = parse_expr(parser, own)
-        left = (
-            left + right
-            if op == "+"
-            else left - right
-            if op == "-"
-            else left * right
-            if op == "*"
-            else FUNCTIONS[op](left, right)
-        )
+        if op in _ARITHMETIC:
+            left = _ARITHMETIC[op](left, right)
+        else:
+            from helion_ir.index.expr import FUNCTIONS
+
+            left = FUNCTIONS[op](left, right)
+
+
+def _first(parser: AttrParser) -> str:
+    """The first character of the next token, or ""."""
+    at = parser.pos
+    return parser.lexer.input.content[at : at + 1]
 
 
 def _parse_primary(parser: AttrParser) -> Expr:
-    from sympy import Integer
+    first = _first(parser)
+    if (
+        first.isdigit()
+        and (value := parser.parse_optional_integer(allow_boolean=False, allow_negative=False)) is not None
+    ):
+        from sympy import Integer
 
-    from helion_ir.index.expr import FUNCTIONS, Not, knob, string, symbol
-
-    if (value := parser.parse_optional_integer(allow_boolean=False, allow_negative=False)) is not None:
         return Integer(value)
-    if parser.parse_optional_punctuation("-") is not None:
+    if first == "-" and parser.parse_optional_punctuation("-") is not None:
         return -parse_expr(parser, 11)
-    if parser.parse_optional_punctuation("(") is not None:
+    if first == "(":
+        parser.parse_punctuation("(")
         inner = parse_expr(parser)
         parser.parse_punctuation(")")
         return inner
-    if (name := parser.parse_optional_symbol_name()) is not None:
+
+    from helion_ir.index.expr import FUNCTIONS, Not, knob, string, symbol
+
+    if first == "@" and (name := parser.parse_optional_symbol_name()) is not None:
         return knob(name.data)
-    if (text := parser.parse_optional_str_literal()) is not None:
+    if first == '"' and (text := parser.parse_optional_str_literal()) is not None:
         return string(text)
-    if parser.parse_optional_keyword("not") is not None:
+    if first == "n" and parser.parse_optional_keyword("not") is not None:
         return Not(parse_expr(parser, 3))
     name = parser.parse_identifier(" in an index expression")
     if name in _CALLS:

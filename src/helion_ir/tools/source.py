@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
-from xdsl.parser import Parser
-from xdsl.parser.generic_parser import ParserState
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Input, Span
-from xdsl.utils.mlir_lexer import MLIRLexer
+
+from helion_ir.dialects.text_parser import TextParser
 
 
-class SourceLexer(MLIRLexer):
-    """xDSL's lexer; its expression for strings takes exponential time where a quote is missing."""
-
-    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*"')
-
-
-class SourceParser(Parser):
+class SourceParser(TextParser):
     """xDSL's parser, with `spans`: the text of each op's first token.
 
     Whatever goes wrong inside of an op's own parsing or construction becomes a ParseError that points to the op: xDSL
@@ -28,8 +19,7 @@ class SourceParser(Parser):
     """
 
     def __init__(self, ctx: Context, text: str, name: str):
-        super().__init__(ctx, "", name)
-        self._parser_state = ParserState(SourceLexer(Input(text, name)))
+        super().__init__(ctx, text, name)
         self.spans: dict[Operation, Span] = {}
 
     def parse_operation(self) -> Operation:
