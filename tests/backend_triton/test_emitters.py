@@ -211,6 +211,37 @@ def test_choice() -> None:
         lines(body, f"%s: {I32}")
 
 
+def test_alternatives_of_a_parameter_are_branches() -> None:
+    """Names of what they yield are assigned where they are others; a permutation travels as text."""
+    body = f"""%r, %q = triton.switch <order> -> ({I32}, {I32}) case [0, 1] {{
+      %r = triton.unary "-" %s : {I32} -> {I32}
+      triton.yield %r, %s : {I32}, {I32}
+    }} case [1, 0] {{ triton.yield %s, %s : {I32}, {I32} }}
+    %u = triton.binary "+" %r, %q : {I32}, {I32} -> {I32}"""
+    constexprs = "order = #index.expr<@order>"
+    assert lines(body, f"%s: {I32}", constexprs, {"order": (0, 1)}) == [
+        'if order == "0,1":', "    r = -s", "    q = s", "else:", "    r = s", "    q = s", "u = r + q",
+    ]  # fmt: skip
+    truth = f"""triton.switch <1000 mod bm ne 0> case 0 {{ triton.yield }} case 1 {{
+      %t = triton.unary "-" %s : {I32} -> {I32}
+      triton.yield
+    }}"""
+    assert lines(truth, f"%s: {I32}", BM) == ["if 1000 % bm != 0:", "    t = -s"]
+    swapped = truth.replace("case 0", "case 2").replace("case 1", "case 0").replace("case 2", "case 1")
+    assert lines(swapped, f"%s: {I32}", BM) == ["if not (1000 % bm != 0):", "    t = -s"]
+    view = "shape [#index.expr<8>] strides [#index.expr<1>] block [#index.expr<8>]"
+    descriptor = "!triton.descriptor<[8], f32>"
+    made = f"%d = triton.make_descriptor %p {view} : {PTR} -> {descriptor}\n triton.yield %d : {descriptor}"
+    none = f"%d = triton.undefined : {descriptor}\n triton.yield %d : {descriptor}"
+    three = f"""%d = triton.switch <way> -> ({descriptor}) case "a" {{
+      {none} }} case none {{
+      {made} }} case 3 {{
+      {none} }}"""
+    assert lines(three, f"%p: {PTR}", "way = #index.expr<@way>", {"way": "a"}) == [
+        'if way == "a":', "    pass", "elif way is None:", "    d = tl.make_tensor_descriptor(p, [8], [1], [8])",
+    ]  # fmt: skip
+
+
 def test_a_truth_value_selects_its_number() -> None:
     body = f"""knob.choose <1000 mod @bm ne 0> case 0 {{ knob.yield }} case 1 {{
       %t = triton.unary "-" %s : {I32} -> {I32}

@@ -38,7 +38,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("mi300x", {"waves_per_eu": 2}, "waves_per_eu=0,", "waves_per_eu=2,"),
     ("mi350x", {"matrix_instr_nonkdim": 16}, "matrix_instr_nonkdim=0,", "matrix_instr_nonkdim=16,"),
     ("mi300x", {"kpack": 2}, "kpack=1,", "kpack=2,"),
-    ("mi300x", {"xcd_remap": True}, "", "pid // 8"),
+    ("mi300x", {"xcd_remap": True}, "xcd_remap=False,", "xcd_remap=True,"),
     ("h200", {"loop.tile_k.static": True, "tile_k.block_size": 32}, "in tl.range(", "in tl.static_range(0, 128,"),
 ]
 

@@ -6,15 +6,24 @@ import re
 from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import DictionaryAttr
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from helion_ir.backend_triton.emit_programs import range_head, range_options
 from helion_ir.backend_triton.emitting import KernelPrinter, emitter
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Kernel
-from helion_ir.backend_triton.spelling import call_text, dtype_text, signature_text
+from helion_ir.backend_triton.spelling import (
+    argument_value,
+    call_text,
+    dtype_text,
+    is_atom,
+    literal_text,
+    signature_text,
+)
 from helion_ir.dialects import knob
 from helion_ir.dialects.triton.control import ConditionOp, ForOp, IfOp, KernelOp, WhileOp, YieldOp
+from helion_ir.dialects.triton.memory import UndefinedOp
+from helion_ir.dialects.triton.switch import SwitchOp
 
 _NOTHING = DictionaryAttr({})
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -132,9 +141,47 @@ def emit_choose(p: KernelPrinter, op: knob.ChooseOp) -> None:
     last = block.last_op
     assert last is not None
     for result, chosen in zip(op.results, last.operands):
+        if chosen in p.undefined:
+            p.undefined.add(result)
+            continue
         p.names[result] = p.names[chosen]
         if chosen in p.inline:
             p.inline.add(result)
+
+
+@emitter(SwitchOp)
+def emit_switch(p: KernelPrinter, op: SwitchOp) -> None:
+    targets = [p.define(r) for r in op.results]
+    cases = [c.data for c in op.cases]
+    blocks = {case: region.block for case, region in zip(cases, op.alternatives)}
+    if set(cases) == {0, 1}:
+        condition = p.extent(op.selector)
+        cases = [1, 0]
+        if _says_nothing(blocks[1]):
+            condition, cases = f"not {condition if is_atom(condition) else f'({condition})'}", [0, 1]
+        tests = [condition]
+    else:
+        selector = p.extent(op.selector)
+        selector = selector if is_atom(selector) else f"({selector})"
+        tests = [
+            f"{selector} {'is' if case is None else '=='} {literal_text(argument_value(case))}" for case in cases[:-1]
+        ]
+    for test, case in zip([*tests, ""], cases):
+        if test:
+            p.line(f"{'if' if case == cases[0] else 'elif'} {test}:")
+        elif _says_nothing(blocks[case]):
+            break
+        else:
+            p.line("else:")
+        p.nested(blocks[case], targets)
+
+
+def _says_nothing(block: Block) -> bool:
+    """Whether no line comes of an alternative."""
+    *ops, last = block.ops
+    return all(isinstance(op, UndefinedOp) for op in ops) and all(
+        isinstance(v.owner, UndefinedOp) for v in last.operands
+    )
 
 
 @emitter(YieldOp)

@@ -142,7 +142,7 @@ def emit_host_descriptor(p: KernelPrinter, op: HostDescriptorOp) -> None:
 
 @emitter(UndefinedOp)
 def emit_undefined(p: KernelPrinter, op: UndefinedOp) -> None:
-    p.names[op.result] = "None"  # nothing that is printed uses it
+    p.undefined.add(op.result)  # nothing that runs uses it
 
 
 @emitter(DescriptorLoadOp)

@@ -90,6 +90,8 @@ class KernelPrinter:
         self.names: dict[SSAValue, str] = {}
         self.inline: set[SSAValue] = set()
         """Values without a line of their own: constants printed where they are used."""
+        self.undefined: set[SSAValue] = set()
+        """Values that an alternative gives only because another has something to give."""
         self.constexprs: frozenset[str] = frozenset()
         self.kernel = ""
         self.unnamed = 0
@@ -250,7 +252,8 @@ class KernelPrinter:
             self.line(first)
         self.block(block)
         if targets and (last := block.last_op) is not None:
-            self.assign(targets, [self.typed(v) for v in last.operands])
+            known = [(t, v) for t, v in zip(targets, last.operands) if v not in self.undefined]
+            self.assign([t for t, _ in known], [self.typed(v) for _, v in known])
         if len(self.lines) == start:
             self.line("pass")
         self.indent = outer

@@ -15,7 +15,7 @@ from helion_ir.backend_triton.emit_memory import eviction_policy
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, KernelText, closed, open_knob
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import HostDescriptor, Launch
-from helion_ir.backend_triton.spelling import call_text, host_text, literal_text
+from helion_ir.backend_triton.spelling import argument_value, call_text, host_text, literal_text
 from helion_ir.dialects.host import BindOp, FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
@@ -195,8 +195,8 @@ class HostPrinter:
             chosen: dict[str, KnobValue] = {}
             for key, number, evicts, hinted in constexprs:
                 text, value = number(a)
-                if evicts:
-                    value = eviction_policy(value)
+                if evicts or isinstance(value, tuple):
+                    value = eviction_policy(value) if evicts else argument_value(value)
                     text = literal_text(value)
                 chosen[key] = value if hinted is None else hinted(a)
                 keywords.append(f"{key}={text}")

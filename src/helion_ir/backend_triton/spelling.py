@@ -107,6 +107,15 @@ def literal_text(value: KnobValue) -> str:
     return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
+def argument_value(value: KnobValue) -> KnobValue:
+    """A knob's value as a kernel's argument: Triton compares no tuples.
+
+    >>> argument_value((1, 0)), argument_value(64)
+    ('1,0', 64)
+    """
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
 @functools.cache
 def identifier(hint: str) -> str:
     """A value's name hint as a Python name.

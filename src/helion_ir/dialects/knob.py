@@ -6,12 +6,13 @@ matters: in types, loop options, or the selector of a `knob.choose`.
 
 from __future__ import annotations
 
+import abc
 import functools
 import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 from xdsl.ir import Attribute, Data, Dialect, Operation, ParametrizedAttribute, Region, SSAValue
@@ -368,14 +369,8 @@ class YieldOp(IRDLOperation):
         super().__init__(operands=[list(arguments)])
 
 
-@irdl_op_definition
-class ChooseOp(IRDLOperation):
-    """Alternatives of which a configuration keeps one: the case whose value the selector has.
-
-    `%r = knob.choose <@load.x.indexing> -> (t) case "pointer" { … knob.yield %a : t } case "tensor_descriptor" { … }`
-    """
-
-    name = "knob.choose"
+class AlternativesOp(IRDLOperation, abc.ABC):
+    """Alternatives as regions, one a value of the selector, each of which gives values of the same types."""
 
     selector = prop_def(ExprAttr)
     cases = prop_def(ArrayAttr[ValueAttr])
@@ -383,6 +378,9 @@ class ChooseOp(IRDLOperation):
     alternatives = var_region_def("single_block")
 
     traits = traits_def(RecursiveMemoryEffect())
+
+    ENDS: ClassVar[type[Operation]]
+    """What the alternatives end in, with the values they give."""
 
     def __init__(
         self,
@@ -411,11 +409,11 @@ class ChooseOp(IRDLOperation):
         types = [r.type for r in self.results]
         for region in self.alternatives:
             last = region.block.last_op
-            if not isinstance(last, YieldOp) or [a.type for a in last.arguments] != types:
+            if not isinstance(last, self.ENDS) or [a.type for a in last.operands] != types:
                 raise VerifyException(f"each alternative must yield ({', '.join(map(str, types))})")
 
     @classmethod
-    def parse(cls, parser: Parser) -> ChooseOp:
+    def parse(cls, parser: Parser) -> Self:
         with parser.in_angle_brackets():
             selector = parse_expr_attr(parser)
         types: list[Attribute] = []
@@ -439,6 +437,18 @@ class ChooseOp(IRDLOperation):
         for case, region in zip(self.cases, self.alternatives):
             printer.print_string(f" case {value_text(case.data)} ")
             printer.print_region(region)
+
+
+@irdl_op_definition
+class ChooseOp(AlternativesOp):
+    """Alternatives of which a configuration keeps one: the case whose value the selector has.
+
+    `%r = knob.choose <@load.x.indexing> -> (t) case "pointer" { … knob.yield %a : t } case "tensor_descriptor" { … }`
+    """
+
+    name = "knob.choose"
+
+    ENDS: ClassVar[type[Operation]] = YieldOp
 
 
 def declarations(module: Operation) -> Iterator[DeclareOp]:

@@ -11,6 +11,7 @@ from xdsl.ir import Block, SSAValue
 from helion_ir.dialects import knob
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.triton import control as triton_control
+from helion_ir.dialects.triton.switch import SwitchOp
 from helion_ir.dialects.types import RangeType
 from helion_ir.interpreter.errors import InterpreterError
 from helion_ir.interpreter.registry import Frame, Step, controls
@@ -140,7 +141,8 @@ def while_(op: tile_control.WhileOp | triton_control.WhileOp, scope: Scope) -> S
 
 
 @controls(knob.ChooseOp)
-def choose(op: knob.ChooseOp, scope: Scope) -> Step:
+@controls(SwitchOp)
+def choose(op: knob.AlternativesOp, scope: Scope) -> Step:
     value = scope.value(op.selector)
     try:
         region = op.alternative(value)

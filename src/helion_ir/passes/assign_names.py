@@ -10,7 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, SSAValue
 
-from helion_ir.dialects.knob import ChooseOp
+from helion_ir.dialects.knob import AlternativesOp
 from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp
 from helion_ir.passes.base import Pass
 
@@ -30,8 +30,8 @@ class AssignNames(Pass):
     %v = triton.binary "+" %x, %x : …
     ```
 
-    The alternatives of a `knob.choose` share names, since only one of them is printed, and what they yield is named
-    like the result: so a value has the same name in every configuration. Does not handle: values made later.
+    The alternatives of a `knob.choose` or `triton.switch` share names, since only one of them runs, and what they yield is
+    named like the result: so a value has the same name in every configuration. Does not handle: values made later.
     Runs last.
     """
 
@@ -91,14 +91,14 @@ class _Names:
             for result in op.results:
                 if result not in fixed:
                     self.give(result)
-            if isinstance(op, ChooseOp):
+            if isinstance(op, AlternativesOp):
                 self.alternatives(op)
             else:
                 for region in op.regions:
                     for inner in region.blocks:
                         self.block(inner)
 
-    def alternatives(self, op: ChooseOp) -> None:
+    def alternatives(self, op: AlternativesOp) -> None:
         before, after = dict(self.used), dict(self.used)
         given, all_given = set(self.given), set(self.given)
         for region in op.alternatives:

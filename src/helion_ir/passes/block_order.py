@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sympy import Expr, Integer
@@ -28,6 +29,7 @@ def positions(
     orders: list[Order] | tuple[Expr, list[Order]],
     group: Expr | None,
     axes: Sequence[SSAValue] = (),
+    chiplets: int = 1,
 ) -> list[SSAValue]:
     """The block number along each dimension.
 
@@ -38,16 +40,24 @@ def positions(
         orders: one order, or the knob that chooses and its values.
         group: how many blocks of the fastest dimension run together, where that is open.
         axes: the positions on the grid, one a dimension, where the kind of loop that has them is open.
+        chiplets: to how many L2s programs are dealt, where `@xcd_remap` decides what that means.
     """
     n = len(counts)
-    if n == 1:
-        return [arguments[0]]
+
+    def in_order(block: Block) -> list[SSAValue]:
+        first, *rest = arguments
+        if chiplets > 1:
+            first = remapped(block, arguments, math.prod(counts, start=Integer(1)), chiplets)
+        return [first] if n == 1 else _ordered(block, [first, *rest], counts, orders, group)
+
     results: list[SSAValue]
     if not axes:
-        results = _ordered(body, arguments, counts, orders, group)
+        results = in_order(body)
+        if n == 1:
+            return results
     else:
         linear, grid = Block(), Block()
-        linear.add_op(YieldOp(*_ordered(linear, arguments, counts, orders, group)))
+        linear.add_op(YieldOp(*in_order(linear)))
         grid.add_op(YieldOp(*axes))
         selector = expr_attr(Eq(knob("pid_type"), string("xyz")))
         choice = ChooseOp(selector, [0, 1], [Region(linear), Region(grid)], [SCALAR_I32] * n)
@@ -118,7 +128,7 @@ def _grouped(
         return _apply_all(body, arguments, plain_order(counts, order))
     plain, together = Block(), Block()
     plain.add_op(YieldOp(*_apply_all(plain, arguments, plain_order(counts, order))))
-    together.add_op(YieldOp(*_apply_all(together, arguments, grouped_order(counts, order, group))))
+    together.add_op(YieldOp(*_in_groups(together, arguments, counts, order, group)))
     choice = ChooseOp(
         expr_attr(Lt(Integer(1), group)), [0, 1], [Region(plain), Region(together)], [SCALAR_I32] * len(counts)
     )
@@ -131,18 +141,35 @@ def plain_order(counts: Sequence[Expr], order: Order) -> list[Expr]:
     return _digits([Integer(0)] * len(counts), counts, order, Integer(1))
 
 
-def grouped_order(counts: Sequence[Expr], order: Order, group: Expr) -> list[Expr]:
+def _in_groups(
+    block: Block, arguments: Sequence[SSAValue], counts: Sequence[Expr], order: Order, group: Expr
+) -> list[SSAValue]:
     """Groups of `group` rows of the first dimension, walked column by column (Triton's matmul tutorial)."""
+
+    def apply(e: Expr, *operands: SSAValue, hint: str | None = None) -> SSAValue:
+        made = ApplyOp(e, [*arguments, *operands], SCALAR_I32)
+        made.result.name_hint = hint
+        block.add_op(made)
+        return made.result
+
     first, second = order[:2]
     plane = counts[first] * counts[second]
     inner = Mod(operand(0), plane) if len(order) > 2 else operand(0)
     size = group * counts[second]
-    start = FloorDiv(inner, size) * group
-    rows = Min(counts[first] - start, group)
-    out: list[Expr] = [Integer(0)] * len(counts)
-    out[first] = start + Mod(Mod(inner, size), rows)
-    out[second] = FloorDiv(Mod(inner, size), rows)
-    return _digits(out, counts, order[2:], plane)
+    a, b = operand(len(arguments)), operand(len(arguments) + 1)
+    start = apply(FloorDiv(inner, size) * group, hint="group_start")
+    rows = apply(Min(counts[first] - a, group), start, hint="group_rows")
+    place = apply(Mod(inner, size), hint="group_place")
+    last = _digits([Integer(0)] * len(counts), counts, order[2:], plane)
+    out: list[SSAValue] = []
+    for dim, digit in enumerate(last):
+        if dim == first:
+            out.append(apply(a + Mod(b, operand(len(arguments) + 2)), start, place, rows))
+        elif dim == second:
+            out.append(apply(FloorDiv(a, b), place, rows))
+        else:
+            out.append(apply(digit))
+    return out
 
 
 def _digits(out: list[Expr], counts: Sequence[Expr], order: Order, stride: Expr) -> list[Expr]:

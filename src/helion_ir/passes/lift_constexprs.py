@@ -13,8 +13,9 @@ from xdsl.ir import Attribute
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp
-from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp, total_parameter
+from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp, YieldOp, total_parameter
 from helion_ir.dialects.triton.memory import HostDescriptorOp
+from helion_ir.dialects.triton.switch import SwitchOp
 from helion_ir.index.expr import NextPow2, knob, knobs_of, scalars_of, substitute, symbol
 from helion_ir.passes.base import Pass
 
@@ -29,11 +30,13 @@ class LiftConstexprs(Pass):
     triton.kernel @k (…) constexprs {m_block_size = #index.expr<@m.block_size>} { %a = triton.arange <m_block_size> : …
     ```
 
-    So does a physical extent that a call fixes, `next_power_of_2(n)`, become `n_block`: Triton's shapes are constants, and
-    the host computes it. Types, selectors of `knob.choose` and the program loop's kind and grid, and whether
-    a loop is static, stay over knobs: they are not printed, or change what is. Does not handle: knobs in host code and in
-    descriptors that the host makes, which are bound there. Runs after simplify-index, whose rules
-    need the knobs' domains.
+    A `knob.choose` becomes a `triton.switch`, an `if` of which Triton compiles one branch. So does a physical extent that
+    a call fixes, `next_power_of_2(n)`, become `n_block`: Triton's shapes are constants, and the host computes it.
+
+    Types stay over knobs, which are not printed. So do the kind and grid of the program loop, whether a loop is static,
+    and who makes a descriptor, which say what is printed; and each `knob.choose` between alternatives that only some of
+    these have. Does not handle: knobs in host code and in descriptors that the host makes, which are bound there. Runs
+    after simplify-index, whose rules need the knobs' domains.
     """
 
     name = "lift-constexprs"
@@ -43,7 +46,8 @@ class LiftConstexprs(Pass):
             loops = [o for o in kernel.body.block.ops if isinstance(o, ProgramLoopOp)]
             totals = {loop: total_parameter(i) for i, loop in enumerate(loops)}
             lift = _Lift({*totals.values(), *(a.data for a in kernel.arg_names)})
-            for inner in kernel.walk():
+            printed = _deciding(kernel)
+            for inner in list(kernel.walk()):
                 if inner is kernel:
                     continue
                 if isinstance(inner, ProgramLoopOp):
@@ -56,7 +60,11 @@ class LiftConstexprs(Pass):
                     if inner.options is not None:  # of programs that persist; the others do not print them
                         inner.properties["options"] = lift.attr(inner.options)
                     continue
-                if isinstance(inner, ChooseOp | HostDescriptorOp):
+                if isinstance(inner, HostDescriptorOp):
+                    continue
+                if isinstance(inner, ChooseOp):
+                    if not (knobs_of(inner.selector.data) & printed or _takes_from_host(inner)):
+                        self._switch(inner, expr_attr(lift.expr(inner.selector.data)))
                     continue
                 for key, value in inner.properties.items():
                     if key != "static":
@@ -64,6 +72,40 @@ class LiftConstexprs(Pass):
             kernel.properties["constexprs"] = DictionaryAttr({**kernel.constexprs.data, **lift.table})
             if lift.scalars:
                 kernel.properties["scalars"] = DictionaryAttr(lift.scalars)
+
+    def _switch(self, op: ChooseOp, selector: ExprAttr) -> None:
+        regions = [op.detach_region(r) for r in list(op.alternatives)]
+        for region in regions:
+            last = region.block.last_op
+            assert last is not None
+            made = YieldOp(*last.operands)
+            self.located(last, [made])
+            region.block.insert_op_before(made, last)
+            region.block.erase_op(last)
+        switch = SwitchOp(selector, [c.data for c in op.cases], regions, [r.type for r in op.results])
+        self.located(op, [switch])
+        block = op.parent_block()
+        assert block is not None
+        block.insert_op_before(switch, op)
+        for old, new in zip(op.results, switch.results):
+            new.name_hint = old.name_hint
+            old.replace_all_uses_with(new)
+        block.erase_op(op)
+
+
+def _deciding(kernel: KernelOp) -> frozenset[str]:
+    """The knobs that decide what is printed: the kinds of the program loops, and which loops are static."""
+    names: set[str] = set()
+    for op in kernel.walk():
+        attr = op.kind if isinstance(op, ProgramLoopOp) else op.static if isinstance(op, ForOp) else None
+        if isinstance(attr, ExprAttr):
+            names |= knobs_of(attr.data)
+    return frozenset(names)
+
+
+def _takes_from_host(op: ChooseOp) -> bool:
+    """Whether one of the alternatives is a parameter that the others have not."""
+    return any(isinstance(o, HostDescriptorOp) for r in op.alternatives for o in r.block.ops)
 
 
 def _extents(e: Expr) -> list[Expr]:

@@ -44,7 +44,7 @@ from helion_ir.index.expr import (
 )
 from helion_ir.index.facts import decide, fact_of
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions, remapped
+from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions
 from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
 from helion_ir.passes.scope import INT32_MAX, domains_of, knob_facts
 
@@ -141,10 +141,8 @@ class _Root:
             axis.name_hint = f"{argument.name_hint or 'pid'}.axis"
         moved = {operand(i): operand(i + 1) for i in range(len(self.symbols))}
         inner = [substitute(c, moved) for c in counts]
-        place = pid
-        if (chiplets := target_of(self.module).xcds) > 1 and "xcd_remap" in self.declared:
-            place = remapped(body, [pid, *self.symbols], math.prod(inner, start=Integer(1)), chiplets)
-        places = positions(body, [place, *self.symbols], inner, self._orders(), self._group(), axes)
+        chiplets = target_of(self.module).xcds if "xcd_remap" in self.declared else 1
+        places = positions(body, [pid, *self.symbols], inner, self._orders(), self._group(), axes, chiplets)
         self._indices(body, places)
         for op in list(source.ops):
             op.detach()

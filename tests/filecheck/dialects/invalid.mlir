@@ -67,6 +67,16 @@ knob.declare @a : one_of "x", "y" = "z" by "x" doc "y"
 
 // -----
 
+%x = "test.op"() : () -> !tile.tile<[], i32>
+// CHECK: invalid.mlir:[[# @LINE + 1]]:1: error: triton.switch: each alternative must yield (!tile.tile<[], i32>)
+%r = triton.switch <a> -> (!tile.tile<[], i32>) case 0 {
+  triton.yield %x : !tile.tile<[], i32>
+} case 1 {
+  knob.yield %x : !tile.tile<[], i32>
+}
+
+// -----
+
 // CHECK: invalid.mlir:[[# @LINE + 1]]:1: error: tile.kernel: one name an argument
 tile.kernel @k (%x: !tile.tile<[], i32>) names [] {
 }

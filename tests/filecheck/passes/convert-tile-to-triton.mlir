@@ -7,19 +7,17 @@
 // CHECK-NEXT:    %m.lane = triton.arange <@bm> : !tile.tile<[@bm], i32>
 // CHECK-NEXT:    %m.index = index.apply <d0 + d1>(%m.begin, %m.lane)
 // CHECK-NEXT:    %m.mask = index.apply <d0 lt 1000>(%m.index)
+// CHECK-NEXT:    %0 = index.apply <d0 * 2>(%m.index) {{.*}} loc("convert-tile-to-triton"("k.py":4:8))
+// CHECK-NEXT:    %1 = triton.addptr %x, %0
 // CHECK-NEXT:    %v = knob.choose <1000 mod @bm ne 0> -> (!tile.tile<[@bm], f32>) case 1 {
-// CHECK-NEXT:      %0 = index.apply <d0 * 2>(%m.index) {{.*}} loc("convert-tile-to-triton"("k.py":4:8))
-// CHECK-NEXT:      %1 = triton.addptr %x, %0
 // CHECK-NEXT:      %v_1 = triton.load %1 mask %m.mask
 // CHECK-NEXT:      knob.yield %v_1
 // CHECK-NEXT:    } case 0 {
-// CHECK-NEXT:      %2 = index.apply <d0 * 2>(%m.index)
-// CHECK-NEXT:      %3 = triton.addptr %x, %2
-// CHECK-NEXT:      %v_2 = triton.load %3 :
+// CHECK-NEXT:      %v_2 = triton.load %1 :
 // CHECK-NEXT:      knob.yield %v_2
 // CHECK-NEXT:    }
 // CHECK-NEXT:    %e = triton.call "tl.exp"(%v) {}
-// CHECK-NEXT:    knob.choose <1000 mod @bm ne 0> case 1 {
+// CHECK:         knob.choose <1000 mod @bm ne 0> case 1 {
 // CHECK:           triton.store %{{.*}}, %e mask %m.mask
 // CHECK:         } case 0 {
 // CHECK:           triton.store %{{.*}}, %e :

@@ -30,8 +30,11 @@ builtin.module {
 // CHECK-NEXT:        [[D:%[a-z0-9]+]] = index.apply <d0 floordiv (100 ceildiv @bm)>(%pid)
 // CHECK-NEXT:        knob.yield [[C]], [[D]]
 // CHECK-NEXT:      } case 1 {
-// CHECK-NEXT:        [[E:%[a-z0-9]+]] = index.apply <(d0 floordiv (@m.l2_grouping * 4)) * @m.l2_grouping + d0 mod (@m.l2_grouping * 4) mod min(100 ceildiv @bm - (d0 floordiv (@m.l2_grouping * 4)) * @m.l2_grouping, @m.l2_grouping)>(%pid)
-// CHECK-NEXT:        [[F:%[a-z0-9]+]] = index.apply <d0 mod (@m.l2_grouping * 4) floordiv min(100 ceildiv @bm - (d0 floordiv (@m.l2_grouping * 4)) * @m.l2_grouping, @m.l2_grouping)>(%pid)
+// CHECK-NEXT:        %group_start = index.apply <(d0 floordiv (@m.l2_grouping * 4)) * @m.l2_grouping>(%pid)
+// CHECK-NEXT:        %group_rows = index.apply <min(100 ceildiv @bm - d1, @m.l2_grouping)>(%pid, %group_start)
+// CHECK-NEXT:        %group_place = index.apply <d0 mod (@m.l2_grouping * 4)>(%pid)
+// CHECK-NEXT:        [[E:%[a-z0-9]+]] = index.apply <d1 + d2 mod d3>(%pid, %group_start, %group_place, %group_rows)
+// CHECK-NEXT:        [[F:%[a-z0-9]+]] = index.apply <d1 floordiv d2>(%pid, %group_place, %group_rows)
 // CHECK-NEXT:        knob.yield [[E]], [[F]]
 // CHECK-NEXT:      }
 // CHECK-NEXT:      knob.yield [[A]], [[B]]
@@ -41,9 +44,7 @@ builtin.module {
 // CHECK-NEXT:        [[J:%[a-z0-9]+]] = index.apply <d0 mod 4>(%pid)
 // CHECK-NEXT:        knob.yield [[I]], [[J]]
 // CHECK-NEXT:      } case 1 {
-// CHECK-NEXT:        index.apply
-// CHECK-NEXT:        index.apply
-// CHECK-NEXT:        knob.yield
+// CHECK:             knob.yield
 // CHECK-NEXT:      }
 // CHECK-NEXT:      knob.yield [[K]], [[L]]
 // CHECK-NEXT:    }

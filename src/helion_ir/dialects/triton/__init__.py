@@ -8,8 +8,11 @@ from helion_ir.dialects.triton.inline import INLINE
 from helion_ir.dialects.triton.memory import MEMORY
 from helion_ir.dialects.triton.scaled import SCALED
 from helion_ir.dialects.triton.stack import STACK
+from helion_ir.dialects.triton.switch import SWITCH
 from helion_ir.dialects.triton.types import BlockPointerType, DescriptorType, PointerType
 
 Triton = Dialect(
-    "triton", [*CONTROL, *MEMORY, *COMPUTE, *INLINE, *SCALED, *STACK], [PointerType, BlockPointerType, DescriptorType]
+    "triton",
+    [*CONTROL, *MEMORY, *COMPUTE, *INLINE, *SCALED, *STACK, *SWITCH],
+    [PointerType, BlockPointerType, DescriptorType],
 )

@@ -212,8 +212,10 @@ def load(lower: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
     dims = lower.dims(op.result.type)
 
     def by_pointer() -> Sequence[SSAValue]:
+        address = pointer(lower, op)
+
         def build(mask: SSAValue | None) -> Sequence[SSAValue]:
-            return [lower.add(triton.LoadOp(pointer(lower, op), mask, op.eviction, op.cache), hint)]
+            return [lower.add(triton.LoadOp(address, mask, op.eviction, op.cache), hint)]
 
         return masked(lower, op, build, types, hint)
 
@@ -244,8 +246,10 @@ def described(lower: Lowering, op: tile.AccessOp, value: SSAValue) -> tuple[SSAV
 @lowers(tile.StoreOp)
 def store(lower: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
     def by_pointer() -> Sequence[SSAValue]:
+        address = pointer(lower, op)
+
         def build(mask: SSAValue | None) -> Sequence[SSAValue]:
-            lower.add(triton.StoreOp(pointer(lower, op), lower.get(op.value), mask, op.cache))
+            lower.add(triton.StoreOp(address, lower.get(op.value), mask, op.cache))
             return ()
 
         return masked(lower, op, build, (), None)

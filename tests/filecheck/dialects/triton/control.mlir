@@ -49,6 +49,16 @@ builtin.module {
         // CHECK-NEXT: triton.yield %h : !tile.tile<[], i32>
       }
       // CHECK-NEXT: }
+      %c = triton.switch <m_block_size> -> (!tile.tile<[], i32>) case 16 {
+      // CHECK-NEXT: %c = triton.switch <m_block_size> -> (!tile.tile<[], i32>) case 16 {
+        triton.yield %b : !tile.tile<[], i32>
+        // CHECK-NEXT: triton.yield %b : !tile.tile<[], i32>
+      } case none {
+      // CHECK-NEXT: } case none {
+        triton.yield %pid : !tile.tile<[], i32>
+        // CHECK-NEXT: triton.yield %pid : !tile.tile<[], i32>
+      } loc("k.py":5:4)
+      // CHECK-NEXT: } loc("k.py":5:4)
     } loc("k.py":2:4)
     // CHECK-NEXT: } loc("k.py":2:4)
   }
