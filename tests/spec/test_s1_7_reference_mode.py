@@ -20,8 +20,8 @@ DIFFERS = {
     "begins_elsewhere": "one tile for the whole range", "index_dtypes": "t.begin of one tile is 0",
     "blocks": "one tile for the whole range", "scalars": "t.begin of one tile is 0",
     "int_scans": "a scan of a tile is one of the whole range", "registered": "the block is the largest, the tile is shorter",
-    "tunables": "the item asks for values of its own", "float_tunables": "the item asks for values of its own", "jagged": "needs inactive lanes",
-    "jagged_expression": "needs inactive lanes", "inline": "needs Triton", "decodes": "a helper of GPUs", "groups": "a helper of GPUs",
+    "tunables": "the item asks for values of its own", "float_tunables": "the item asks for values of its own",
+    "inline": "needs Triton",
 }  # fmt: skip
 """Items that say what a tile of some block size is, by the name of their kernel."""
 
@@ -104,17 +104,44 @@ def test_block_sizes_are_ignored_and_it_says_so(capsys: pytest.CaptureFixture[st
     )
 
 
+def row_sums(n, x):
+    total = hl.zeros([1])
+    for j in hl.jagged_tile(n):
+        total = total + x[j]
+    return total
+
+
+def helped(x, lengths):
+    for t in hl.tile(x.size(0)):
+        x[t, 0] = row_sums(lengths[t], x)
+
+
 def test_what_needs_lanes_is_refused() -> None:
-    def refused() -> Any:
-        from tests.spec.test_s3_2_loops import jagged
-
-        return eagerly(jagged)(torch.ones(7, 9), torch.ones(7, dtype=torch.int32))
-
-    with pytest.raises(exc.BackendUnsupported, match=r"hl\.jagged_tile is not supported in the reference mode"):
-        refused()
+    with pytest.raises(exc.BackendUnsupported, match=r"hl\.jagged_tile must be called in the kernel's own function"):
+        eagerly(helped)(torch.ones(7, 9), torch.ones(7, dtype=torch.int32))
 
 
 def test_the_environment_turns_it_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("HELION_INTERPRET", "1")
     helion.kernel(prints)(torch.ones(2))
     assert capsys.readouterr().out == "tile 0 2.0\n"
+
+
+def scaled_product(a, sa, b, sb):
+    out = torch.empty([a.size(0), b.size(1)])
+    for m, n in hl.tile(out.size()):
+        out[m, n] = hl.dot_scaled(a[m, :], sa[m, :], "e2m1", b[:, n], sb[n, :], "e5m2")
+    return out
+
+
+def test_microscaled_products() -> None:
+    torch.manual_seed(0)
+    a = torch.randint(0, 256, (16, 32), dtype=torch.uint8)
+    b = torch.randint(0, 120, (64, 16), dtype=torch.uint8).view(torch.float8_e5m2)
+    sa, sb = torch.randint(120, 134, (2, 16, 2), dtype=torch.uint8)
+    values = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
+    codes = torch.tensor(values + [-v for v in values])
+    left = torch.stack([codes[(a & 15).long()], codes[(a >> 4).long()]], -1).reshape(16, 64).double()
+    left *= torch.exp2(sa.double() - 127).repeat_interleave(32, 1)
+    right = b.double() * torch.exp2(sb.double() - 127).repeat_interleave(32, 1).T
+    torch.testing.assert_close(eagerly(scaled_product)(a, sa, b, sb).double(), left @ right, rtol=1e-5, atol=1e-5)

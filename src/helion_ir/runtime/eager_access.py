@@ -119,7 +119,8 @@ def _indices(x: torch.Tensor, item: Any, axis: int) -> torch.Tensor | None:
 
 
 def load(x: torch.Tensor, index: Any, mask: torch.Tensor | None) -> torch.Tensor:
-    """The elements, 0 where the mask is false."""
+    """The elements, 0 where the mask is false; of four-bit floats the bytes."""
+    x = x.view(torch.uint8) if x.dtype == torch.float4_e2m1fn_x2 else x
     at = resolve(x, index)
     if mask is None:
         return at.storage[at.offsets]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import itertools
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,25 +15,23 @@ from torch.overrides import TorchFunctionMode
 from helion_ir import exc
 from helion_ir.interpreter.philox import philox, uniform
 from helion_ir.language import active
-from helion_ir.runtime import eager_access
+from helion_ir.runtime import eager_access, eager_formats
 from helion_ir.runtime.eager_access import EagerTile, is_tile_subscript
 
-UNSUPPORTED = frozenset(
-    "jagged_tile dot_scaled inline_triton triton_kernel inline_asm_elementwise stacktensor_like float4_e2m1fn_x2_to_float32 "
-    "load_float4_e2m1fn_x16_to_float16 load_bfloat16_x16_to_float16".split()
-)
-"""What needs lanes that do not exist here, or a device."""
+UNSUPPORTED = frozenset("inline_triton triton_kernel inline_asm_elementwise stacktensor_like".split())
+"""What is text of lower levels, or needs a device."""
 
 
 class EagerLanguage:
     """Carries out the language's functions on tensors.
 
     A loop over `hl.tile` has one tile for its whole range, or tiles of the block size given to it; the last one is
-    shorter, so that there are no inactive lanes.
+    shorter, so that there are no inactive lanes. For the same reason tiles have one index each where a kernel has
+    jagged loops: the rows of a longer one differ in length.
     """
 
-    def __init__(self, device: torch.device, config: Any, ignored: tuple[type[exc.BaseWarning], ...]):
-        self.device, self.config, self.ignored = device, config, ignored
+    def __init__(self, device: torch.device, config: Any, ignored: tuple[type[exc.BaseWarning], ...], jagged: bool):
+        self.device, self.config, self.ignored, self.jagged = device, config, ignored, jagged
         self.depth = 0
         """How many device loops are running."""
 
@@ -59,7 +58,7 @@ class EagerLanguage:
         return self._entered(row[0] if single else row for row in itertools.product(*rows))
 
     def _tiles(self, begin: int, end: int, block: int | None) -> list[EagerTile]:
-        step = max(end - begin, 1) if block is None else block
+        step = 1 if self.jagged else max(end - begin, 1) if block is None else block
         return [
             EagerTile(first, min(first + step, end), begin, end, step, self.device) for first in range(begin, end, step)
         ]
@@ -68,6 +67,18 @@ class EagerLanguage:
         begins, ends, steps, single = _dimensions(begin_or_end, end, step)
         rows = [range(b, e, s or 1) for b, e, s in zip(begins, ends, steps)]
         return self._entered(row[0] if single else row for row in itertools.product(*rows))
+
+    def jagged_tile(self, lengths: Any) -> Iterator[EagerTile]:
+        if not isinstance(lengths, torch.Tensor) or not lengths.ndim:
+            raise exc.InvalidJaggedTileUsage(
+                "hl.jagged_tile takes a device tensor of lengths; load it first, as in n = lengths[tile]"
+            )
+        if lengths.numel() != 1:
+            raise exc.BackendUnsupported(
+                "in the reference mode hl.jagged_tile must be called in the kernel's own function, not in a helper"
+            )
+        length = int(lengths.item())
+        return self._entered(iter([EagerTile(0, length, 0, length, length, self.device)] if length > 0 else []))
 
     def static_range(self, begin_or_end: Any, end: Any, step: Any) -> range:
         return range(begin_or_end) if end is None else range(begin_or_end, end, step)
@@ -177,6 +188,19 @@ class EagerLanguage:
         out = product if acc is None else acc + product.to(acc.dtype)
         return out.to(out_dtype) if out_dtype is not None else out
 
+    dot_scaled = staticmethod(eager_formats.dot_scaled)
+
+    def float4_e2m1fn_x2_to_float32(self, v: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        return eager_formats.float4_pair(v)
+
+    def load_float4_e2m1fn_x16_to_float16(self, storage: Any, groups: Any, mask: Any) -> tuple[torch.Tensor, ...]:
+        with torch._C.DisableTorchFunction():
+            return eager_formats.load_groups(storage, groups, mask, packed=True)
+
+    def load_bfloat16_x16_to_float16(self, storage: Any, groups: Any, mask: Any) -> tuple[torch.Tensor, ...]:
+        with torch._C.DisableTorchFunction():
+            return eager_formats.load_groups(storage, groups, mask, packed=False)
+
     def cumulative(self, kind: str, x: Any, dim: int, reverse: bool) -> torch.Tensor:
         x = x.flip(dim) if reverse else x
         out = torch.cumsum(x, dim) if kind == "sum" else torch.cumprod(x, dim)
@@ -254,7 +278,7 @@ class TileSubscripts(TorchFunctionMode):
 
         self.language, self.constructors = language, _device_constructors()
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_function__(self, func: Any, kinds: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = dict(kwargs or {})
         if func is torch.Tensor.__getitem__ and (self.language.depth or is_tile_subscript(args[1])):
             if is_tile_subscript(args[1]):
@@ -268,12 +292,14 @@ class TileSubscripts(TorchFunctionMode):
 
 
 def run_eagerly(
-    function: Callable[..., Any], device: torch.device, config: Any, ignored: tuple[type[exc.BaseWarning], ...]
+    function: types.FunctionType, device: torch.device, config: Any, ignored: tuple[type[exc.BaseWarning], ...]
 ) -> Callable[..., Any]:
     """The kernel's function, run by Python itself under the language's meaning of tiles."""
 
+    jagged = "jagged_tile" in function.__code__.co_names
+
     def run(*args: Any) -> Any:
-        language = EagerLanguage(device, config, ignored)
+        language = EagerLanguage(device, config, ignored, jagged)
         with active.using(language), TileSubscripts(language):
             return function(*args)
 
