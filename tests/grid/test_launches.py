@@ -224,11 +224,50 @@ def test_loops_that_depend_on_others_begin_a_phase() -> None:
     assert torch.equal(x, (numbers(9) + 1.0) * 2.0)
 
 
+def programmatic(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    hl.pdl_wait()
+    hl.pdl_launch_dependents()
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t]
+    for t in hl.tile(x.size(0)):
+        out[t] = out[t] + 1.0
+    hl.pdl_launch_dependents()
+    return out
+
+
+def test_programmatic_launches() -> None:
+    kernel = bound(programmatic, numbers(9))
+    stages = kernel.stages_for("h200")
+    text = stages.printed(stages.space.legal_default()).text
+    first, second, host = re.split(r"(?m)^@triton.jit|^import torch", text)[1:]
+    assert first.count("tl.extra.cuda.gdc") == 1 and first.index("    tl.extra.cuda.gdc_wait()\n") < first.index(
+        "tl.load"
+    )
+    # The later phase lets the next kernel begin, at its beginning and at its end; phases are ordered as ever.
+    assert second.count("tl.extra.cuda.gdc_launch_dependents()\n") == second.count("gdc") == 2
+    assert second.rstrip().endswith("    tl.extra.cuda.gdc_launch_dependents()")
+    assert host.count("launch_pdl=True") == 1
+    for target in ("a100", "mi350x"):  # without it nothing is said
+        stages = kernel.stages_for(target)
+        assert not re.search("gdc|launch_pdl", stages.printed(stages.space.legal_default()).text)
+
+
 def barrier_inside(x: torch.Tensor) -> torch.Tensor:
     out = torch.empty_like(x)
     for t in hl.tile(x.size(0)):
         hl.barrier()
         out[t] = x[t]
+    return out
+
+
+def waits_between(x: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t]
+    hl.pdl_launch_dependents()
+    for t in hl.tile(x.size(0)):
+        out[t] = out[t] + 1.0
     return out
 
 
@@ -255,6 +294,7 @@ def value_of_another_phase(x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("function", "error", "text"),
     [
+        (waits_between, exc.PdlPlacement, "before the first or after the last"),
         (barrier_inside, exc.BarrierOnlyAllowedAtTopLevel, "between two top-level"),
         (barrier_in_a_branch, exc.BarrierOnlyAllowedAtTopLevel, "between two top-level"),
         (value_of_another_phase, exc.CrossRootDeviceValue, "'kept'"),

@@ -21,6 +21,7 @@ COVERED: dict[str, list[tuple[str, str]]] = {
     "2.4 Several device loops": [
         ("several roots, barriers, grids of every kind", "grid/test_launches.py"),
         ("every stage of several roots and phases", "grid/test_stages.py"),
+        ("hl.pdl_wait and hl.pdl_launch_dependents: programmatic launches on sm_90 and later", "grid/test_launches.py"),
     ],
     "3.7 and 3.9 Families": [
         ("every pointwise, reduction, scan, view and product family of PyTorch, on partial tiles and padded axes", "coverage/test_operators.py"),

@@ -29,7 +29,7 @@ NEVER = {
     "LoopDependencyError": "top-level loops that depend on each other run one after the other",
     "CrossLoopSchedulingError": "a launch of its own orders any loop after another",
     "BarrierRequiresPersistent": "every phase is a launch of its own, which any pid_type can run",
-    "PdlStateWithoutWait": "a kernel always waits for all of the one before",
+    "PdlStateWithoutWait": "a kernel without hl.pdl_wait() is launched after the ones before have ended",
     "MultipleReductionDims": "several dimensions can be reduced at once",
     "ReductionOnNonTile": "every dimension can be reduced",
     "TracedArgNotSupported": "arguments of other types are a TypeError of the call, as in Helion",

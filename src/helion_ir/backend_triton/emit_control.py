@@ -31,6 +31,9 @@ STATIC = "_static"
 """What ends the name of the Python integer that an unrolled loop counts with."""
 
 
+_PROGRAMMATIC = {"wait": "    tl.extra.cuda.gdc_wait()", "launch": "    tl.extra.cuda.gdc_launch_dependents()"}
+
+
 def scalars(op: KernelOp) -> Mapping[str, Attribute]:
     """The parameters of a kernel that the host computes, with their values."""
     return (op.scalars or _NOTHING).data
@@ -52,7 +55,13 @@ def emit_kernel(p: KernelPrinter, op: KernelOp) -> None:
     free = [n for n, t in parameters.items() if not t.startswith("*")] if p.options.do_not_specialize else []
     p.origin = None
     start = len(p.lines)
+    programmatic = {a.data for a in op.programmatic or ()}
+    for word in ("wait", "launch"):  # the kernels after this one wait for it themselves
+        if word in programmatic:
+            p.lines.append(_PROGRAMMATIC[word])
     p.nested(block)
+    if "launch_last" in programmatic:
+        p.lines.append(_PROGRAMMATIC["launch"])
     # A parameter that the text does not use would only make Triton compile it anew for each of its values.
     used = set(_WORD.findall("\n".join(p.lines[start:])))
     known = tuple(c for c in constexprs if c in used)

@@ -38,7 +38,7 @@ _REGISTERS = (tunables.register_block_size, tunables.register_tunable)
 _TRANSPARENT = (tunables.specialize, tunables.constexpr)
 _ROOTS = (loops.tile, loops.grid)
 _PROGRAMMATIC = (loops.pdl_wait, loops.pdl_launch_dependents)
-"""Programmatic launch: a kernel that waits for all of the one before is right without it."""
+"""Programmatic launch: what its first and its last statements may say about kernels before and after."""
 _FACTORIES = frozenset("empty zeros ones full rand randn randint arange eye linspace empty_strided".split())
 """Functions of torch that need to be told the device."""
 
@@ -128,13 +128,12 @@ class Host:
             try:
                 if i in roots:
                     self._root(node)  # pyright: ignore
+                elif isinstance(node, ast.Expr) and (callee := self._callee(node.value)) in _PROGRAMMATIC:
+                    self._programmatic(callee, first=i < roots[0], last=i > roots[-1])
                 elif between and not self._is_barrier(node):
                     raise exc.TopLevelStatementBetweenLoops()
                 elif self._is_barrier(node):
                     self._barrier(node, roots, i)
-                elif isinstance(node, ast.Expr) and (callee := self._callee(node.value)) in _PROGRAMMATIC:
-                    if i > roots[0] and callee is loops.pdl_wait:
-                        raise exc.PdlPlacement()
                 elif self._host(node, after):
                     return
             except exc.Base as error:
@@ -143,6 +142,12 @@ class Host:
                 self.trace.failed_at = self.trace.failed_at or place_of_node(self.file, node)
                 raise
             after = node.end_lineno or node.lineno
+
+    def _programmatic(self, function: Any, *, first: bool, last: bool) -> None:
+        if not first and (not last or function is loops.pdl_wait):
+            raise exc.PdlPlacement()
+        word = "wait" if function is loops.pdl_wait else "launch" if first else "launch_last"
+        self.trace.programmatic[word] = None
 
     def _comments(self, node: ast.stmt) -> int:
         """How many lines of comments stand right above a statement."""

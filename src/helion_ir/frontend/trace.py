@@ -142,6 +142,8 @@ class Trace:
         self.required: list[tuple[Expr, str]] = []
         self.moved_ranges: dict[SSAValue, SSAValue] = {}
         self.blocks_in_use: list[Size | None] = []
+        self.programmatic: dict[str, None] = {}
+        """What the kernel says about the launches before and after it."""
         self.has_effects = False
         """Whether device code does something besides stores, such as printing."""
         self.loops_in_use: list[tuple[Any, Any, Any]] = []
@@ -209,6 +211,8 @@ class Trace:
             raise exc.EmptyDeviceLoopAfterDCE(place=place_of_node(self.host.file, self.host.node))
         self.arguments.close(kernel)
         kernel.properties["arg_names"] = ArrayAttr([StringAttr(n) for n in self.arguments.names])
+        if self.programmatic:
+            kernel.programmatic = ArrayAttr([StringAttr(word) for word in self.programmatic])
         assert self.launch is not None
         self.launch.properties["arguments"] = ArrayAttr([StringAttr(t) for t in self.arguments.texts])
         return kernel

@@ -59,12 +59,16 @@ def jagged_tile(lengths: Any) -> Iterator[Tile]:
 
 
 def pdl_wait() -> None:
-    """Before the first device loop: what earlier kernels of the stream stored is visible. Programs always wait for that."""
+    """Before the first device loop: wait until earlier kernels of the stream have ended and what they stored is visible.
+
+    With it the kernel is launched programmatically on devices that have that (sm_90 and later): it may begin while the
+    one before still runs, if that one calls `hl.pdl_launch_dependents()`. Elsewhere launches are ordered anyway.
+    """
     return implementation("pdl_wait")()
 
 
 def pdl_launch_dependents() -> None:
-    """Before the first or after the last device loop: later kernels may start early. None does yet."""
+    """Before the first or after the last device loop: the next kernel of the stream may begin, if it calls `hl.pdl_wait()`."""
     return implementation("pdl_launch_dependents")()
 
 

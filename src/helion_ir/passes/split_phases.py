@@ -48,15 +48,25 @@ class SplitPhases(Pass):
         block = kernel.parent_block()
         assert block is not None
         made: list[tuple[str, tuple[int, ...]]] = []
-        for phase in _phases(kernel):
+        phases = _phases(kernel)
+        for number, phase in enumerate(phases):
             name = kernel.sym_name.data if not made else _unused(f"{kernel.sym_name.data}_{len(made)}", taken)
             new, arguments = _phase(kernel, name, phase)
+            new.programmatic = _programmatic(kernel, first=number == 0, last=number == len(phases) - 1)
             block.insert_op_before(new, kernel)
             made.append((name, arguments))
         for launch in [o for o in module.walk() if isinstance(o, LaunchOp) and o.kernel.data == kernel.sym_name.data]:
             _replace_launch(launch, made)
         kernel.detach()
         kernel.erase()
+
+
+def _programmatic(kernel: control.KernelOp, *, first: bool, last: bool) -> ArrayAttr[StringAttr] | None:
+    """The first phase waits for other kernels, the last lets them begin; between them launches order themselves."""
+    if kernel.programmatic is None:
+        return None
+    kept = [a for a in kernel.programmatic if (first if a.data == "wait" else last)]
+    return ArrayAttr(kept) if kept else None
 
 
 def _phases(kernel: control.KernelOp) -> list[list[Operation]]:

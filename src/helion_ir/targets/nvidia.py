@@ -45,6 +45,7 @@ H100 = Target(
     dot_flops=989e12,
     flops=67e12,
     tensor_descriptors=True,
+    programmatic_launch=True,
     preferred=_HOPPER,
     staging=_WGMMA,
     descriptor_atomics=True,
@@ -61,6 +62,7 @@ H200 = Target(
     dot_flops=989e12,
     flops=67e12,
     tensor_descriptors=True,
+    programmatic_launch=True,
     preferred=_HOPPER,
     staging=_WGMMA,
     descriptor_atomics=True,
@@ -72,7 +74,7 @@ B200 = Target(
     name="b200", arch=100, memory_bandwidth=8.0e12, dot_flops=2250e12, flops=75e12,
     compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
     warp_specialization=True, preferred=Preferred(stages=4, product_elements=128), staging=_TCGEN05,
-    descriptor_atomics=True, launch_options=(REGISTERS, CLUSTER),
+    descriptor_atomics=True, programmatic_launch=True, launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip
 RTX5090 = Target(
@@ -84,6 +86,7 @@ RTX5090 = Target(
     dot_flops=209e12,
     flops=105e12,
     tensor_descriptors=True,
+    programmatic_launch=True,
     preferred=Preferred(inner_bytes=64),
     staging=_STAGING,
     descriptor_atomics=True,

@@ -54,6 +54,8 @@ class Target:
     """What the caches may be told of a load or store, "" for nothing in particular first; empty where it is ignored."""
     descriptor_atomics: bool = False
     """Whether an atomic can be done by a tensor descriptor."""
+    programmatic_launch: bool = False
+    """Whether a kernel may begin before the one that it waits for has ended."""
     launch_options: tuple[LaunchOption, ...] = ()
     """Options of the launch beside num_warps and num_stages."""
     libdevice: bool = True

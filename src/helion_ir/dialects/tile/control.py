@@ -114,6 +114,9 @@ class KernelOp(IRDLOperation):
     no tensor of another allocation, and with no argument; of all other tensors nothing is known."""
     schedule = opt_prop_def(DictionaryAttr)
     """Decisions about the whole kernel by name, open (declare-schedules) or bound (bind-structure)."""
+    programmatic = opt_prop_def(ArrayAttr[StringAttr])
+    """Programmatic dependent launch: "wait" for the kernels before, which may still run when it begins; "launch" those
+    after it when it begins, or "launch_last" when its programs are done. Devices without it order launches anyway."""
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator(), IsolatedFromAbove())

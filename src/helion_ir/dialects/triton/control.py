@@ -57,6 +57,8 @@ class KernelOp(IRDLOperation):
     scalars = opt_prop_def(DictionaryAttr)
     hints = opt_prop_def(DictionaryAttr)
     """Values of run-time scalars in the call that was traced, for what must pick a number without a call."""
+    programmatic = opt_prop_def(ArrayAttr[StringAttr])
+    """Its part in programmatic dependent launches: see `tile.kernel`."""
     body = region_def("single_block")
 
     traits = traits_def(SymbolOpInterface(), NoTerminator(), IsolatedFromAbove())

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sympy import Expr, Integer
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import DeclareOp, RequireOp, declarations
+from helion_ir.dialects.knob import DeclareOp, RequireOp, ValueAttr, declarations
 from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
@@ -113,17 +113,25 @@ class ConvertTileToTriton(Pass):
         ]
         lower = Lowering(self, module, target_of(module))
         body = lower.region(source, types)
-        launch = launch_options(target_of(module), declared)
+        target = target_of(module)
+        launch = launch_options(target, declared)
+        programmatic = kernel.programmatic if target.programmatic_launch else None
+        if programmatic is not None and WAIT in programmatic.data:
+            launch["launch_pdl"] = ValueAttr(True)
         made = triton.KernelOp(kernel.sym_name.data, [a.data for a in kernel.arg_names], body, {}, launch)
         made.location = kernel.location
         for kept in ("memory", "hints"):
             if kept in kernel.properties:
                 made.properties[kept] = kernel.properties[kept]
+        made.programmatic = programmatic
         block = kernel.parent_block()
         assert block is not None
         block.insert_op_before(made, kernel)
         kernel.detach()
         kernel.erase(safe_erase=False)
+
+
+WAIT = StringAttr("wait")
 
 
 def _unrolled(loop: tile.ForOp) -> Expr:
