@@ -37,6 +37,7 @@ from helion_ir.index.expr import (
     all_of,
     free_names,
     knob,
+    knobs_of,
     operand,
     scalars_of,
     string,
@@ -248,13 +249,15 @@ class _Root:
         loop.detach()
         loop.erase()
         domains = domains_of(self.module)
-        known = math.prod([c for c in counts if not scalars_of(c)], start=Integer(1))
+        # Counts that only a call or the device knows say nothing about configurations.
+        settled = [c for c in counts if len(free_names(c)) == len(knobs_of(c))]
+        known = math.prod(settled, start=Integer(1))
         if fact_of(known, knob_facts(self.module)).high > INT32_MAX:
             fits = decide(Le(known, Integer(INT32_MAX)), domains)
             self._require(fits, f"programs are counted in 32 bits: a launch has at most {INT32_MAX}")
         if grid:
             most = Integer(MOST_ON_LATER_AXES)
-            fits = all_of([decide(Le(c, most), domains) for c in counts[1:] if not scalars_of(c)])
+            fits = all_of([decide(Le(c, most), domains) for c in counts[1:] if c in settled])
             reason = f"the second and third axis of a grid hold {MOST_ON_LATER_AXES} programs"
             self._require(Or(Ne(knob("pid_type"), string("xyz")), fits), reason)
 
