@@ -123,3 +123,13 @@ def test_compile_for_absent_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(0 < int(row[3]) <= 255 for row in rows), "registers a thread"
     code, text = helion_ir("compile", "examples/vector_add.py:vector_add", "--target", "h100", "--emit", "ptx")
     assert code == 0 and ".target sm_90" in text
+
+
+def test_explain_the_space_or_the_memory(kernels: str) -> None:
+    spec = f"{kernels}:scaled_sum"
+    code, text = helion_ir("explain", spec, "--target", "h100", "--plain")
+    assert code == 0 and "num_warps" in text
+    code, text = helion_ir("explain", "--memory", spec, "--target", "h100", "--config", '{"block_sizes": [64]}')
+    assert code == 0 and "peak" in text and "kernels.py" in text
+    code, text = helion_ir("explain", spec, "--config", "{}")
+    assert code == 1 and "--config and --picture go with --memory" in text

@@ -1,4 +1,4 @@
-"""helion-ir memory: the profile is that of the program, and its peak what plan-memory says."""
+"""helion-ir explain --memory: the profile is that of the program, and its peak what plan-memory says."""
 
 from __future__ import annotations
 

@@ -102,33 +102,34 @@ def explain(
     kernel: KernelArgument,
     target: TargetOption = "",
     plain: Annotated[bool, typer.Option(help="a line a row, to search in")] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="the tiles live at each line, the peak and what makes it, needs and limits")
+    ] = False,
+    config: ConfigOption = "",
+    picture: Annotated[Path | None, typer.Option(help="draw the live bytes to this file, with matplotlib")] = None,
 ) -> None:
-    """Say what may be tuned: the knobs, the values ruled out and why, and what every configuration must hold to."""
-    from helion_ir.tools.explain import show
+    """Say what may be tuned: the knobs, the values ruled out and why, and what every configuration must hold to.
 
+    With --memory, say instead what one configuration keeps at each line and needs of the device.
+    """
     with _explained():
+        if not memory and (config or picture is not None):
+            raise ValueError("--config and --picture go with --memory")
         bound = _bound(kernel)
+        if memory:
+            from helion_ir.tools.explain_memory import show as show_memory
+
+            stages, assignment = _stages(bound, config, target)
+            show_memory(stages, assignment, f"{kernel} for {stages.target.name}", picture)
+            return
+        from helion_ir.tools.explain import show
+
         stages = bound.stages_for(target) if target else bound.lowering
         explanation = stages.space.explain()
         if plain:
             print(explanation)
         else:
             show(explanation, f"{kernel} for {stages.target.name}")
-
-
-@app.command()
-def memory(
-    kernel: KernelArgument,
-    config: ConfigOption = "",
-    target: TargetOption = "",
-    picture: Annotated[Path | None, typer.Option(help="draw it to this file, with matplotlib")] = None,
-) -> None:
-    """Print the tiles that are live at each line, the peak and what makes it, and what a configuration needs."""
-    from helion_ir.tools.explain_memory import show
-
-    with _explained():
-        stages, assignment = _stages(_bound(kernel), config, target)
-        show(stages, assignment, f"{kernel} for {stages.target.name}", picture)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`helion-ir memory`: the tiles that are live at each point of a kernel, and what a configuration needs of the device."""
+"""`helion-ir explain --memory`: the tiles that are live at each point of a kernel, and what a configuration needs of the device."""
 
 from __future__ import annotations
 
