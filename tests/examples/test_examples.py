@@ -107,7 +107,7 @@ def test_text_round_trip(name: str, case_name: str) -> None:
     """The text of each stage, parsed and printed, is the same text."""
     from helion_ir.dialects.context import module_text, parse_module
 
-    for stage, text in stages(name, case_name):
+    for text, stage in {text: stage for stage, text in reversed(stages(name, case_name))}.items():
         assert module_text(parse_module(text, f"{name}-{stage}")) == text, (
             f"{name}: {stage} does not print as it was read"
         )

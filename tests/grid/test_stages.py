@@ -8,6 +8,7 @@ import pytest
 from tests.grid.kernels import CASES
 from tests.language.harness import check_stages, triton_failures
 from tests.triton_interpreter.client import TritonInterpreter
+from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.backend_triton.compile import compile_kernels
 from helion_ir.backend_triton.printer import print_module
@@ -35,6 +36,7 @@ def test_in_triton(triton_interpreter: TritonInterpreter) -> None:
 def test_template_and_materialized_module_print_the_same(name: str) -> None:
     stages = CASES[name].bound({}).stages_for("h200")
     rng = random.Random(7)
+    read: dict[ModuleOp, ModuleOp] = {}
     for _ in range(12):
         assignment = stages.space.sample(rng)
         concrete = stages.concrete(assignment)
@@ -42,7 +44,10 @@ def test_template_and_materialized_module_print_the_same(name: str) -> None:
         assert not knobs_read(concrete) and not any(isinstance(op, ChooseOp) for op in concrete.walk())
         text = stages.printed(assignment).text
         assert print_module(concrete).text == text
-        assert print_module(parse_module(module_text(stages.template(assignment))), assignment).text == text
+        template = stages.template(assignment)
+        if template not in read:
+            read[template] = parse_module(module_text(template))
+        assert print_module(read[template], assignment).text == text
 
 
 @ONCE
@@ -54,9 +59,13 @@ def test_any_dump_resumes_to_the_same_triton(name: str) -> None:
     want = stages.printed(assignment).text
     passes = pipeline()
     names = ["bind-structure", *(p.name for p in passes)]
+    last = ""
     for number, stage in enumerate(names):
         if names.count(stage) > 1:
             continue  # of a pass that runs twice the dump that is kept is the last
+        if texts[stage] == last:
+            continue
+        last = texts[stage]
         again = parse_module(texts[stage], stage)
         for p in passes[number:]:
             p.apply(new_context(), again)

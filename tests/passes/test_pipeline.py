@@ -61,9 +61,15 @@ def test_every_stage_computes_what_pytorch_does(name: str, seed: int) -> None:
     module = declared(name)
     assignment = random_assignment(module, random.Random(seed)) if seed else complete(module, {})
 
+    last = ""
+
     def check(stage: str, at) -> None:
+        nonlocal last
         at.verify()
         text = module_text(at)
+        if text == last:
+            return
+        last = text
         again = parse_module(text, stage)
         assert module_text(again) == text, f"{stage} does not read back"
         got = run_module(again, args, assignment)
@@ -83,18 +89,17 @@ def test_template_and_materialized_module_print_the_same(name: str) -> None:
         assignment = random_assignment(module, rng)
         structure = key(assignment)
         if structure not in templates:
-            templates[structure] = lower(module, assignment)
-        template = templates[structure]
+            template = lower(module, assignment)
+            templates[structure] = template, parse_module(module_text(template))
+        template, again = templates[structure]
         concrete = materialize(template, assignment)
         concrete.verify()
         assert not knobs_read(concrete) and not any(isinstance(op, ChooseOp) for op in concrete.walk())
-        assert print_module(template, assignment).text == print_module(concrete).text
-        assert (
-            print_module(parse_module(module_text(template)), assignment).text
-            == print_module(template, assignment).text
-        )
-    # Split or not, with masks peeled or not; a reduction whole, looped or online, of either base.
-    assert 2 < len(templates) <= 6
+        text = print_module(template, assignment).text
+        assert print_module(concrete).text == text
+        assert print_module(again, assignment).text == text
+    # Split, or stored in 1, 2 or 4 parts, with masks peeled or not; a reduction whole, looped or online, of either base.
+    assert 2 < len(templates) <= {"matmul": 8, "row_sums": 6}[name]
 
 
 @EVERY
@@ -121,7 +126,11 @@ def test_any_dump_resumes_to_the_same_triton(name: str) -> None:
     template = lower(module, assignment, lambda stage, at: stages.append((stage, module_text(at))))
     want = print_module(template, assignment).text
     passes = pipeline()
+    last = ""
     for number, (stage, text) in enumerate(stages):
+        if text == last:
+            continue
+        last = text
         again = parse_module(text, stage)
         for p in passes[number:]:  # stage 0 is bind-structure
             p.apply(new_context(), again)
