@@ -102,14 +102,15 @@ class ChooseIndexing(Pass):
             )  # fmt: skip
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        declared = {d.sym_name.data for d in declarations(op)}
+        declared = {d.sym_name.data: d.domain.data for d in declarations(op)}
         required: set[Expr] = set()
         for access in [o for o in op.walk() if isinstance(o, memory.LoadOp | memory.StoreOp | memory.AtomicOp)]:
             name = access_name(access)
             if f"{name}.indexing" in declared:
                 selector = knob(f"{name}.indexing")
                 access.properties["indexing"] = expr_attr(selector)
-                self._require(op, access, selector, required)
+                if DESCRIPTOR in declared[f"{name}.indexing"]:
+                    self._require(op, access, selector, required)
             else:
                 access.properties["indexing"] = ValueAttr(POINTER)
             for hint in ("eviction", "cache"):

@@ -27,7 +27,7 @@ from helion_ir.dialects.types import (
     u8,
 )
 from helion_ir.exc import BackendUnsupported
-from helion_ir.index.expr import Le, Lt, operand
+from helion_ir.index.expr import Le, Lt, operand, scalars_of
 from helion_ir.index.facts import decide
 from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
@@ -208,7 +208,8 @@ def _deep_enough(lower: Lowering, lhs: SSAValue, rhs: SSAValue) -> tuple[SSAValu
         if terms < least:
             lhs = _lengthened(lower, lhs, rank - 1, Integer(least))
             rhs = _lengthened(lower, rhs, rank - 2, Integer(least))
-    elif (enough := decide(Le(Integer(least), terms), domains_of(lower.module))) != 1:
+    # What only a call fixes no knob can make larger; Triton refuses the calls in which it is too small.
+    elif not scalars_of(terms) and (enough := decide(Le(Integer(least), terms), domains_of(lower.module))) != 1:
         reason = f"a matrix product adds up {terms} terms, which must be at least {least}"
         if enough == 0:
             raise BackendUnsupported(reason)
