@@ -1,8 +1,9 @@
-"""Index arithmetic in the innermost loops, counted in the TTIR of our text and of Helion's for the same kernel and config.
+"""Index arithmetic in the innermost loops, and the width of memory accesses, of our text and of Helion's for the same kernel and config.
 
 `--helion-python` is an interpreter that can import `helion`; its side is kept in `results/index_quality_helion.json`, so
 that ours can be counted again without it. Loads, stores, mask terms, integer divisions and conversions to 64 bits are
-static counts, summed over the loops that have none inside; of a kernel without loops, of all of it.
+static counts in Triton's own IR, summed over the loops that have none inside; of a kernel without loops, of all of it.
+The width is that of the instructions of PTX that read or write global memory, in bytes a thread, on average.
 """
 
 import argparse
@@ -46,27 +47,46 @@ KINDS: dict[str, str] = {
 }
 
 
-def ttir(function: Any, signature: Mapping[str, str], constexprs: Mapping[str, Any], divisible: set[str], options: dict[str, Any]) -> str:  # fmt: skip
-    """A function in Triton's own IR, simplified by Triton, for Hopper."""
-    from triton._C.libtriton import ir
+WIDTH = "bytes an access"
+ACCESS = re.compile(r"\b(?:ld|st)\.(?:global|weak)\S*?(?:\.v(\d))?\.b(\d+)\s")
+COPY = re.compile(r"\bcp\.async\.c[ag]\.shared\.global\S* \[.*?\], \[.*?\], (0x[0-9a-f]+|\d+)")
+
+
+def compiled(function: Any, signature: Mapping[str, str], constexprs: Mapping[str, Any], divisible: set[str], options: dict[str, Any]) -> Row:  # fmt: skip
+    """The counts of a function in Triton's own IR, simplified by Triton, for Hopper, and the widths of its accesses."""
+    import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
-    from triton.compiler.compiler import make_backend
 
     names = list(function.arg_names)
     attrs = {(names.index(p),): [["tt.divisibility", 16]] for p in divisible}
     source = ASTSource(fn=function, signature=dict(signature), constexprs=dict(constexprs), attrs=attrs)
-    target = GPUTarget("cuda", ARCH, 32)
-    backend = make_backend(target)
-    parsed = backend.parse_options({k: v for k, v in options.items() if v is not None})
-    context = ir.context()
-    ir.load_dialects(context)
-    backend.load_dialects(context)
-    functions = backend.get_codegen_implementation(parsed)
-    module = source.make_ir(target, parsed, functions, backend.get_module_map(), context)
-    stages: dict[str, Any] = {}
-    backend.add_stages(stages, parsed, source.language)
-    return str(stages["ttir"](module, {}))
+    chosen = {k: v for k, v in options.items() if v is not None}
+    asm = triton.compile(source, target=GPUTarget("cuda", ARCH, 32), options=chosen).asm
+    return {**counted(str(asm["ttir"])), "widths": widths(str(asm["ptx"]))}
+
+
+def widths(ptx: str) -> dict[str, int]:
+    """How many instructions access global memory with as many bytes a thread."""
+    found: Counter[str] = Counter()
+    for line in ptx.splitlines():
+        if m := ACCESS.search(line):
+            found[str(int(m[1] or 1) * int(m[2]) // 8)] += 1
+        elif m := COPY.search(line):
+            found[str(int(m[1], 0))] += 1
+    return dict(found)
+
+
+def merged(rows: list[Row]) -> Row:
+    """The counts of all kernels of a call, and the average width of their accesses."""
+    out: Row = {kind: sum(r[kind] for r in rows) for kind in KINDS}
+    found: Counter[str] = Counter()
+    for r in rows:
+        found.update(r["widths"])
+    number = found.total()
+    out["widths"] = dict(sorted(found.items(), key=lambda i: int(i[0])))
+    out[WIDTH] = round(sum(int(w) * n for w, n in found.items()) / number, 2) if number else None
+    return out
 
 
 def innermost(text: str) -> list[str]:
@@ -156,14 +176,14 @@ def _helion_rows(example: Any, shape: str) -> list[Row]:
     return rows
 
 
-def _of_helion(text: str, host: str, args: tuple[Any, ...]) -> dict[str, int]:
+def _of_helion(text: str, host: str, args: tuple[Any, ...]) -> Row:
     import torch
 
     with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
         file.write(text)
     namespace: dict[str, Any] = {"__name__": "printed", "__file__": file.name}
     exec(compile(text, file.name, "exec"), namespace)  # Helion's own output
-    found: dict[str, int] = {}
+    found: list[Row] = []
 
     def launcher(function: Any, grid: Any, *values: Any, **options: Any) -> None:
         signature: dict[str, str] = {}
@@ -182,11 +202,10 @@ def _of_helion(text: str, host: str, args: tuple[Any, ...]) -> dict[str, int]:
                 signature[name] = "i32"
                 if value % 16 == 0:
                     divisible.add(name)
-        for kind, n in counted(ttir(function, signature, constexprs, divisible, _launch(options))).items():
-            found[kind] = found.get(kind, 0) + n
+        found.append(compiled(function, signature, constexprs, divisible, _launch(options)))
 
     namespace[host](*args, _launcher=launcher)
-    return found
+    return merged(found)
 
 
 def _launch(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +242,7 @@ def measure_ours(rows: list[Row]) -> list[Row]:
     return out
 
 
-def _of_ours(name: str, shape: str, config: dict[str, Any], bound: dict[Any, Any]) -> dict[str, int]:
+def _of_ours(name: str, shape: str, config: dict[str, Any], bound: dict[Any, Any]) -> Row:
     from examples import registry
 
     from helion_ir.backend_triton.compile import make_job
@@ -235,15 +254,13 @@ def _of_ours(name: str, shape: str, config: dict[str, Any], bound: dict[Any, Any
         bound[name, shape] = example.kernel.bind(_inputs(example, shape))
     stages, target = bound[name, shape].stages_for("h200"), get_target("h200")
     printed = stages.printed(stages.space.encode(config))
-    found: dict[str, int] = {}
+    found: list[Row] = []
     for launch in printed.launches:
         job = make_job(printed, launch, target)
         function = load_kernels(job.kernel_text)[job.kernel]
         signature = {n: job.signature.get(n, "constexpr") for n in function.arg_names}
-        text = ttir(function, signature, job.constexprs, set(job.divisible), _launch(job.options))
-        for kind, n in counted(text).items():
-            found[kind] = found.get(kind, 0) + n
-    return found
+        found.append(compiled(function, signature, job.constexprs, set(job.divisible), _launch(job.options)))
+    return merged(found)
 
 
 def table(ours: list[Row], theirs: list[Row]) -> tuple[str, list[str]]:
@@ -261,8 +278,12 @@ def table(ours: list[Row], theirs: list[Row]) -> tuple[str, list[str]]:
             row.append(f"{'–' if a is None else a} / {'–' if b is None else b}")
             if a is not None and b is not None and a > b:
                 worse.append(f"{mine['example']} {mine['shape']} {shown}: {kind} {a} > {b}")
+        a, b = mine.get(WIDTH), other.get(WIDTH)
+        row.append(f"{'–' if a is None else a} / {'–' if b is None else b}")
+        if a is not None and b is not None and a < b:
+            worse.append(f"{mine['example']} {mine['shape']} {shown}: {a} {WIDTH}, {b}")
         cells.append(row)
-    return report.markdown_table(["example", "shape", "blocks", *KINDS], cells), worse
+    return report.markdown_table(["example", "shape", "blocks", *KINDS, WIDTH], cells), worse
 
 
 def main() -> None:
@@ -291,9 +312,9 @@ def main() -> None:
     data = {**report.conditions(), "ours": ours, "helion": theirs}
     data["versions"] |= {"helion": kept["versions"].get("helion", "")}
     data["note"] = "Ours / Helion's, in the innermost loops. " + (
-        "Ours are more: " + "; ".join(worse) if worse else "Ours are never more."
+        "Ours are worse: " + "; ".join(worse) if worse else "Ours are never more, and never narrower."
     )
-    report.write("index_quality", "Index arithmetic in the innermost loops", text, data)
+    report.write("index_quality", "Index arithmetic in the innermost loops, and widths of accesses", text, data)
     if worse:
         raise SystemExit("\n".join(worse))
 
