@@ -129,6 +129,7 @@ def test_only_accesses_that_use_one_make_one() -> None:
     """What the kernel makes is under conditions; what the host makes is an argument."""
     by_host = [line for line in made("transposed_product", 1) if "TensorDescriptor(" in line]
     assert [line.split("=")[0] for line in by_host] == ["x_descriptor", "out_descriptor"]
+    assert len(by_host) == len(made("transposed_product", 1))
     assert len(made("doubled_in_place", 0)) == len(made("doubled_in_place", 1)) == 1
 
 

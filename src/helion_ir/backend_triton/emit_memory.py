@@ -137,6 +137,7 @@ def emit_host_descriptor(p: KernelPrinter, op: HostDescriptorOp) -> None:
         op.shape.data,
         op.strides.data,
         op.block.data,
+        op.when,
     )
 
 

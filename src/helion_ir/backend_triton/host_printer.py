@@ -189,10 +189,14 @@ class HostPrinter:
         def launch(a: Values, launches: list[Launch]) -> str:
             keywords = [f"{key}={number(a)[0]}" for key, number in given]
             types: dict[str, str] = {}
-            for key, describe in described:
-                text, types[key] = describe(a)
-                keywords.append(f"{key}={text}")
             chosen: dict[str, KnobValue] = {}
+            for key, describe in described:
+                text, type_ = describe(a)
+                keywords.append(f"{key}={text}")
+                if type_:
+                    types[key] = type_
+                else:
+                    chosen[key] = None  # of which Triton makes a constant
             for key, number, evicts, hinted in constexprs:
                 text, value = number(a)
                 if evicts or isinstance(value, tuple):
@@ -222,7 +226,7 @@ class HostPrinter:
         return launch
 
     def _described(self, made: HostDescriptor, scalars: Mapping[str, str]) -> Callable[[Values], tuple[str, str]]:
-        """The call that makes a descriptor, and the type it has in Triton's signatures."""
+        """The call that makes a descriptor, and the type it has in Triton's signatures; None, and no type."""
         base = scalars[made.base]
 
         def numbers(attrs: Sequence[ExprAttr]) -> Callable[[Values], str]:
@@ -232,7 +236,11 @@ class HostPrinter:
         shape, strides, block = numbers(made.shape), numbers(made.strides), numbers(made.block)
         fixed = None if any(knobs_of(e.data) for e in (*made.shape, *made.strides)) else (shape({}), strides({}))
 
+        used: Number = (lambda a: ("", True)) if made.when is None else self._number(made.when, {})
+
         def describe(a: Values) -> tuple[str, str]:
+            if not used(a)[1]:
+                return "None", ""
             extents, steps = fixed or (shape(a), strides(a))
             blocks = block(a)
             return f"TensorDescriptor({base}, {extents}, {steps}, {blocks})", f"tensordesc<{made.dtype}{blocks}>"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from xdsl.ir import Attribute
+
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
 
@@ -35,6 +37,8 @@ class HostDescriptor:
     shape: Sequence[ExprAttr]
     strides: Sequence[ExprAttr]
     block: Sequence[ExprAttr]
+    when: Attribute | None = None
+    """Whether a configuration uses it; None is passed where it does not."""
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ class HoistDescriptors(Pass):
       %d = triton.make_descriptor %x …
       %v = triton.descriptor_load %d[%m, %k] … } }
     // becomes
-    %d = knob.choose <@host_tensor_descriptors and @load.x.indexing eq "tensor_descriptor"> -> (!triton.descriptor<…>)
-      case 1 { triton.host_descriptor %x … }
+    %d = knob.choose <@host_tensor_descriptors> -> (!triton.descriptor<…>)
+      case 1 { triton.host_descriptor %x … when #index.expr<@load.x.indexing eq "tensor_descriptor"> }
       case 0 { knob.choose <@load.x.indexing eq "tensor_descriptor"> case 1 { triton.make_descriptor %x … } case 0 { triton.undefined } }
     triton.for … { knob.choose <@load.x.indexing> … case "tensor_descriptor" { %v = triton.descriptor_load %d[%m, %k] … } }
     ```
@@ -107,7 +107,10 @@ class HoistDescriptors(Pass):
             new = _choice(condition, new, UndefinedOp(kept.result.type))
         shape = [e.data for e in kept.shape]
         if on_host and not why_no_host_descriptor(shape, kept.result.type.element_type):  # pyright: ignore
-            new = _choice(And(knob(ON_HOST), condition), _copy(kept, HostDescriptorOp), new)
+            passed = _copy(kept, HostDescriptorOp)
+            if condition != 1:
+                passed.properties["when"] = expr_attr(condition)
+            new = _choice(knob(ON_HOST), passed, new)
         self.located(kept, [new])
         value = new.results[0]
         value.name_hint = kept.result.name_hint

@@ -47,8 +47,8 @@ builtin.module attributes {helion_ir.target = "h200"} {
 
 // Where the host may make it, it is a parameter of the kernel, whose numbers the host knows.
 // CHECK:      triton.kernel @zero
-// CHECK-NEXT:   %d = knob.choose <@host_tensor_descriptors and @store.x.indexing eq "tensor_descriptor"> -> (!triton.descriptor<[@bm, 64], f32>) case 1 {
-// CHECK-NEXT:     %d_1 = triton.host_descriptor %x shape [#index.expr<1024>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@bm>, #index.expr<64>]
+// CHECK-NEXT:   %d = knob.choose <@host_tensor_descriptors> -> (!triton.descriptor<[@bm, 64], f32>) case 1 {
+// CHECK-NEXT:     %d_1 = triton.host_descriptor %x shape [#index.expr<1024>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@bm>, #index.expr<64>] when #index.expr<@store.x.indexing eq "tensor_descriptor">
 // CHECK-NEXT:     knob.yield %d_1
 // CHECK-NEXT:   } case 0 {
 // CHECK-NEXT:     %{{.*}} = knob.choose <@store.x.indexing eq "tensor_descriptor">

@@ -259,10 +259,17 @@ class MakeDescriptorOp(DescriptorMaker):
 class HostDescriptorOp(DescriptorMaker):
     """A parameter of the kernel, for which the host passes `TensorDescriptor(base, shape, strides, block)` at each launch.
 
-    Its expressions are evaluated on the host: knobs stay in them, and constexprs mean nothing there.
+    Its expressions are evaluated on the host: knobs stay in them, and constexprs mean nothing there. Where `when` is false
+    no access uses it and None is passed, so that such configurations share a text with the others.
     """
 
     name = "triton.host_descriptor"
+
+    when = opt_prop_def(Attribute)
+    assembly_format = (
+        "$base `shape` $shape `strides` $strides `block` $block (`when` $when^)? attr-dict "
+        "`:` type($base) `->` type($result)"
+    )
 
 
 @irdl_op_definition

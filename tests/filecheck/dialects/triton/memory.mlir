@@ -37,6 +37,8 @@ builtin.module {
   // CHECK-NEXT: triton.block_store %bp, %bl boundary <> : !triton.block_ptr<[@m, 64], f32>, !tile.tile<[@m, 64], f32>
   %g = triton.host_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
   // CHECK-NEXT: %g = triton.host_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
+  %gw = triton.host_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] when #index.expr<@load.x.indexing eq "tensor_descriptor"> : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
+  // CHECK-NEXT: %gw = triton.host_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] when #index.expr<@load.x.indexing eq "tensor_descriptor"> : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
   %d = triton.make_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
   // CHECK-NEXT: %d = triton.make_descriptor %x shape [#index.expr<n>, #index.expr<64>] strides [#index.expr<64>, #index.expr<1>] block [#index.expr<@m>, #index.expr<64>] : !tile.tile<[], !triton.ptr<f32>> -> !triton.descriptor<[@m, 64], f32>
   %u = triton.undefined : !triton.descriptor<[@m, 64], f32>
