@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"dialects"}),
     frozenset({"passes"}),
     frozenset({"language", "frontend", "backend_triton", "interpreter", "autotuner"}),
-    frozenset({"runtime"}),
+    frozenset({"runtime", "experimental"}),
     frozenset({"tools"}),
 )
 """A part imports from its own layer and from those before it."""

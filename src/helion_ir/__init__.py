@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from helion_ir import exc, language
+    from helion_ir import exc, experimental, language
     from helion_ir.autotuner.config import Config
     from helion_ir.language.numbers import cdiv, next_power_of_2
     from helion_ir.runtime.bound_kernel import BoundKernel
@@ -30,7 +30,7 @@ _NAMES = {
     "kernel": "helion_ir.runtime.kernel",
     "next_power_of_2": "helion_ir.language.numbers",
 }
-_MODULES = ("autotuner", "exc", "language", "runtime", "targets")
+_MODULES = ("autotuner", "exc", "experimental", "language", "runtime", "targets")
 
 __all__ = [
     "BoundKernel",
@@ -41,6 +41,7 @@ __all__ = [
     "Settings",
     "cdiv",
     "exc",
+    "experimental",
     "jit",
     "kernel",
     "language",

@@ -25,6 +25,7 @@ class EagerTile(Tile):
     upper: int
     nominal: int
     device: torch.device
+    name: str = ""
 
     @property
     def length(self) -> int:

@@ -181,6 +181,11 @@ class Kernel:
             self, arg_sets, aggregation=aggregation, relative_to=relative_to, cache_tag=cache_tag, force=force, options=options
         )  # fmt: skip
 
+    def called_on(self, args: tuple[Any, ...]) -> bool:
+        """Whether there is a bound kernel for these arguments."""
+        found = self._bound.get(self._base_key(args))
+        return isinstance(found, BoundKernel) or found is not None and found.serving(args) is not None
+
     def reset(self) -> None:
         """Forget every bound kernel."""
         self._bound.clear()
