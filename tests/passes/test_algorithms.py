@@ -12,6 +12,7 @@ from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu, mat
 from examples.harness import poisoned
 from examples.softmax import softmax
 from tests.passes.structures import legal, resume_every_stage
+from tests.passes.test_flatten_loops import plus_one
 from tests.triton_interpreter.client import TritonInterpreter
 
 import helion_ir as helion
@@ -54,6 +55,9 @@ def interpreted() -> Iterator[tuple[helion.Kernel, tuple[torch.Tensor, ...], tor
     rows = torch.randn(5, 100) * 3
     online = {"reduction.n": 32, "reduction.n.online": True, "rows.block_size": 2}
     yield softmax, (rows,), torch.softmax(rows.double(), 1), online
+    cube = torch.randn(3, 5, 7)
+    blocks = {"a.block_size": 2, "b.block_size": 4, "c.block_size": 4}
+    yield plus_one, (cube,), cube.double() + 1, {"a_b_c.flatten": True, **blocks}
 
 
 def check_interpreted() -> int:
@@ -74,7 +78,7 @@ def check_interpreted() -> int:
 
 
 def test_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
-    assert triton_interpreter.run(check_interpreted) == 7
+    assert triton_interpreter.run(check_interpreted) == 8
 
 
 @pytest.mark.parametrize("target", ["h100", "b200", "mi350x"])

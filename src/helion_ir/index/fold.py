@@ -215,6 +215,8 @@ def _recombine(e: Expr) -> Expr:
         x, d = rest.args
         for y in (x, *_moduli(terms, x, d)):  # pyright: ignore
             division = FloorDiv(y, d)  # pyright: ignore
+            if isinstance(y, FloorDiv) and all(n.is_Integer and int(n) > 0 for n in (d, y.args[1])):  # pyright: ignore
+                division = FloorDiv(y.args[0], y.args[1] * d)  # pyright: ignore # as _floordiv writes it
             wanted = c * d * division
             if isinstance(division, FloorDiv) and wanted in terms:
                 return _recombine(e - wanted - term + c * y)  # pyright: ignore

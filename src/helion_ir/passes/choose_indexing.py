@@ -23,6 +23,7 @@ from helion_ir.passes.access_forms import (
     why_no_descriptor,
 )
 from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.flatten_loops import unless_flattened
 from helion_ir.targets import Target
 
 POINTER, BLOCK_POINTER, DESCRIPTOR = "pointer", "block_ptr", "tensor_descriptor"
@@ -56,11 +57,11 @@ class ChooseIndexing(Pass):
         target = target_of(module)
         for op in module.walk():
             if isinstance(op, memory.LoadOp | memory.StoreOp | memory.AtomicOp):
-                for made in (*self._ways(op, target), *self._hints(op, target)):
+                for made in (*self._ways(module, op, target), *self._hints(op, target)):
                     made.location = op.location
                     yield made
 
-    def _ways(self, op: memory.AccessOp, target: Target) -> Iterator[DeclareOp | RuledOutOp]:
+    def _ways(self, module: ModuleOp, op: memory.AccessOp, target: Target) -> Iterator[DeclareOp | RuledOutOp]:
         """The knob of how an access is addressed, and why it lacks a way that the target has."""
         name, field = f"{access_name(op)}.indexing", "indexing"
         reasons: dict[str, str] = {}
@@ -72,11 +73,12 @@ class ChooseIndexing(Pass):
             reasons[BLOCK_POINTER] = why_no_block(op)
             if target.tensor_descriptors:
                 reasons[DESCRIPTOR] = why_no_block(op) or why_no_descriptor(op)
+        whole = unless_flattened(module, op)
         legal = [POINTER, *(way for way, reason in reasons.items() if not reason)]
         if len(legal) > 1:
             yield DeclareOp(
                 name, one_of(*legal), POINTER, owner=self.name, field=field,
-                doc=f"how the {_kind(op)} of {op.site.data} is addressed",
+                doc=f"how the {_kind(op)} of {op.site.data} is addressed", when=None if whole == 1 else expr_attr(whole),
             )  # fmt: skip
         for reason in dict.fromkeys(r for r in reasons.values() if r):
             yield RuledOutOp(name, [way for way, r in reasons.items() if r == reason], reason, owner=self.name)
@@ -106,7 +108,7 @@ class ChooseIndexing(Pass):
         required: set[Expr] = set()
         for access in [o for o in op.walk() if isinstance(o, memory.LoadOp | memory.StoreOp | memory.AtomicOp)]:
             name = access_name(access)
-            if f"{name}.indexing" in declared:
+            if f"{name}.indexing" in declared and not why_no_block(access):
                 selector = knob(f"{name}.indexing")
                 access.properties["indexing"] = expr_attr(selector)
                 if DESCRIPTOR in declared[f"{name}.indexing"]:

@@ -28,6 +28,7 @@ from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, TileType, i32, i64
 from helion_ir.index.expr import (
+    And,
     CeilDiv,
     Eq,
     Le,
@@ -46,6 +47,7 @@ from helion_ir.index.expr import (
 from helion_ir.index.facts import decide, fact_of
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions
+from helion_ir.passes.flatten_loops import unless_flattened
 from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
 from helion_ir.passes.scope import INT32_MAX, domains_of, knob_facts
 
@@ -84,7 +86,10 @@ class MapGrid(Pass):
         for loop in loops:
             n, label = len(loop.body.block.args), loop.label.data
             if n >= 2:
-                linear = expr_attr(Ne(knob("pid_type"), string("xyz"))) if "xyz" in kinds else None
+                several = unless_flattened(module, loop)
+                if "xyz" in kinds:
+                    several = And(several, Ne(knob("pid_type"), string("xyz")))
+                linear = None if several == 1 else expr_attr(several)
                 yield DeclareOp(
                     f"{label}.loop_order", _orders(n), tuple(range(n)), owner=self.name, field="loop_orders",
                     doc="order of the dimensions of the grid, the fastest first", when=linear,

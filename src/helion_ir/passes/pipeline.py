@@ -19,6 +19,7 @@ from helion_ir.passes.dce import Dce
 from helion_ir.passes.declare_schedules import DeclareSchedules
 from helion_ir.passes.drop_unit_dims import DropUnitDims
 from helion_ir.passes.epilogue_subtile import EpilogueSubtile
+from helion_ir.passes.flatten_loops import FlattenLoops
 from helion_ir.passes.fold_exp2 import FoldExp2
 from helion_ir.passes.forward_memory import ForwardMemory
 from helion_ir.passes.hoist_descriptors import HoistDescriptors
@@ -57,6 +58,7 @@ FRONT: tuple[Pass, ...] = (
 """Once a kernel, on the tile module; no decision is made."""
 
 LOWER: tuple[Pass, ...] = (
+    FlattenLoops(),  # before loops are made in the roots
     FoldExp2(),  # while each exponent is there once
     RollReductions(),  # first of those that make loops, since the others see their ranges
     SwapDotOperands(),  # before split-k stores what the loop carries

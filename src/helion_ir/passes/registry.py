@@ -37,6 +37,7 @@ PASS_NAMES = (
     "set-defaults",
     "propose-evictions",
     "bind-structure",
+    "flatten-loops",
     "fold-exp2",
     "roll-reductions",
     "swap-dot-operands",

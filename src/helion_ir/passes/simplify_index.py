@@ -15,7 +15,7 @@ from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import compute, control, memory
 from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number
-from helion_ir.index.expr import free_names, operand, substitute
+from helion_ir.index.expr import FloorDiv, Mod, free_names, operand, substitute
 from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, fact_of
 from helion_ir.index.fold import fold
 from helion_ir.passes.base import Pass
@@ -78,7 +78,13 @@ class SimplifyIndex(Pass):
     def _apply(self, op: ApplyOp, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
         expr, arguments = _inline(op.expr.data, list(op.arguments))
         inner = _operand_facts(arguments, known, facts)
-        expr, arguments = _prune(fold(expr, inner), arguments)
+        expr = fold(expr, inner)
+        together, sources = _coordinates(expr, arguments)
+        if sources != arguments and not (folded := fold(together, _operand_facts(sources, known, facts))).has(
+            FloorDiv, Mod
+        ):
+            expr, arguments = folded, sources
+        expr, arguments = _prune(expr, arguments)
         known[op.result] = fact_of(expr, _operand_facts(arguments, known, facts)) if _element(op) != i1 else BOOLEAN
         if expr == operand(0) and arguments[0].type == op.result.type:
             op.result.replace_all_uses_with(arguments[0])
@@ -148,6 +154,28 @@ def _inline(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]
             if a not in out:
                 out.append(a)
             values[operand(i)] = operand(out.index(a))
+    return substitute(expr, values), out
+
+
+def _coordinates(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]]:
+    """The expression over what several operands are quotients and remainders of, in which they may cancel."""
+    made: dict[int, ApplyOp] = {}
+    for i, a in enumerate(arguments):
+        owner = a.owner
+        if isinstance(owner, ApplyOp) and len(owner.arguments) == 1 and owner.arguments[0].type == a.type:
+            if owner.expr.data.has(FloorDiv, Mod):
+                made[i] = owner
+    shared = [op.arguments[0] for op in made.values()]
+    made = {i: op for i, op in made.items() if shared.count(op.arguments[0]) > 1}
+    if not made:
+        return expr, arguments
+    out = list(dict.fromkeys(made[i].arguments[0] if i in made else a for i, a in enumerate(arguments)))
+    values = {
+        operand(i): substitute(made[i].expr.data, {operand(0): operand(out.index(made[i].arguments[0]))})
+        if i in made
+        else operand(out.index(a))
+        for i, a in enumerate(arguments)
+    }
     return substitute(expr, values), out
 
 

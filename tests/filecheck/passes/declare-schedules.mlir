@@ -34,6 +34,7 @@ builtin.module {
 
 // Which knobs there are depends on the kernel and on the target: two dimensions of a grid have an order.
 // CHECK:      builtin.module attributes {helion_ir.target = "h200"} {
+// CHECK-NEXT: knob.ruled_out @m.flatten : true, "not every dimension of the loop has a block size of its own" by "flatten-loops"
 // CHECK-NEXT: knob.declare @m.loop_order : permutation 2 = [0, 1] in "loop_orders" by "map-grid"
 // CHECK-NEXT: knob.declare @m.l2_grouping : pow2 1 to 64 = 1 in "l2_groupings" by "map-grid"
 // CHECK-NEXT: knob.declare @pid_type
