@@ -83,3 +83,89 @@ builtin.module {
     }
   }
 }
+
+// -----
+
+// What the author sets to zero the host does not set to zero again; it does where a statement between may have changed it.
+// CHECK:         host.python "out = torch.zeros([32], dtype=torch.float32, device=x.device)"
+// CHECK-NEXT:    host.launch @_f ["x", "out"]
+builtin.module {
+  knob.declare @k.block_size : pow2 16 to 32 = 16 in "block_sizes" by "frontend" doc "rows of a part"
+  knob.declare @n.block_size : pow2 16 to 32 = 16 in "block_sizes" by "frontend" doc "columns"
+  knob.declare @n.sum_block_size : pow2 1 to 32 = 32 by "split-k" doc "columns of the second launch"
+  knob.declare @n.split_k : pow2 1 to 4 = 1 by "split-k" doc "programs that share loop k"
+  host.func @f ["x"] {
+    host.python "out = torch.zeros([32], dtype=torch.float32, device=x.device)"
+    host.launch @_f ["x", "out"]
+    host.python "return out"
+  }
+  tile.kernel @_f (%x: !tile.ref<[100, 32], f32, strides = [32, 1]>, %out: !tile.ref<[32], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "n" (%n = 0 to 32 : !tile.range<@n.block_size>) {
+      %total = tile.full <0.0> -> !tile.tile<[@n.block_size], f32>
+      %acc = tile.for "k" (%k = 0 to 100 : !tile.range<@k.block_size>) iter_args (%a = %total : !tile.tile<[@n.block_size], f32>) attributes {schedule = {split = #knob.value<2>}} {
+        %v = tile.load "x" %x[%k, %n] : !tile.ref<[100, 32], f32, strides = [32, 1]>[!tile.range<@k.block_size>, !tile.range<@n.block_size>] -> !tile.tile<[@k.block_size, @n.block_size], f32>
+        %s = tile.reduce "sum" <0> %v : !tile.tile<[@k.block_size, @n.block_size], f32> -> !tile.tile<[@n.block_size], f32>
+        %b = tile.add %a, %s : !tile.tile<[@n.block_size], f32>
+        tile.yield %b : !tile.tile<[@n.block_size], f32>
+      }
+      tile.store "out" %acc, %out[%n] : !tile.tile<[@n.block_size], f32> : !tile.ref<[32], f32, strides = [1]>[!tile.range<@n.block_size>]
+    }
+  }
+}
+
+// -----
+
+// CHECK:         host.python "view = out.view(-1)"
+// CHECK-NEXT:    host.python "out.zero_()"
+builtin.module {
+  knob.declare @k.block_size : pow2 16 to 32 = 16 in "block_sizes" by "frontend" doc "rows of a part"
+  knob.declare @n.block_size : pow2 16 to 32 = 16 in "block_sizes" by "frontend" doc "columns"
+  knob.declare @n.sum_block_size : pow2 1 to 32 = 32 by "split-k" doc "columns of the second launch"
+  knob.declare @n.split_k : pow2 1 to 4 = 1 by "split-k" doc "programs that share loop k"
+  host.func @f ["x"] {
+    host.python "out = torch.zeros([32], dtype=torch.float32, device=x.device)"
+    host.python "view = out.view(-1)"
+    host.launch @_f ["x", "out"]
+    host.python "return out"
+  }
+  tile.kernel @_f (%x: !tile.ref<[100, 32], f32, strides = [32, 1]>, %out: !tile.ref<[32], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "n" (%n = 0 to 32 : !tile.range<@n.block_size>) {
+      %total = tile.full <0.0> -> !tile.tile<[@n.block_size], f32>
+      %acc = tile.for "k" (%k = 0 to 100 : !tile.range<@k.block_size>) iter_args (%a = %total : !tile.tile<[@n.block_size], f32>) attributes {schedule = {split = #knob.value<2>}} {
+        %v = tile.load "x" %x[%k, %n] : !tile.ref<[100, 32], f32, strides = [32, 1]>[!tile.range<@k.block_size>, !tile.range<@n.block_size>] -> !tile.tile<[@k.block_size, @n.block_size], f32>
+        %s = tile.reduce "sum" <0> %v : !tile.tile<[@k.block_size, @n.block_size], f32> -> !tile.tile<[@n.block_size], f32>
+        %b = tile.add %a, %s : !tile.tile<[@n.block_size], f32>
+        tile.yield %b : !tile.tile<[@n.block_size], f32>
+      }
+      tile.store "out" %acc, %out[%n] : !tile.tile<[@n.block_size], f32> : !tile.ref<[32], f32, strides = [1]>[!tile.range<@n.block_size>]
+    }
+  }
+}
+
+// -----
+
+// CHECK:         host.python "out = torch.zeros([32]) + 1"
+// CHECK-NEXT:    host.python "out.zero_()"
+builtin.module {
+  knob.declare @k.block_size : pow2 16 to 32 = 16 in "block_sizes" by "frontend" doc "rows of a part"
+  knob.declare @n.block_size : pow2 16 to 32 = 16 in "block_sizes" by "frontend" doc "columns"
+  knob.declare @n.sum_block_size : pow2 1 to 32 = 32 by "split-k" doc "columns of the second launch"
+  knob.declare @n.split_k : pow2 1 to 4 = 1 by "split-k" doc "programs that share loop k"
+  host.func @f ["x"] {
+    host.python "out = torch.zeros([32]) + 1"
+    host.launch @_f ["x", "out"]
+    host.python "return out"
+  }
+  tile.kernel @_f (%x: !tile.ref<[100, 32], f32, strides = [32, 1]>, %out: !tile.ref<[32], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "n" (%n = 0 to 32 : !tile.range<@n.block_size>) {
+      %total = tile.full <0.0> -> !tile.tile<[@n.block_size], f32>
+      %acc = tile.for "k" (%k = 0 to 100 : !tile.range<@k.block_size>) iter_args (%a = %total : !tile.tile<[@n.block_size], f32>) attributes {schedule = {split = #knob.value<2>}} {
+        %v = tile.load "x" %x[%k, %n] : !tile.ref<[100, 32], f32, strides = [32, 1]>[!tile.range<@k.block_size>, !tile.range<@n.block_size>] -> !tile.tile<[@k.block_size, @n.block_size], f32>
+        %s = tile.reduce "sum" <0> %v : !tile.tile<[@k.block_size, @n.block_size], f32> -> !tile.tile<[@n.block_size], f32>
+        %b = tile.add %a, %s : !tile.tile<[@n.block_size], f32>
+        tile.yield %b : !tile.tile<[@n.block_size], f32>
+      }
+      tile.store "out" %acc, %out[%n] : !tile.tile<[@n.block_size], f32> : !tile.ref<[32], f32, strides = [1]>[!tile.range<@n.block_size>]
+    }
+  }
+}

@@ -19,7 +19,7 @@ from helion_ir.index.expr import CeilDiv, Min, knob, knobs_of, operand
 from helion_ir.passes.base import Pass
 from helion_ir.passes.copying import Substitution
 from helion_ir.passes.scope import INT32_MAX
-from helion_ir.passes.split_k.site import Place, Site
+from helion_ir.passes.split_k.site import Place, Site, is_zero_at
 from helion_ir.passes.split_phases import SplitPhases
 
 
@@ -52,14 +52,16 @@ class _Copy(Substitution):
 
 
 def add_atomically(owner: Pass, site: Site, split: Expr) -> None:
-    """Each program adds its part to the output, which the host has set to zero."""
+    """Each program adds its part to the output, which the host has set to zero, unless the author did."""
     assert site.atomic is not None
     root = _parts(owner, site, split, ())
     store = next(op for op in root.body.block.ops if isinstance(op, memory.StoreOp))
     added = memory.AtomicOp(store.site.data, "add", "relaxed", [store.value], store.ref, store.subscripts)
     _replace(owner, store, [added])
     index = list(site.kernel.body.block.args).index(site.atomic.ref)  # pyright: ignore[reportArgumentType]
-    _insert(owner, PythonOp(f"{site.launch.arguments.data[index].data}.zero_()"), site.launch)
+    name = site.launch.arguments.data[index].data
+    if not is_zero_at(site.launch, name):
+        _insert(owner, PythonOp(f"{name}.zero_()"), site.launch)
     _replace(owner, site.root, [root])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 
@@ -193,6 +194,27 @@ def _adds_up(site: Site, store: memory.StoreOp, domains: Domains) -> bool:
     sources = [op.source.data for op in function.body.block.ops if isinstance(op, PythonOp)]
     made = [s for s in sources if re.search(rf"(?<![\w.]){re.escape(name)}\s*[:=,]", s)]
     return name.isidentifier() and len(made) == 1 and re.match(rf"{name} = {ALLOCATED}", made[0]) is not None
+
+
+def is_zero_at(launch: LaunchOp, name: str) -> bool:
+    """Whether a tensor that the function allocates is zero when a launch begins: made so, and not named since."""
+    at = launch.prev_op
+    while at is not None:
+        texts = [at.source.data] if isinstance(at, PythonOp) else []
+        if isinstance(at, LaunchOp):
+            texts = [a.data for a in at.arguments]
+        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for text in texts):
+            return isinstance(at, PythonOp) and _makes_zeros(at.source.data, name)
+        at = at.prev_op
+    return False
+
+
+def _makes_zeros(statement: str, name: str) -> bool:
+    """Whether a statement is `name = torch.zeros(…)` or the like, and nothing more."""
+    match ast.parse(statement).body:
+        case [ast.Assign([ast.Name(target)], ast.Call(ast.Attribute(_, "zeros" | "zeros_like" | "new_zeros")))]:
+            return target == name
+    return False
 
 
 def _is_linear(value: SSAValue, loop: control.ForOp) -> bool:
