@@ -78,7 +78,7 @@ def test_the_structure_reads_the_declared_knobs(name: str) -> None:
     known = {d.sym_name.data for d in declarations(stages.declared)}
     used: set[str] = set()
     rng = random.Random(2)
-    for assignment in (stages.space.legal_default(), *[stages.space.sample(rng) for _ in range(5)]):
+    for assignment in (stages.space.legal_default(), *[stages.space.sample(rng) for _ in range(8)]):
         used |= knobs_read(stages.template(assignment))
     bound = {n for schedule in schedules(stages.declared) for n in knobs_of(schedule.data)}  # with the structure
     assert used | bound == known

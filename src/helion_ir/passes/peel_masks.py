@@ -48,7 +48,7 @@ class PeelMasks(Pass):
     iterations and their order stay. The first loop keeps its name and knobs; the others are of few iterations.
 
     Does not handle: comparisons with tiles read from memory, comparisons in nested loops, loops over scalars, and tiles
-    that a causal mask leaves empty, which the author's bound skips or does not.
+    that a causal mask leaves empty, which the author's bound or clip-loops skips.
     Runs after the passes that make or change loops, before make-masks, which finds the first loop's range full.
     """
 

@@ -13,6 +13,7 @@ from helion_ir.passes.base import TARGET, Pass
 from helion_ir.passes.bind_structure import Assignment, BindStructure, bind, structure_key
 from helion_ir.passes.canonicalize import Canonicalize
 from helion_ir.passes.choose_indexing import ChooseIndexing
+from helion_ir.passes.clip_loops import ClipLoops
 from helion_ir.passes.convert_tile_to_triton import ConvertTileToTriton
 from helion_ir.passes.cse import Cse
 from helion_ir.passes.dce import Dce
@@ -59,6 +60,7 @@ FRONT: tuple[Pass, ...] = (
 
 LOWER: tuple[Pass, ...] = (
     FlattenLoops(),  # before loops are made in the roots
+    ClipLoops(),  # while exponents are the author's
     FoldExp2(),  # while each exponent is there once
     RollReductions(),  # first of those that make loops, since the others see their ranges
     SwapDotOperands(),  # before split-k stores what the loop carries

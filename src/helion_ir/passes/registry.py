@@ -38,6 +38,7 @@ PASS_NAMES = (
     "propose-evictions",
     "bind-structure",
     "flatten-loops",
+    "clip-loops",
     "fold-exp2",
     "roll-reductions",
     "swap-dot-operands",
