@@ -10,7 +10,7 @@ from typing import Any
 from helion_ir.autotuner.search import SearchOptions
 
 PROFILES: dict[str, SearchOptions] = {
-    "quick": SearchOptions(population=24, parents=3, patience=40),
+    "quick": SearchOptions(population=16, parents=3, patience=40),
     "full": SearchOptions(),
 }
 

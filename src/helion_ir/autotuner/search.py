@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SearchOptions:
     """How wide and how long to search."""
 
-    population: int = 60
+    population: int = 24
     """Configurations before the first move, the default and seeds among them."""
     parents: int = 5
     """The best few that moves start from."""
@@ -64,15 +64,20 @@ class ImprovingSearch(Proposals):
         last = self.options.generations
         return self._since >= self.options.patience or (last is not None and self.generation > last)
 
+    def rank(self, parents: int) -> int:
+        """One of so many parents; better ones are chosen more often, the best about half the time."""
+        return min(int(self.rng.expovariate(0.7)), parents - 1)
+
     def more(self, n: int) -> bool:
         missing = self.options.population - self.asked - len(self._waiting)
         if missing > 0:
             if self.draw(min(n, missing)):
                 return True
             # A space smaller than the population: nothing is left to draw.
-        if self.over or not self.ranked:
+        if self.over or (not self.ranked and len(self.told) >= self.options.population):
             return False
-        return self.move(n) > 0
+        # Until something is known to work, whoever has a place free may as well try another.
+        return (self.move(n) if self.ranked else self.draw(n)) > 0
 
     def move(self, n: int) -> int:
         """Propose about `n` from what is known; how many were proposed."""
@@ -103,9 +108,7 @@ class PatternSearch(ImprovingSearch):
         parents = self.parents(self.options.parents)
         found = 0
         for _ in range(n):
-            # Better parents are chosen more often, the best about half the time.
-            rank = min(int(self.rng.expovariate(0.7)), len(parents) - 1)
-            found += self._moved(parents, rank)
+            found += self._moved(parents, self.rank(len(parents)))
         if found == 0:
             found = sum(self.steps(p.assignment, n) for p in parents) or self.draw(n)
         return found
@@ -126,15 +129,17 @@ class PatternSearch(ImprovingSearch):
 class DifferentialEvolution(ImprovingSearch):
     """Children of a population: where two others differ, a third takes the difference over, knob by knob.
 
-    `crossover` is the chance of a knob to be changed. The population is the best so many of all that worked.
+    `crossover` is the chance of a knob to be changed. The population is the best `size` of all that worked.
     """
+
+    size = 30
 
     crossover = 0.5
     wild = 0.1
     """The chance of a changed knob to take any value."""
 
     def move(self, n: int) -> int:
-        population = self.ranked[: max(4, self.options.population // 2)]
+        population = self.ranked[: self.size]
         if len(population) < 4:
             return self.draw(n)
         return sum(self.propose(self._child(population)) for _ in range(n)) or self.draw(n)

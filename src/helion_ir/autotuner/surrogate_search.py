@@ -41,7 +41,7 @@ class SurrogateOptions:
     """Candidates chosen at a time, and new results after which the model is fitted anew."""
     least: int = 16
     """Results before there is a model."""
-    optimism: float = 1.0
+    optimism: float = 0.3
     """Standard deviations, among trees, that a prediction may turn out better."""
     distance: int = 2
     """Knobs in which two candidates of a batch should differ at least."""
@@ -54,7 +54,9 @@ class SurrogateSearch(ImprovingSearch):
 
     Both are forests of extremely randomized trees over the knobs and the IR's own numbers (`ConfigModel`). Of a pool
     of steps, jumps and mixes around the best few and of random configurations, those are proposed that are most likely
-    to be fast, none too near another of the same batch. Needs scikit-learn; `available` says whether it is there.
+    to be fast, none too near another of the same batch. Every second turn takes steps around the best few that no model
+    has judged: near an optimum knobs matter less than the model's error, and a step tried is a step known. Needs
+    scikit-learn; `available` says whether it is there.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class SurrogateSearch(ImprovingSearch):
         self.model = model
         self.surrogate = surrogate
         self._importing = False
+        self._turn = 0
         self._fitted_at = 0
         self._times: Any = None
         self._works: Any = None
@@ -80,6 +83,9 @@ class SurrogateSearch(ImprovingSearch):
         if len(self.told) < self.surrogate.least:
             # Too little is known; more will be soon.
             return 0 if self.pending else self.draw(n)
+        self._turn += 1
+        if self._turn % 2 and (found := self._steps(n)):
+            return found
         self._fit()
         pool = self._pool()
         if not pool:
@@ -91,6 +97,12 @@ class SurrogateSearch(ImprovingSearch):
         if self.rng.random() < self.surrogate.explore * wanted:
             found += self.draw(max(1, round(self.surrogate.explore * wanted)))
         return found
+
+    def _steps(self, n: int) -> int:
+        """Propose steps of one knob from the best few."""
+        parents = self.parents(self.options.parents)
+        count = max(4, n // 2) if parents else 0
+        return sum(self.steps(parents[self.rank(len(parents))].assignment, 1) for _ in range(count))
 
     def _pool(self) -> list[dict[str, KnobValue]]:
         """Moves that have not been asked for, each once."""
