@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from helion_ir import exc, experimental, language
     from helion_ir.autotuner.config import Config
     from helion_ir.language.numbers import cdiv, next_power_of_2
+    from helion_ir.runtime.ahead_of_time import aot_kernel
     from helion_ir.runtime.bound_kernel import BoundKernel
     from helion_ir.runtime.kernel import Kernel, kernel
     from helion_ir.runtime.kernel import kernel as jit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "BoundKernel": "helion_ir.runtime.bound_kernel",
+    "aot_kernel": "helion_ir.runtime.ahead_of_time",
     "Config": "helion_ir.autotuner.config",
     "Kernel": "helion_ir.runtime.kernel",
     "OutputCodeOptions": "helion_ir.runtime.output_code",
@@ -39,6 +41,7 @@ __all__ = [
     "OutputCodeOptions",
     "RefMode",
     "Settings",
+    "aot_kernel",
     "cdiv",
     "exc",
     "experimental",

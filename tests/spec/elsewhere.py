@@ -17,6 +17,7 @@ COVERED: dict[str, list[tuple[str, str]]] = {
         ("1.3 autotune_multi", "runtime/test_autotune_multi.py"),
         ("1.7 the reference mode", "spec/test_s1_7_reference_mode.py"),
         ("1.8 inside of torch.compile: one operation", "runtime/test_torch_compile.py"),
+        ("1.1 helion.aot_kernel, 7.6 collect, measure, build, evaluate, compile", "runtime/test_ahead_of_time.py"),
         ("1.9 helion.experimental.backward: elementwise, reductions along axes, weights of rows", "runtime/test_backward.py"),
     ],
     "2.4 Several device loops": [
@@ -54,7 +55,7 @@ COVERED: dict[str, list[tuple[str, str]]] = {
 """Section → (item, test file below tests/)."""
 
 MISSING: list[tuple[str, str]] = [
-    ("1.1 helion.aot_kernel, 7.6 ahead-of-time heuristic files", "ahead-of-time results are configurations by shape (`helion-ir tune --shapes`), not heuristic files"),
+    ("7.6 aot_runner --goal geomean_slowdown, avg_slowdown; --backend decision_tree", "the worst loss is kept small, and shapes are told apart by the nearest one"),
     ("1.8 torch_compile_fusion", "a kernel is called as it is; nothing is fused into its loads and stores (the setting warns)"),
     ("2.3 host decisions on data: if t.item() > 0", "ShapeSpecializingCall: decide in the device loop, where t.item() is a scalar"),
     ("3.15 a tunable given a value that its fragment has not", "InvalidConfig, which says what it may be: shapes and branches were folded for the fragment's values"),

@@ -37,7 +37,6 @@ NEVER = {
     "InductorLoweringError": "a base: what has no lowering is BackendUnsupported",
     "TritonUnrecoverableRuntimeError": "a configuration that breaks the device costs a worker process, never the caller's",
     "ErrorCompilingKernel": "what Triton cannot compile is TritonError, with the stage",
-    "NoAOTHeuristicWarning": "ahead-of-time results are configurations, not heuristic files",
     "BlockPtrIndexingUnavailable": "versions of Triton without block pointers are not installed with this one",
     "BaseError": "a base", "BaseWarning": "a base", "Base": "a base",
 }  # fmt: skip
@@ -549,6 +548,7 @@ ELSEWHERE = {
     "AutotuneError": "autotuner/test_tune.py",
     "CacheAssertionError": "autotuner/test_store.py",
     "TensorOperationsInHostCall": "spec/test_s5_settings.py",
+    "NoAOTHeuristicWarning": "runtime/test_ahead_of_time.py",
     "AutodiffKernelNotCalled": "runtime/test_backward.py",
     "AutodiffNotSupported": "runtime/test_backward.py",
 }

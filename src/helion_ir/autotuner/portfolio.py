@@ -88,13 +88,8 @@ class Portfolio:
 
         Raises ValueError where no entry has tensors of these ranks.
         """
-        wanted = shape_of(args)
-        alike = [e for e in self.entries if [len(s) for s in e.shape] == [len(s) for s in wanted]]
-        if not alike:
-            raise ValueError(
-                f"no configuration of {self.kernel} is for tensors of the ranks {[len(s) for s in wanted]}"
-            )
-        return self.configs[min(alike, key=lambda e: _distance(e.shape, wanted)).config]
+        shapes = [(e.shape, e.config) for e in self.entries]
+        return self.configs[nearest(shapes, shape_of(args), self.kernel)]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON form."""
@@ -149,6 +144,15 @@ class _Lookup:
 
     def autotune(self, *, skip_cache: bool = False) -> Config:
         return self.portfolio.config_for(self.args)
+
+
+def nearest(shapes: Sequence[tuple[Shape, int]], wanted: Shape, kernel: str) -> int:
+    """The configuration of the shape nearest to the one wanted. Raises ValueError where none has its ranks."""
+    ranks = [len(s) for s in wanted]
+    alike = [(_distance(s, wanted), c) for s, c in shapes if [len(t) for t in s] == ranks]
+    if not alike:
+        raise ValueError(f"no configuration of {kernel} is for tensors of the ranks {ranks}")
+    return min(alike, key=lambda pair: pair[0])[1]
 
 
 def shape_of(args: Sequence[Any]) -> Shape:
