@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from io import StringIO
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
-from xdsl.printer import Printer
 
 from helion_ir.dialects.host import Host
 from helion_ir.dialects.index import Index
 from helion_ir.dialects.knob import Knob
 from helion_ir.dialects.text_parser import TextParser
+from helion_ir.dialects.text_printer import TextPrinter
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.triton import Triton
 
@@ -29,16 +28,16 @@ def new_context() -> Context:
 
 def module_text(module: ModuleOp) -> str:
     """The text of a module with its locations; `parse_module` gives the same module back."""
-    out = StringIO()
-    Printer(out, print_debuginfo=True).print_op(module)
-    return _UNKNOWN.sub("", out.getvalue()) + "\n"
+    printer = TextPrinter(print_debuginfo=True)
+    printer.print_op(module)
+    return _UNKNOWN.sub("", printer.text()) + "\n"
 
 
 def canonical_text(module: ModuleOp) -> str:
     """The text of a module without locations: equal for equal programs, wherever their source stands."""
-    out = StringIO()
-    Printer(out).print_op(module)
-    return out.getvalue() + "\n"
+    printer = TextPrinter()
+    printer.print_op(module)
+    return printer.text() + "\n"
 
 
 _UNKNOWN = re.compile(r" loc\(unknown\)$", re.MULTILINE)
