@@ -1,7 +1,8 @@
-"""Any dump is an input: the text of each stage of each example, with the rest of the pipeline, ends in the same Triton."""
+"""Any dump is an input: each pass makes of the text of a stage what it made of the module, so that all end in the same Triton."""
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -16,34 +17,24 @@ from helion_ir.targets import get_target
 
 @pytest.mark.parametrize("name", registry.CORE)
 def test_every_stage_resumes_to_the_same_triton(name: str) -> None:
+    """One pass from each text is enough: it leaves the next text, from which the next pass goes on."""
     example = registry.load(name)
     bound = example.kernel.bind(example.cases[0].args())
     target = get_target("h200")
     module = parse_module(bound.ir("tile"), name)
-    stages: list[tuple[str, str]] = [("tile", module_text(module))]
-    prepare(module, target, lambda stage, at: stages.append((stage, module_text(at))))
-    space = bound.stages_for("h200").space
-    assignment = space.sample(random.Random(name))
-    template = lower(module, assignment, lambda stage, at: stages.append((stage, module_text(at))))
-    want = print_module(template, assignment).text
+    module.attributes["helion_ir.target"] = bound.stages_for("h200").declared.attributes["helion_ir.target"]
+    texts = [module_text(module)]
+    prepare(module, target, lambda stage, at: texts.append(module_text(at)))
+    assignment = bound.stages_for("h200").space.sample(random.Random(name))
+    template = lower(module, assignment, lambda stage, at: texts.append(module_text(at)))
 
-    bind = BindStructure(config=config_text(assignment))
+    bind = BindStructure(config=json.dumps(assignment))  # of permutations JSON makes lists
     passes = [*FRONT, bind, *pipeline()]
-    assert len(stages) == len(passes) + 1
-    last = None
-    for number, (stage, text) in enumerate(stages):
-        if text == last:
-            continue
-        last = text
-        again = parse_module(text, f"{name}-{stage}")
-        if number == 0:  # what `prepare` notes on the module before its first pass
-            again.attributes["helion_ir.target"] = module.attributes["helion_ir.target"]
-        for p in passes[number:]:
-            p.apply(new_context(), again)
-        assert print_module(again, assignment).text == want, stage
-
-
-def config_text(assignment: dict) -> str:
-    import json
-
-    return json.dumps({k: list(v) if isinstance(v, tuple) else v for k, v in assignment.items()})
+    assert len(texts) == len(passes) + 1
+    again = parse_module(texts[0], name)
+    for p, before, after in zip(passes, texts, texts[1:], strict=False):
+        p.apply(new_context(), again)
+        assert module_text(again) == after, f"{p.name} of the text it was given"
+        if before != after:
+            again = parse_module(after, f"{name}-{p.name}")
+    assert print_module(again, assignment).text == print_module(template, assignment).text
