@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import sympy
 from sympy import Expr, Integer, Symbol
+from sympy.core.cache import cacheit
 
 
 @functools.cache
@@ -57,11 +58,15 @@ class IndexFunction(sympy.Function):
     text: ClassVar[str]
     """The keyword of the printed form."""
 
-    if TYPE_CHECKING:
-
-        def __new__(cls, *args: Expr | int) -> Expr:  # pyright: ignore
-            """sympy's own stub says that calling a function gives a class."""
-            ...
+    # sympy's own makes a set of the number of arguments, and asks each whether it is a float: five times as long.
+    @cacheit
+    def __new__(cls, *args: Expr | int) -> Expr:  # pyright: ignore
+        if (wanted := cls._nargs) is not None and len(args) not in wanted:
+            plural = "s" if wanted != (1,) else ""
+            raise TypeError(f"{cls.__name__} takes exactly {wanted[0]} argument{plural} ({len(args)} given)")
+        exprs = [a if isinstance(a, Expr) else Integer(a) for a in args]
+        reduced = cls.eval(*exprs)
+        return Expr.__new__(cls, *exprs) if reduced is None else reduced
 
     @staticmethod
     def compute(*args: Any) -> int:

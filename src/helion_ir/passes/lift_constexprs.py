@@ -82,8 +82,10 @@ class LiftConstexprs(Pass):
             self.located(last, [made])
             region.block.insert_op_before(made, last)
             region.block.erase_op(last)
-        switch = SwitchOp(selector, [c.data for c in op.cases], regions, [r.type for r in op.results])
-        self.located(op, [switch])
+        switch = SwitchOp(selector, [c.data for c in op.cases], [], [r.type for r in op.results])
+        self.located(op, [switch])  # before it has regions, whose ops have locations
+        for region in regions:
+            switch.add_region(region)
         block = op.parent_block()
         assert block is not None
         block.insert_op_before(switch, op)

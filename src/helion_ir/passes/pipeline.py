@@ -14,6 +14,7 @@ from helion_ir.passes.bind_structure import Assignment, BindStructure, bind, str
 from helion_ir.passes.canonicalize import Canonicalize
 from helion_ir.passes.choose_indexing import ChooseIndexing
 from helion_ir.passes.clip_loops import ClipLoops
+from helion_ir.passes.collection import uncollected
 from helion_ir.passes.convert_tile_to_triton import ConvertTileToTriton
 from helion_ir.passes.cse import Cse
 from helion_ir.passes.dce import Dce
@@ -118,10 +119,11 @@ def lower(module: ModuleOp, assignment: Assignment, callback: StageCallback | No
 
 def _run(passes: Sequence[Pass], module: ModuleOp, callback: StageCallback | None) -> None:
     ctx = new_context()
-    for p in passes:
-        p.apply(ctx, module)
-        if callback is not None:
-            callback(p.name, module)
+    with uncollected():
+        for p in passes:
+            p.apply(ctx, module)
+            if callback is not None:
+                callback(p.name, module)
 
 
 def _copy_locations(source: ModuleOp, target: ModuleOp) -> None:

@@ -77,13 +77,14 @@ class BoundKernel:
     def _traced(self, args: tuple[Any, ...]) -> ModuleOp:
         from helion_ir import exc
         from helion_ir.frontend import trace
+        from helion_ir.passes.collection import uncollected
 
         if self.settings.index_dtype == torch.int32 and any(t.numel() > INT32_ELEMENTS for t in tensors_in(args)):
             raise exc.InputTensorNumelExceedsIndexType(
                 f"an argument of {self.kernel.name} has more elements than index_dtype=torch.int32 can count"
             )
         warnings: list[exc.BaseWarning] = []
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False), uncollected():
             module = trace(
                 self.kernel.fn,
                 self._unwrapped(args),

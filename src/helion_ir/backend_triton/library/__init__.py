@@ -13,20 +13,17 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+_FUNCTION = re.compile(r"^@.*\ndef (\w+)\(.*\n(?:(?:[ )].*)?\n)*", re.MULTILINE)
+"""A decorated function of a file: what follows it up to a line that begins with neither a blank nor a closing parenthesis."""
+
 
 @functools.cache
 def _sources() -> dict[str, str]:
-    """Every function's text by its name. Read from the files, so that printing does not import Triton."""
+    """Every function's text by its name. Read from the files, so that printing neither imports Triton nor parses them."""
     found: dict[str, str] = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if path.name == "__init__.py":
-            continue
-        text = path.read_text()
-        lines = text.split("\n")
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.FunctionDef):
-                first = min(d.lineno for d in node.decorator_list)
-                found[node.name] = "\n".join(lines[first - 1 : node.end_lineno])
+        if path.name != "__init__.py":
+            found.update((m[1], m[0].rstrip("\n")) for m in _FUNCTION.finditer(path.read_text() + "\n"))
     return found
 
 
