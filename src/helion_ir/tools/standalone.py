@@ -102,13 +102,18 @@ def _author_statements(text: str, namespace: Mapping[str, Any]) -> list[str]:
 def _renamed(body: Sequence[str], number: int, helpers: dict[str, str]) -> str:
     """The functions of one variant with its number at the end of their names; what all variants share is kept apart."""
     functions = {n.name: source for source in body for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
-    shared = {n for n, source in functions.items() if n == "_default_launcher" or _is_library(source, functions)}
+    shared = {n for n, source in functions.items() if _is_host_helper(n, source) or _is_library(source, functions)}
     for n in shared:
         if helpers.setdefault(n, functions[n]) != functions[n]:
             shared = shared - {n}
     own = functions.keys() - shared
     kept = [source for source in body if not any(source == functions[n] for n in shared)]
     return "\n\n\n".join(_with_names(source, {n: f"{n}_{number}" for n in own}) for source in kept)
+
+
+def _is_host_helper(name: str, source: str) -> bool:
+    """Whether a function is one of those that the printer puts before a host function: launchers and what they call."""
+    return name.startswith("_") and "triton.jit" not in source
 
 
 def _is_library(source: str, functions: Mapping[str, str]) -> bool:
