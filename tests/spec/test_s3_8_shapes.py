@@ -115,6 +115,22 @@ def beyond(x):
 
 
 @item(
+    "diagonal, diag, trace, of whole axes",
+    lambda n: (numbers(n, 5, 6), numbers(5, 6)),
+    lambda x, m: (x.diagonal(0, 1, 2), x.diagonal(-2, 2, 1), x.sum((1, 2)) * 0 + m.trace() + torch.diag(m, 1).sum()),
+)
+def diagonals(x, m):
+    n = x.size(0)
+    first, second, third = torch.empty([n, 5]), torch.empty([n, 4]), torch.empty([n])
+    for t in hl.tile(n):
+        v = x[t, :, :]
+        first[t, :] = v.diagonal(dim1=1, dim2=2)
+        second[t, :] = torch.diagonal(v, -2, 2, 1)
+        third[t] = v.sum((1, 2)) * 0 + torch.trace(m[:, :]) + torch.diag(m[:, :], 1).sum()
+    return first, second, third
+
+
+@item(
     "tril, triu, gather, take_along_dim, index_select, one_hot",
     lambda n: (numbers(n, 8), whole(n, 8, low=0, high=8)),
     lambda x, i: (torch.gather(x, 1, i.long()), torch.nn.functional.one_hot(i[:, 0].long(), 8)),

@@ -250,6 +250,29 @@ def order_statistics(x, e):
     return a, b, c, d, f, g, h
 
 
+def with_gaps(*shape: int) -> torch.Tensor:
+    x = numbers(*shape)
+    return torch.where(x > 2, torch.nan, x)
+
+
+@item(
+    "nanmedian; bucketize and isin of a number",
+    lambda n: (with_gaps(n, 5), numbers(3).sort().values),
+    lambda x, e: (
+        *x.nanmedian(1),
+        torch.bucketize(0.75, e) + torch.isin(0.75, e).long() + torch.zeros(x.size(0)).long(),
+    ),
+)
+def with_missing(x, e):
+    n = x.size(0)
+    values, places, counts = torch.empty([n]), torch.empty([n], dtype=torch.int64), torch.empty([n], dtype=torch.int64)
+    for t in hl.tile(n):
+        v = x[t, :]
+        values[t], places[t] = v.nanmedian(1)
+        counts[t] = torch.bucketize(0.75, e[:]) + torch.isin(0.75, e[:]).long()
+    return values, places, counts
+
+
 @refuses("a dimension that there is not", exc.InvalidReductionDim, "dimension 2 of a tile of rank 2")
 def bad_dim(x):
     for t in hl.tile(x.size(0)):

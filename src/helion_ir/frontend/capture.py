@@ -63,7 +63,7 @@ class Capture(TorchDispatchMode):
         self, sizes: BlockSizes, device: torch.device | str, is_author: Callable[[types.CodeType], bool]
     ) -> None:
         super().__init__()
-        from helion_ir.frontend import order_statistics  # noqa: F401  (registers)
+        from helion_ir.frontend import diagonals, order_statistics  # noqa: F401  (register)
         from helion_ir.frontend.decompositions import OWN, decomposition_table
         from helion_ir.frontend.primitives import EMITTERS
 

@@ -87,3 +87,35 @@ def isin(x: Any, among: Any, *, assume_unique: bool = False, invert: bool = Fals
     """Whether each element is among some."""
     found = (x.unsqueeze(-1) == among.reshape([-1])).any(-1)
     return ~found if invert else found
+
+
+@decomposes(aten.nanmedian.dim)
+def nanmedian(x: TileTensor, dim: int, keepdim: bool = False) -> Any:
+    """The lower one of two of those that are no NaN; NaN where all are."""
+    dim = canonical(dim, x.ndim)
+    _whole(x, dim, "nanmedian")
+    last: Any = x.movedim(dim, -1)
+    values, indices = torch.sort(last, dim=-1, stable=True)
+    count = torch.isnan(last).logical_not().sum(-1, keepdim=True)
+    rank = torch.clamp(torch.div(count - 1, 2, rounding_mode="floor"), min=0)
+    pair = values.gather(-1, rank), indices.gather(-1, rank)
+    return tuple(p.movedim(-1, dim) if keepdim else p.squeeze(-1) for p in pair)
+
+
+@decomposes(aten.nanmedian.default)
+def nanmedian_all(x: TileTensor) -> Any:
+    return torch.nanmedian(x.reshape([-1]), 0).values
+
+
+@decomposes(aten.bucketize.Scalar)
+def bucketize_number(value: Any, boundaries: TileTensor, *, out_int32: bool = False, right: bool = False) -> Any:
+    """How many boundaries lie below a number."""
+    below: Any = boundaries <= value if right else boundaries < value
+    return below.sum().to(torch.int32 if out_int32 else torch.int64)
+
+
+@decomposes(aten.isin.Scalar_Tensor)
+def isin_number(element: Any, test_elements: TileTensor, *, assume_unique: bool = False, invert: bool = False) -> Any:
+    """Whether a number is among the elements."""
+    found: Any = (test_elements == element).any()  # pyright: ignore
+    return torch.logical_not(found) if invert else found

@@ -1,0 +1,592 @@
+"""Section 8: kernels in the styles that authors write, beyond what each construct needs: templates, closures, tables, chains."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.spec.spec import Item, Section, check_stages, numbers
+
+import helion_ir as helion
+import helion_ir.language as hl
+
+SECTION = Section("8 As authors write them")
+item = functools.partial(SECTION.item, sizes=(5,))  # one tile and a part of one
+
+
+def matrix(n: int) -> tuple[torch.Tensor]:
+    return (numbers(n, 6),)
+
+
+@item("dtypes as arguments", lambda n: (numbers(n, 6), torch.float16, torch.int32), lambda x, d, i: (x.to(d), x.to(i)))
+def dtypes_as_arguments(x, dtype, it):
+    out = torch.empty(x.shape, dtype=dtype, device=x.device)
+    o2 = torch.empty_like(x, dtype=it)
+    for t in hl.tile(x.size(0)):
+        out[t, :] = x[t, :].to(dtype)
+        o2[t, :] = x[t, :].to(it)
+    return out, o2
+
+
+ACTS = {"relu": torch.relu, "gelu": functools.partial(F.gelu, approximate="tanh")}
+
+
+@item(
+    "a table of functions, a partial among them",
+    lambda n: (numbers(n, 6), "gelu"),
+    lambda x, n: F.gelu(x, approximate="tanh"),
+    tolerance=1e-5,
+)
+def functions_by_name(x, name: str):
+    fn = ACTS[name]
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t, :] = fn(x[t, :])
+    return out
+
+
+@item(
+    "sum() and functools.reduce over lists of tiles",
+    lambda n: ([numbers(n, 6) for _ in range(3)],),
+    lambda xs: sum(xs) + xs[0] * xs[1] * xs[2],
+)
+def sum_and_reduce(xs):
+    out = torch.zeros_like(xs[0])
+    for t in hl.tile(out.size(0)):
+        rows = [x[t, :] for x in xs]
+        out[t, :] = sum(rows) + functools.reduce(operator.mul, rows)
+    return out
+
+
+@item("outputs in a list, enumerated on the device", matrix, lambda x: (x * 1.0, x * 2.0, x * 3.0))
+def outputs_in_a_list(x):
+    outs = [torch.empty_like(x) for _ in range(3)]
+    for t in hl.tile(x.size(0)):
+        for i, o in enumerate(outs):
+            o[t, :] = x[t, :] * (i + 1)
+    return tuple(outs)
+
+
+@item("outputs in a dict", matrix, lambda x: {"a": x + 1, "b": x.sum(1)})
+def outputs_in_a_dict(x):
+    outs = {"a": torch.empty_like(x), "b": x.new_empty([x.size(0)])}
+    for t in hl.tile(x.size(0)):
+        outs["a"][t, :] = x[t, :] + 1
+        outs["b"][t] = x[t, :].sum(dim=1)
+    return outs
+
+
+class Out(NamedTuple):
+    y: torch.Tensor
+    lse: torch.Tensor
+
+
+@item("a NamedTuple of outputs", matrix, lambda x: Out(x * 2, x.logsumexp(1)), tolerance=1e-6)
+def a_named_tuple_of_outputs(x):
+    y = torch.empty_like(x)
+    lse = torch.empty(x.shape[0], dtype=x.dtype, device=x.device)
+    for t in hl.tile(x.shape[0]):
+        y[t, :] = x[t, :] * 2
+        lse[t] = torch.logsumexp(x[t, :], dim=-1)
+    return Out(y, lse)
+
+
+@item("halves of rows, stored by slices", lambda n: (numbers(n, 8),), lambda x: torch.cat([-x[:, 4:], x[:, :4]], 1))
+def rotate_half(x):
+    out = torch.empty_like(x)
+    h = x.size(1) // 2
+    for t in hl.tile(x.size(0)):
+        out[t, :h] = -x[t, h:]
+        out[t, h:] = x[t, :h]
+    return out
+
+
+@item(
+    "arguments updated in place, twice",
+    lambda n: (numbers(n, 6), numbers(n, 6)),
+    lambda x, y: x.add_(y).mul_(2) is None,
+)
+def in_place(x, y):
+    for t in hl.tile(x.size(0)):
+        x[t, :] += y[t, :]
+        x[t, :] *= 2
+    return False
+
+
+@item(
+    "a causal mask of two tiles' indices",
+    lambda n: (numbers(n, n),),
+    lambda x: x.masked_fill(torch.arange(x.size(0))[:, None] < torch.arange(x.size(0))[None, :], float("-inf")),
+)
+def causal_mask(x):
+    out = torch.empty_like(x)
+    for ti, tj in hl.tile(x.size()):
+        m = ti.index[:, None] >= tj.index[None, :]
+        out[ti, tj] = torch.where(m, x[ti, tj], float("-inf"))
+    return out
+
+
+@item(
+    "F.cross_entropy of a tile",
+    lambda n: (numbers(n, 6), torch.randint(0, 6, (n,))),
+    lambda x, l: F.cross_entropy(x, l, reduction="none"),
+    tolerance=1e-5,
+)
+def cross_entropy(x, l):
+    out = x.new_empty(x.size(0))
+    for t in hl.tile(x.size(0)):
+        out[t] = F.cross_entropy(x[t, :], l[t], reduction="none")
+    return out
+
+
+@item(
+    "einsum as a product of tiles",
+    lambda n: (numbers(n, 16), numbers(8, 16)),
+    lambda x, w: torch.einsum("ik,jk->ij", x, w),
+    tolerance=1e-5,
+)
+def einsum_of_tiles(x, w):
+    out = x.new_empty(x.size(0), w.size(0))
+    for i, j in hl.tile([x.size(0), w.size(0)]):
+        acc = hl.zeros([i, j], dtype=torch.float32)
+        for k in hl.tile(x.size(1)):
+            acc += torch.einsum("ik,jk->ij", x[i, k], w[j, k])
+        out[i, j] = acc
+    return out
+
+
+def relu2(v):
+    return torch.relu(v) ** 2
+
+
+def make(fn, scale):
+    def inner(v, *rest):
+        return fn(v) * scale
+
+    return inner
+
+
+@item(
+    "a closure that calls another, with *rest",
+    lambda n: (numbers(n, 6), make(relu2, 3.0)),
+    lambda x, f: torch.relu(x) ** 2 * 3,
+)
+def closure_in_a_closure(x, f: Callable):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size()):
+        out[t] = f(x[t])
+    return out
+
+
+@item(
+    "a list of functions, applied in turn",
+    lambda n: (numbers(n, 6), [torch.relu, lambda v: v + 1, torch.sigmoid]),
+    lambda x, fs: torch.sigmoid(torch.relu(x) + 1),
+    tolerance=1e-6,
+)
+def a_list_of_epilogues(x, fs):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size()):
+        v = x[t]
+        for f in fs:
+            v = f(v)
+        out[t] = v
+    return out
+
+
+def online(m, l, v):
+    nm = torch.maximum(m, v.amax(-1))
+    return nm, l * torch.exp(m - nm) + torch.exp(v - nm[:, None]).sum(-1)
+
+
+@item(
+    "a helper that returns two values, carried by a loop",
+    lambda n: (numbers(n, 11),),
+    lambda x: x.logsumexp(-1),
+    tolerance=1e-5,
+)
+def online_logsumexp(x):
+    out = x.new_empty(x.size(0))
+    for t in hl.tile(x.size(0)):
+        m = hl.full([t], float("-inf"), dtype=torch.float32)
+        l = hl.zeros([t])
+        for k in hl.tile(x.size(1)):
+            m, l = online(m, l, x[t, k].masked_fill((k.index >= x.size(1))[None, :], float("-inf")))
+        out[t] = m + torch.log(l)
+    return out
+
+
+@item(
+    "functions in the kernel that call each other, with defaults",
+    lambda n: (numbers(n, 6), 2.0),
+    lambda x, s: (x * s + 1) * s,
+)
+def nested_functions(x, s: float):
+    out = torch.empty_like(x)
+
+    def scale(v):
+        return v * s
+
+    def both(v, by=1.0):
+        return scale(scale(v) + by)
+
+    for t in hl.tile(x.size(0)):
+        out[t, :] = both(x[t, :])
+    return out
+
+
+@item(
+    "split-k with a tunable, next_power_of_2 and atomics",
+    lambda n: (numbers(n, 64), numbers(64, 16)),
+    lambda a, b: a @ b,
+    tolerance=1e-5,
+)
+def split_k(x, y):
+    m, k = x.size()
+    _, n = y.size()
+    out = torch.zeros([m, n], dtype=torch.float32, device=x.device)
+    split_k = hl.register_tunable("split_k", helion.autotuner.PowerOfTwoFragment(1, 8, 2))
+    k_block = helion.next_power_of_2(helion.cdiv(k, split_k))
+    for tile_m, tile_n, outer_k in hl.tile([m, n, k], block_size=[None, None, k_block]):
+        acc = hl.zeros([tile_m, tile_n], dtype=torch.float32)
+        for inner_k in hl.tile(outer_k.begin, outer_k.end):
+            acc = torch.addmm(acc, x[tile_m, inner_k], y[inner_k, tile_n])
+        hl.atomic_add(out, [tile_m, tile_n], acc)
+    return out
+
+
+@item(
+    "rows of differing lengths by offsets, gathered with masks",
+    lambda n: (torch.arange(40.0).reshape(20, 2), torch.tensor([0, 3, 3, 8, 20])),
+    lambda x, o: torch.stack([x[o[i] : o[i + 1]].sum(0) for i in range(4)]),
+)
+def jagged_sums(x, offs):
+    n = offs.size(0) - 1
+    out = torch.zeros([n, x.size(1)], dtype=x.dtype, device=x.device)
+    flat = x.view(-1)
+    M = x.size(1)
+    for b in hl.tile(n):
+        starts = offs[b]
+        ends = offs[b.index + 1]
+        nnz = ends - starts
+        mx = nnz.amax()
+        for f in hl.tile(M):
+            acc = hl.zeros([b, f], dtype=x.dtype)
+            for k in hl.tile(mx):
+                idx = (starts[:, None] + k.index[None, :])[:, :, None] * M + f.index[None, None, :]
+                row_mask = k.index[None, :] < nnz[:, None]
+                comb = row_mask[:, :, None] & (f.index < M)[None, None, :]
+                acc += hl.load(flat, [idx], extra_mask=comb).sum(dim=1)
+            out[b, f] = acc
+    return out
+
+
+@item("an embedding, reshaped on the host", lambda n: (torch.randint(0, 7, (n, 3)), numbers(7, 6)), lambda i, w: w[i])
+def embedding(x, w):
+    x_flat = x.reshape(-1)
+    _, d = w.size()
+    out = torch.empty([x_flat.size(0), d], dtype=w.dtype, device=w.device)
+    for b, e in hl.tile([x_flat.size(0), d]):
+        out[b, e] = w[x_flat[b], e]
+    return out.view(*x.size(), d)
+
+
+@item(
+    "its gradient by atomics",
+    lambda n: (torch.randint(0, 7, (n,)), numbers(n, 6)),
+    lambda i, g: torch.zeros(7, 6).index_add_(0, i, g),
+    tolerance=1e-6,
+)
+def embedding_backward(i, g):
+    gw = torch.zeros([7, g.size(1)], dtype=g.dtype, device=g.device)
+    for b, e in hl.tile([i.size(0), g.size(1)]):
+        hl.atomic_add(gw, [i[b], e], g[b, e])
+    return gw
+
+
+@item("Welford's variance over tiles", lambda n: (numbers(n, 11),), lambda x: F.layer_norm(x, [11]), tolerance=1e-4)
+def welford(x):
+    m, n = x.size()
+    out = torch.empty_like(x)
+    for tm in hl.tile(m):
+        cnt = torch.zeros_like(x[tm, 0], dtype=torch.float32)
+        mean = torch.zeros_like(cnt)
+        m2 = torch.zeros_like(cnt)
+        for tn in hl.tile(n):
+            chunk = x[tm, tn]
+            msk = (tn.index < n)[None, :].to(torch.float32)
+            tc = msk.sum(-1)
+            s = chunk.sum(-1)
+            mc = s / tc
+            d = (chunk - mc[:, None]) * msk
+            m2c = (d * d).sum(-1)
+            delta = mc - mean
+            nc = cnt + tc
+            mean = mean + delta * (tc / nc)
+            m2 = m2 + m2c + delta * delta * (cnt * tc / nc)
+            cnt = nc
+        rstd = torch.rsqrt(m2 / cnt + 1e-5)
+        for tn in hl.tile(n):
+            out[tm, tn] = (x[tm, tn] - mean[:, None]) * rstd[:, None]
+    return out
+
+
+@item(
+    "hl.split, hl.join and reshapes",
+    lambda n: (numbers(n, 8), numbers(n, 4)),
+    lambda x, c: torch.stack([x[:, ::2] * c, x[:, 1::2] + c], -1).flatten(1),
+)
+def rope(x, c):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.shape[0]):
+        a, b = hl.split(x[t, :].reshape(t, 4, 2))
+        out[t, :] = hl.join(a * c[t, :], b + c[t, :]).reshape(t, 8)
+    return out
+
+
+@item("two loads with complementary masks", lambda n: (numbers(n, 6), numbers(n, 5)), lambda x, y: torch.cat([x, y], 1))
+def concatenate(x, y):
+    assert x.size(0) == y.size(0)
+    out = torch.empty([x.size(0), x.size(1) + y.size(1)], dtype=x.dtype, device=x.device)
+    for t0, t1 in hl.tile(out.size()):
+        xp = hl.load(x, [t0, t1], extra_mask=(t1.index < x.size(1))[None, :])
+        yp = hl.load(y, [t0, t1.index - x.size(1)], extra_mask=(t1.index >= x.size(1))[None, :])
+        out[t0, t1] = torch.where((t1.index < x.size(1))[None, :], xp, yp)
+    return out
+
+
+@item(
+    "softmax of the two largest, with their places",
+    lambda n: (numbers(n, 8),),
+    lambda x: (torch.topk(x, 2).values.softmax(-1), torch.topk(x + torch.arange(8) * 1e-3, 2).indices),
+    tolerance=1e-6,
+)
+def top_k_gating(x):
+    w = x.new_empty([x.size(0), 2])
+    idx = torch.empty([x.size(0), 2], dtype=torch.int64, device=x.device)
+    for t in hl.tile(x.size(0)):
+        v, _ = torch.topk(x[t, :], 2, dim=-1)
+        w[t, :] = torch.softmax(v, dim=-1)
+        _, i = torch.topk(x[t, :] + torch.arange(8) * 1e-3, k=2)
+        idx[t, :] = i
+    return w, idx
+
+
+@item(
+    "var_mean, broadcast back",
+    lambda n: (numbers(n, 8),),
+    lambda x: (x - x.mean(1, keepdim=True)) / torch.sqrt(x.var(1, keepdim=True, unbiased=False) + 1e-5),
+    tolerance=1e-5,
+)
+def normalize_by_var_mean(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        var, mean = torch.var_mean(x[t, :], dim=-1, keepdim=True, correction=0)
+        out[t, :] = (x[t, :] - mean) * torch.rsqrt(var + 1e-5)
+    return out
+
+
+@item(
+    "lerp, addcmul, clamp, nan_to_num, norm, std, hypot, normalize",
+    lambda n: (numbers(n, 8), numbers(n, 8)),
+    lambda x, y: (
+        torch.lerp(x, y, 0.3)
+        + torch.addcmul(x, x, y, value=2)
+        + torch.clamp(x, min=-1)
+        + x.clamp(y - 1, y + 1)
+        + torch.nan_to_num(x / (y - y))
+        + x.norm(dim=1, keepdim=True)
+        + x.std(1, keepdim=True)
+        + torch.hypot(x, y)
+        + F.normalize(x, dim=-1)
+    ),
+    tolerance=1e-4,
+)
+def a_chain_of_functions(x, y):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        a, b = x[t, :], y[t, :]
+        out[t, :] = (
+            torch.lerp(a, b, 0.3)
+            + torch.addcmul(a, a, b, value=2)
+            + torch.clamp(a, min=-1)
+            + a.clamp(b - 1, b + 1)
+            + torch.nan_to_num(a / (b - b))
+            + a.norm(dim=1, keepdim=True)
+            + a.std(1, keepdim=True)
+            + torch.hypot(a, b)
+            + F.normalize(a, dim=-1)
+        )
+    return out
+
+
+@item(
+    "cumsum, cumprod, logcumsumexp, cummax of one tile",
+    lambda n: (numbers(n, 8),),
+    lambda x: x.cumsum(1) + x.cumprod(1) + torch.logcumsumexp(x, 1) + x.cummax(1).values,
+    tolerance=1e-4,
+)
+def every_scan(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        a = x[t, :]
+        out[t, :] = a.cumsum(1) + a.cumprod(-1) + torch.logcumsumexp(a, dim=1) + a.cummax(1).values
+    return out
+
+
+@item(
+    "int8 rows with scales",
+    lambda n: (numbers(n, 6),),
+    lambda x: (
+        (x / (x.abs().amax(1, keepdim=True) / 127)).round().clamp(-128, 127).to(torch.int8),
+        x.abs().amax(1) / 127,
+    ),
+)
+def quantize_rows(x):
+    q = torch.empty(x.shape, dtype=torch.int8)
+    s = x.new_empty(x.size(0))
+    for t in hl.tile(x.size(0)):
+        a = x[t, :].abs().amax(dim=-1) / 127
+        q[t, :] = (x[t, :] / a[:, None]).round().clamp(-128, 127).to(torch.int8)
+        s[t] = a
+    return q, s
+
+
+@item(
+    "shifts of packed bytes, stored with steps",
+    lambda n: (torch.randint(-128, 127, (n, 6), dtype=torch.int8),),
+    lambda p: torch.stack([(p << 4) >> 4, p >> 4], -1).reshape(p.size(0), 12).float(),
+)
+def unpack_int4(p):
+    out = torch.empty([p.size(0), p.size(1) * 2], dtype=torch.float32)
+    for t in hl.tile(p.size(0)):
+        v = p[t, :]
+        lo = (v << 4) >> 4
+        hi = v >> 4
+        out[t, 0::2] = lo.float()
+        out[t, 1::2] = hi.float()
+    return out
+
+
+@item(
+    "softmax in two passes of bfloat16",
+    lambda n: (numbers(n, 11).bfloat16(),),
+    lambda x: torch.softmax(x.float(), -1).bfloat16(),
+    tolerance=1e-2,
+)
+def online_softmax(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        mi = hl.full([t], float("-inf"), dtype=torch.float32)
+        di = hl.zeros([t], dtype=torch.float32)
+        for n in hl.tile(x.size(1)):
+            v = x[t, n].to(torch.float32) * 1.44269504
+            la = torch.amax(v, dim=1)
+            mn = torch.maximum(mi, la)
+            di = di * torch.exp2(mi - mn) + torch.exp2(v - mn[:, None]).sum(dim=1)
+            mi = mn
+        for n in hl.tile(x.size(1)):
+            v = x[t, n].to(torch.float32) * 1.44269504
+            out[t, n] = (torch.exp2(v - mi[:, None]) / di[:, None]).to(x.dtype)
+    return out
+
+
+def comb(a, b):
+    v1, i1 = a
+    v2, i2 = b
+    take = v2 > v1
+    return torch.where(take, v2, v1), torch.where(take, i2, i1)
+
+
+@item(
+    "hl.reduce of values and places",
+    lambda n: (numbers(n, 8) + torch.arange(8) * 1e-3,),
+    lambda x: (x.amax(1), x.argmax(1).int()),
+)
+def argmax_by_reduce(x):
+    v = x.new_empty(x.size(0))
+    i = torch.empty([x.size(0)], dtype=torch.int32)
+    for t in hl.tile(x.size(0)):
+        idx = hl.arange(8)[None, :].expand(t, 8)
+        a, b = hl.reduce(comb, (x[t, :], idx), dim=-1, other=(float("-inf"), 0))
+        v[t] = a
+        i[t] = b
+    return v, i
+
+
+def seg(a, b):
+    av, ai = a
+    bv, bi = b
+    return torch.where(ai == bi, av + bv, bv), bi
+
+
+@item("hl.associative_scan of pairs", lambda n: (numbers(n, 8),), lambda x: x.cumsum(1), tolerance=1e-6)
+def segmented_scan(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        z = torch.zeros_like(x[t, :])
+        v, _ = hl.associative_scan(seg, (x[t, :], z), dim=1)
+        out[t, :] = v
+    return out
+
+
+@item(
+    "attention with registers carried over tiles of keys",
+    lambda n: (numbers(2, 16, 16) / 4,) * 3,
+    lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
+    tolerance=1e-4,
+)
+def attention(q, k, v):
+    m = q.size(-2)
+    n = k.size(-2)
+    d = hl.specialize(q.size(-1))
+    kt = k.transpose(1, 2)
+    out = torch.empty_like(q)
+    sm = 1.0 / math.sqrt(d) * 1.44269504
+    for tb, tm in hl.tile([q.size(0), m]):
+        mi = hl.full([tb, tm], float("-inf"), dtype=torch.float32)
+        li = torch.full_like(mi, 1.0)
+        acc = hl.zeros([tb, tm, d], dtype=torch.float32)
+        qq = q[tb, tm, :]
+        for tn in hl.tile(n):
+            kk = kt[tb, :, tn]
+            qk = torch.bmm(qq, kk)
+            mij = torch.maximum(mi, torch.amax(qk, -1) * sm)
+            qk = qk * sm - mij[:, :, None]
+            p = torch.exp2(qk)
+            lij = torch.sum(p, -1)
+            alpha = torch.exp2(mi - mij)
+            li = li * alpha + lij
+            acc = acc * alpha[:, :, None]
+            vv = v[tb, tn, :]
+            acc = torch.baddbmm(acc, p.to(vv.dtype), vv)
+            mi = mij
+        acc = acc / (li)[:, :, None]
+        out[tb, tm, :] = acc.to(out.dtype)
+    return out
+
+
+@item(
+    "neighbours by t + 1 and by gathers",
+    lambda n: (numbers(n + 1),),
+    lambda x: F.pad(x, (1, 1))[:-2] + F.pad(x, (1, 1))[2:],
+)
+def stencil(x):
+    n = x.size(0)
+    out = torch.empty_like(x)
+    for t in hl.tile(n):
+        left = hl.load(x, [t.index - 1], extra_mask=t.index > 0)
+        right = hl.load(x, [t + 1], extra_mask=t.index + 1 < n)
+        out[t] = left + right
+    return out
+
+
+@pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
+def test_item(it: Item) -> None:
+    assert not (wrong := check_stages(it)), wrong
