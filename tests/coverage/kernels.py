@@ -95,6 +95,10 @@ class Kernel:
     inputs: tuple[str, ...]
     outputs: tuple[Output, ...]
 
+    def of(self, name: str) -> list[int]:
+        """Which outputs are the results of a call."""
+        return [i for i, o in enumerate(self.outputs) if o.name.rpartition(".")[0] == name]
+
     def empty(self) -> list[torch.Tensor]:
         """Outputs with every byte set to 0xA5 (true, of bools)."""
         return [poisoned(o.shape(self.layout), o.dtype) for o in self.outputs]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from tests.coverage import kernels
 from tests.coverage.cases import DTYPES, UNSIGNED_ZERO, call, difference, inputs, references
 
@@ -20,10 +22,12 @@ class Refused(Exception):
     """The compiler says that it cannot."""
 
 
-def built(name: str, dtype: str, layout: str, special: bool, target: str = "cpu") -> tuple[kernels.Kernel, Any]:
-    """The kernel of one call and its operands. Raises Refused, or what the frontend says."""
+def built(
+    names: Sequence[str], dtype: str, layout: str, special: bool, target: str = "cpu"
+) -> tuple[kernels.Kernel, Any]:
+    """The kernel that makes some calls, and its operands. Raises Refused, or what the frontend says."""
     operands = inputs(DTYPES[dtype], LAYOUTS[layout], special)
-    return kernels.build({name: call(name)}, operands, LAYOUTS[layout], target), operands
+    return kernels.build({n: call(n) for n in names}, operands, LAYOUTS[layout], target), operands
 
 
 def lowered(kernel: kernels.Kernel, callback: Any = None) -> tuple[Any, dict[str, Any]]:
@@ -42,40 +46,78 @@ def lowered(kernel: kernels.Kernel, callback: Any = None) -> tuple[Any, dict[str
 
 def check_stages(name: str, dtype: str, layout: str, special: bool = False, target: str = "cpu") -> str:
     """What is wrong first, and after which pass; "" where nothing is. Raises Refused."""
-    kernel, operands = built(name, dtype, layout, special, target)
-    wanted = references(kernel, name, operands)
-    wrong: list[str] = []
+    return stages_of([name], dtype, layout, special, target).get(name, "")
+
+
+def stages_of(
+    names: Sequence[str], dtype: str, layout: str, special: bool = False, target: str = "cpu"
+) -> dict[str, str]:
+    """What is wrong first with each call of one kernel, and after which pass. Raises Refused."""
+    kernel, operands = built(names, dtype, layout, special, target)
+    compare = _comparison(kernel, names, operands, dtype, special)
+    wrong: dict[str, str] = {}
     assignment = kernels.assignment_of(kernel)
 
     def callback(stage: str, module: Any) -> None:
         if stage in STAGES:
             out = kernel.empty()
             run_module(module, [*operands.values(), *out], assignment)
-            if text := difference(out, wanted, DTYPES[dtype], special and name not in UNSIGNED_ZERO):
-                wrong.append(f"{stage}: {text}")
+            for name, text in compare(out).items():
+                wrong.setdefault(name, f"{stage}: {text}")
 
     lowered(kernel, callback)
-    return wrong[0] if wrong else ""
+    return wrong
 
 
-def check_triton(name: str, dtype: str, layout: str, special: bool = False) -> str:
-    """What is wrong with what the printed Triton computes in Triton's interpreter. Raises Refused."""
-    kernel, operands = built(name, dtype, layout, special)
-    wanted = references(kernel, name, operands)
+def triton_of(names: Sequence[str], dtype: str, layout: str, special: bool = False) -> dict[str, str]:
+    """What is wrong with what the printed Triton of a kernel computes in Triton's interpreter. Raises Refused."""
+    kernel, operands = built(names, dtype, layout, special)
     template, assignment = lowered(kernel)
     out = kernel.empty()
     load(print_module(template, assignment))(*operands.values(), *out)
-    return difference(out, wanted, DTYPES[dtype], special and name not in UNSIGNED_ZERO)
+    return _comparison(kernel, names, operands, dtype, special)(out)
 
 
-def failures_in_triton(cases: list[list[Any]]) -> list[str]:
-    """What is wrong with each case, (name, dtype, layout, special); runs where Triton interprets."""
-    found: list[str] = []
-    for case in cases:
-        try:
-            found.append(check_triton(*case))
-        except Refused as error:
-            found.append(f"refused: {error}")
-        except Exception as error:  # Triton's interpreter raises classes of every kind
-            found.append(f"{type(error).__name__}: {error}")
+def _comparison(
+    kernel: kernels.Kernel, names: Sequence[str], operands: Any, dtype: str, special: bool
+) -> Callable[[Sequence[torch.Tensor]], dict[str, str]]:
+    """Says which calls have wrong results, and how."""
+    wanted = {name: references(kernel, name, operands) for name in names}
+    assert sorted(i for name in names for i in kernel.of(name)) == list(range(len(kernel.outputs)))
+
+    def compare(out: Sequence[torch.Tensor]) -> dict[str, str]:
+        found = {
+            name: difference(
+                [out[i] for i in kernel.of(name)], wanted[name], DTYPES[dtype], special and name not in UNSIGNED_ZERO
+            )
+            for name in names
+        }
+        return {name: text for name, text in found.items() if text}
+
+    return compare
+
+
+def each(check: Callable[..., dict[str, str]], names: Sequence[str], *rest: Any) -> dict[str, str]:
+    """What is wrong with calls that share a kernel; where anything is, with each in a kernel of its own, too."""
+    together = _tried(check, names, *rest)
+    if not together:
+        return {}
+    alone = {key: text for name in names for key, text in _tried(check, [name], *rest).items()}
+    return {**{f"{name}, beside others": text for name, text in together.items()}, **alone}
+
+
+def _tried(check: Callable[..., dict[str, str]], names: Sequence[str], *rest: Any) -> dict[str, str]:
+    try:
+        return check(names, *rest)
+    except Refused as error:
+        return {", ".join(names): f"refused: {error}"}
+    except Exception as error:  # Triton's interpreter raises classes of every kind
+        return {", ".join(names): f"{type(error).__name__}: {error}"}
+
+
+def failures_in_triton(groups: list[list[Any]]) -> dict[str, str]:
+    """What is wrong with groups of calls, (names, dtype, layout, special); runs where Triton interprets."""
+    found: dict[str, str] = {}
+    for names, *rest in groups:
+        found |= {f"{name} {rest}": text for name, text in each(triton_of, names, *rest).items()}
     return found

@@ -10,7 +10,7 @@ import re
 
 import pytest
 from tests.coverage.cases import DTYPES, EDGED, LOOSE, NAMES
-from tests.coverage.runner import Refused, built, check_stages, failures_in_triton, lowered
+from tests.coverage.runner import Refused, built, check_stages, each, failures_in_triton, lowered, stages_of
 from tests.frontend.test_closed_set import REFUSED as REFUSED_BY_FRONTEND
 from tests.triton_interpreter.client import TritonInterpreter
 
@@ -54,46 +54,57 @@ EDGES = [
 ]
 
 
+GROUP = 12
+"""Calls that share a kernel, which makes each cheap."""
+
+
+def grouped(cases: list[tuple[str, str, str]]) -> list[tuple[str, str, list[str]]]:
+    """(dtype, layout, names) of kernels that make all the calls."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, dtype, layout in cases:
+        names.setdefault((dtype, layout), []).append(name)
+    return [(*key, all_[i : i + GROUP]) for key, all_ in names.items() for i in range(0, len(all_), GROUP)]
+
+
 def test_most_calls_are_compared() -> None:
     assert len({name for name, _, _ in CASES}) == len(NAMES) - len(REFUSED_BY_FRONTEND) + len(ONLY_ON_AXES)
+    assert sorted((n, dtype, layout) for dtype, layout, names in grouped(CASES) for n in names) == sorted(CASES)
 
 
-@pytest.mark.parametrize("name,dtype,layout", CASES)
-def test_every_stage(name: str, dtype: str, layout: str) -> None:
-    assert not (found := check_stages(name, dtype, layout)), found
+@pytest.mark.parametrize("dtype,layout,names", grouped(CASES))
+def test_every_stage(dtype: str, layout: str, names: list[str]) -> None:
+    assert not (found := each(stages_of, names, dtype, layout)), found
 
 
-@pytest.mark.parametrize("name,dtype,layout", EDGES)
-def test_every_stage_on_special_numbers(name: str, dtype: str, layout: str) -> None:
-    assert not (found := check_stages(name, dtype, layout, special=True)), found
+@pytest.mark.parametrize("dtype,layout,names", grouped(EDGES))
+def test_every_stage_on_special_numbers(dtype: str, layout: str, names: list[str]) -> None:
+    assert not (found := each(stages_of, names, dtype, layout, True)), found
 
 
-@pytest.mark.parametrize("name,dtype,layout", CASES[::7])
-def test_every_stage_for_a_device(name: str, dtype: str, layout: str) -> None:
+@pytest.mark.parametrize("dtype,layout,names", grouped(CASES[::7]))
+def test_every_stage_for_a_device(dtype: str, layout: str, names: list[str]) -> None:
     """Devices have functions and casts of their own, which our interpreter knows too."""
-    assert not (found := check_stages(name, dtype, layout, target="h200")), found
+    assert not (found := each(stages_of, names, dtype, layout, False, "h200")), found
 
 
 @pytest.mark.parametrize("layout,name", REFUSED)
 def test_refused(layout: str, name: str) -> None:
     with pytest.raises(Refused, match=REFUSED[layout, name]):
-        kernel, _ = built(name, "float32", layout, False)
+        kernel, _ = built([name], "float32", layout, False)
         lowered(kernel)
 
 
 IN_TRITON = [
-    *((*case, False) for i, case in enumerate(CASES) if FULL or i % 4 == (i // 4) % 4),
-    *((*case, True) for i, case in enumerate(EDGES) if FULL or i % 4 == 0),
+    *((*g, False) for g in grouped([case for i, case in enumerate(CASES) if FULL or i % 4 == (i // 4) % 4])),
+    *((*g, True) for g in grouped(EDGES if FULL else EDGES[::4])),
 ]
-PARTS = 8
+PARTS = 4
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_triton_in_its_interpreter(part: int, triton_interpreter: TritonInterpreter) -> None:
-    cases = IN_TRITON[part::PARTS]
-    found = triton_interpreter.run(failures_in_triton, cases, seconds=600.0)
-    wrong = [f"{case}: {text}" for case, text in zip(cases, found, strict=True) if text]
-    assert not wrong, "\n".join(wrong)
+    groups = [(names, dtype, layout, special) for dtype, layout, names, special in IN_TRITON[part::PARTS]]
+    assert not (found := triton_interpreter.run(failures_in_triton, groups, seconds=600.0)), found
 
 
 def test_a_wrong_result_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +115,7 @@ def test_a_wrong_result_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FUNCTIONS, elementwise.SinOp, FUNCTIONS[elementwise.CosOp])
     found = check_stages("sin", "float32", "partial")
     assert re.match(r"assign-names: result 0 at \(0, 0\) is .* not .*; 273 differ", found)
+    assert each(stages_of, ["neg", "sin", "cos"], "float32", "partial") == {"sin, beside others": found, "sin": found}
 
 
 def test_a_missing_mask_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
