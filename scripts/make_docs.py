@@ -33,7 +33,11 @@ RUN = re.compile(r"^// RUN: helion-ir-opt %s (.*?)\s*\| filecheck", re.MULTILINE
 TARGETS = ("h200", "b200", "mi350x")
 FIRST_EXAMPLES = ("matmul", "row_sum")
 """Where most knobs are shown; the other examples follow for those that these have not."""
-DIFF_LINES = 45
+DIFF_LINES = 30
+IR_LINES = 12
+"""Lines of a change that are shown: of Triton, and of the IR."""
+IR_COLUMNS = 180
+LOCATION = re.compile(r" loc\(.*\)$", re.MULTILINE)
 CANDIDATES = 12
 """Examples in which another value of a knob is tried before its entry says that it changes nothing."""
 MARKS = ("<!-- passes -->", "<!-- end of passes -->")
@@ -165,12 +169,25 @@ def shown_knobs() -> list[Shown]:
                 found.setdefault(pattern, []).append(Shown(pattern, d, name, target, stages))
     # One that is always used shows more; of those that are not, in some kernels nothing else is legal.
     ordered = [sorted(c, key=lambda s: s.declaration.when is not None) for c in found.values()]
-    return [next((s for s in c[:CANDIDATES] if changed(s)[2]), c[0]) for c in ordered]
+    return [next((s for s in c[:CANDIDATES] if changed(s).triton), c[0]) for c in ordered]
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What another value of a knob changes."""
+
+    old: str
+    new: str
+    triton: list[str]
+    """Changed lines of the Triton module."""
+    ir: list[str]
+    """Changed lines of the IR of the whole configuration, from which it is printed."""
 
 
 @functools.cache
-def changed(shown: Shown) -> tuple[str, str, list[str]]:
-    """(value, other value, changed lines of the Triton module), for the first other value that changes any."""
+def changed(shown: Shown) -> Change:
+    """The change that the first other value makes which makes any."""
+    from helion_ir.dialects.context import module_text
     from helion_ir.dialects.knob import declarations, value_text
     from helion_ir.index.expr import compiled, knobs_of
 
@@ -188,13 +205,22 @@ def changed(shown: Shown) -> tuple[str, str, list[str]]:
         other = base | {name: value}
         if space.is_legal(other) is not None:
             continue
-        lines = list(difflib.unified_diff(old, shown.stages.printed(other).text.splitlines(), n=0))
-        lines = [line for line in lines[2:] if not line.startswith("@@")]
+        lines = difference(old, shown.stages.printed(other).text.splitlines())
         # That the kernel takes what is set is seen where it is launched.
         lines = [line for line in lines if not PARAMETER.fullmatch(line)] or lines
         if lines:
-            return value_text(base[name]), value_text(value), lines
-    return value_text(base[name]), "", []
+            before, after = (
+                LOCATION.sub("", module_text(shown.stages.concrete(a))).splitlines() for a in (base, other)
+            )
+            # The first line only repeats which structure it is.
+            return Change(value_text(base[name]), value_text(value), lines, difference(before[1:], after[1:]))
+    return Change(value_text(base[name]), "", [], [])
+
+
+def difference(old: list[str], new: list[str]) -> list[str]:
+    """The lines that differ, after `-` and `+`."""
+    lines = list(difflib.unified_diff(old, new, n=0))[2:]
+    return [line for line in lines if not line.startswith("@@")]
 
 
 def knobs_page() -> str:
@@ -215,7 +241,8 @@ def knobs_page() -> str:
         "# Knobs",
         "What the tuner may decide, as the examples declare it. A knob is written in the IR by the pass that owns it; "
         "`Config` takes its name, or the next entry of the list it belongs to, in the order of declaration. Domains are "
-        "those of the kernel that an entry is shown with; they depend on shapes and on the target.",
+        "those of the kernel that an entry is shown with; they depend on shapes and on the target. What changes is shown "
+        "of the IR with every knob bound, and of the program printed from it.",
         "\n".join(["| knob | field of `Config` | domain | owner |", "|---|---|---|---|", *rows]),
     ]
     parts += [knob_entry(s) for s in shown]
@@ -224,18 +251,25 @@ def knobs_page() -> str:
 
 def knob_entry(shown: Shown) -> str:
     d = shown.declaration
-    old, new, lines = changed(shown)
+    change = changed(shown)
     what = f"`@{d.sym_name.data}` of `{shown.example}` for {shown.target}"
     when = f" Used when `{_when(d)}`." if d.when is not None else ""
     head = (
         f"## `@{shown.pattern}`\n\n{d.doc.data[:1].upper()}{d.doc.data[1:]}.{when} Owner: {owner_link(d.owner.data)}."
     )
-    if not lines:
+    if not change.triton:
         return f"{head}\n\n{what} changes nothing in this kernel."
-    rest = len(lines) - DIFF_LINES
-    if rest > 0:
-        lines = [*lines[:DIFF_LINES], f"… {rest} more lines"]
-    return f"{head}\n\n{what}, from `{old}` to `{new}`:\n\n```diff\n" + "\n".join(lines) + "\n```"
+    return (
+        f"{head}\n\n{what}, from `{change.old}` to `{change.new}`. In the IR:\n\n{fenced(change.ir, IR_LINES)}"
+        f"\n\nIn Triton:\n\n{fenced(change.triton, DIFF_LINES)}"
+    )
+
+
+def fenced(lines: list[str], most: int) -> str:
+    """Changed lines as a block, cut where they are many or long."""
+    rest = len(lines) - most
+    lines = [line if len(line) <= IR_COLUMNS else f"{line[: IR_COLUMNS - 1]}…" for line in lines[:most]]
+    return "\n".join(["```diff", *lines, *([f"… {rest} more lines"] if rest > 0 else []), "```"])
 
 
 def _when(declaration: Any) -> str:
