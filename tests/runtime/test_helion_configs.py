@@ -1,7 +1,7 @@
 """Configs that Helion 1.5.1 wrote for its own build of the examples load here and mean the same.
 
-`helion_configs.json` has, for each example, Helion's default and five of its random configs: its JSON, and the decorator
-it prints. They were made by the wheel as an author would, with `config.to_json()` and `format_kernel_decorator`.
+`helion_configs.json` has, for each example, Helion's default and two or five of its random configs: its JSON, and the
+decorator it prints. They were made by the wheel as an author would, with `config.to_json()` and `format_kernel_decorator`.
 """
 
 from __future__ import annotations
@@ -69,3 +69,20 @@ def test_loads_and_applies(name: str, index: int, tmp_path: Path) -> None:
             assert assignment[knob.name] == tuple(wanted)
     text = stages.printed(assignment).text
     assert f"num_warps={config['num_warps']}," in text and "@triton.jit" in text
+
+
+def test_what_helion_offers_on_a_gpu_applies() -> None:
+    """As Helion 1.5.1 prints it: descriptors of the host, parts of the epilogue, programs that stay."""
+    config = printed_config(
+        "@helion.kernel(config=helion.Config(block_sizes=[64, 64, 32], epilogue_subtile=2, host_tensor_descriptors=True, "
+        "indexing='tensor_descriptor', l2_groupings=[4], num_stages=3, num_warps=8, pid_type='persistent_interleaved'), "
+        "static_shapes=True)"
+    )
+    example = registry.load("matmul")
+    kernel = example.kernel.bind(example.bench[0].blank())
+    text = kernel.stages_for("h200").printed(kernel.stages_for("h200").space.encode(config)).text
+    for part in ("TensorDescriptor(out, [4096, 4096], [4096, 1], [64, 32])", "tl.split(", "x_descriptor.load("):
+        assert part in text
+    assert text.count("out_descriptor.store(") == 2 and "make_tensor_descriptor" not in text
+    # Where there are no descriptors, and for a kernel without a product, the rest of it applies.
+    assert "tl.split(" in kernel.stages_for("mi350x").printed(kernel.stages_for("mi350x").space.encode(config)).text
