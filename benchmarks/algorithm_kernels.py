@@ -37,6 +37,33 @@ def causal_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch
 
 
 @helion.kernel()
+def plain_causal(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Causal attention whose loop goes over all keys."""
+    heads, m, d = q.size()
+    d = hl.specialize(d)
+    out = torch.empty_like(q)
+    keys = k.transpose(1, 2)
+    for head, rows in hl.tile([heads, m]):
+        queries = q[head, rows, :]
+        largest = hl.full([head, rows], float("-inf"), dtype=torch.float32)
+        total = hl.zeros([head, rows], dtype=torch.float32)
+        weighted = hl.zeros([head, rows, d], dtype=torch.float32)
+        for columns in hl.tile(k.size(1)):
+            scores = hl.dot(queries, keys[head, :, columns], out_dtype=torch.float32) * d**-0.5
+            below = rows.index[:, None] >= columns.index[None, :]
+            scores = torch.where(below, scores, float("-inf"))
+            new_largest = torch.maximum(largest, torch.amax(scores, dim=-1))
+            weights = torch.exp(scores - new_largest[:, :, None])
+            correction = torch.exp(largest - new_largest)
+            total = total * correction + weights.sum(dim=-1)
+            weighted = weighted * correction[:, :, None]
+            weighted = torch.baddbmm(weighted, weights.to(v.dtype), v[head, columns, :])
+            largest = new_largest
+        out[head, rows, :] = (weighted / total[:, :, None]).to(out.dtype)
+    return out
+
+
+@helion.kernel()
 def matmul_bias_relu(x: torch.Tensor, y: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """relu(x @ y + bias), in the type of x: an epilogue that no partial sum can go through."""
     m, k = x.size()
@@ -61,4 +88,13 @@ def matmul_f32(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         for inner in hl.tile(k):
             total = torch.addmm(total, x[rows, inner], y[inner, columns])
         out[rows, columns] = total * 0.5
+    return out
+
+
+@helion.kernel()
+def affine(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """x * scale + shift, row by row, of rows that fill no number of blocks."""
+    out = torch.empty_like(x)
+    for rows, columns in hl.tile(x.size()):
+        out[rows, columns] = x[rows, columns] * scale[columns] + shift[columns]
     return out

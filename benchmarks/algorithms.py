@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks import pool, report
-from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu, matmul_f32
+from benchmarks.algorithm_kernels import affine, causal_attention, matmul_bias_relu, matmul_f32, plain_causal
 
 Forced = Mapping[str, Any]
 Row = dict[str, Any]
@@ -124,6 +124,27 @@ FEW = [
 SWAP = {"off": {"loop.inner.swap_dot_operands": False}, "swap": {"loop.inner.swap_dot_operands": True}}
 
 
+CLIP = {
+    "off": {"loop.columns.clip": False},
+    "clip": {"loop.columns.clip": True},
+    "clip, peel": {"loop.columns.clip": True, "loop.columns.peel": True},
+}
+DESCRIBED = {
+    f"{kind}.{site}.indexing": "tensor_descriptor" for kind, site in (("load", "x"), ("load", "y"), ("store", "out"))
+}
+DESCRIPTORS = {
+    "device": {**DESCRIBED, "host_tensor_descriptors": False},
+    "host": {**DESCRIBED, "host_tensor_descriptors": True},
+}
+PARTS = {
+    f"{where}{parts or 'whole'}": {**stored, "epilogue_subtile": parts}
+    for where, stored in (("", {}), ("described, ", {"store.out.indexing": "tensor_descriptor"}))
+    for parts in (None, 2, 4)
+}
+FLATTEN = {"off": {"rows_columns.flatten": False}, "flatten": {"rows_columns.flatten": True}}
+LARGE = [_blocks(128, 256, 64, 8, 3), _blocks(128, 128, 64, 4, 4), _blocks(256, 128, 64, 8, 3)]
+
+
 def _looped(axis: str, *chunks: int) -> list[Forced]:
     return [
         {"rows.block_size": 1, f"reduction.{axis}": chunk, "num_warps": warps, "num_stages": 3}
@@ -181,6 +202,25 @@ ALGORITHMS: dict[str, Algorithm] = {
         lambda: matmul_f32, _normal((32, 8192), (8192, 4096)), _half,
         {name: {**forced, "rows_columns.split_k": 4} for name, forced in SWAP.items()},
         [_blocks(32, 64, 128, 4, 4), _blocks(32, 128, 64, 4, 4), _blocks(32, 128, 128, 8, 3)],
+    ),
+    "clip-loops, plain causal attention 64x4096x64": Algorithm(
+        lambda: plain_causal, _attention(64, 4096, 64), _causal, CLIP, ATTENTION
+    ),
+    "hoist-descriptors, matmul + bias + relu 4096^3": Algorithm(
+        lambda: matmul_bias_relu, _normal((4096, 4096), (4096, 4096), (4096,)), _bias_relu, DESCRIPTORS,
+        [*LARGE, *[{**b, "pid_type": "persistent_interleaved"} for b in LARGE]],
+    ),
+    "hoist-descriptors, matmul + bias + relu 1024^3": Algorithm(
+        lambda: matmul_bias_relu, _normal((1024, 1024), (1024, 1024), (1024,)), _bias_relu, DESCRIPTORS,
+        [_blocks(64, 128, 64, 4, 4), _blocks(128, 64, 64, 4, 4)],
+    ),
+    "epilogue-subtile, matmul + bias + relu 4096^3": Algorithm(
+        lambda: matmul_bias_relu, _normal((4096, 4096), (4096, 4096), (4096,)), _bias_relu, PARTS, LARGE
+    ),
+    "flatten-loops, affine 65536x1021": Algorithm(
+        lambda: affine, _normal((65536, 1021), (1021,), (1021,)),
+        lambda x, a, b: x.float() * a.float() + b.float(), FLATTEN,
+        [_blocks(r, c, None, w, 1) for r, c, w in ((1, 1024, 4), (4, 256, 4), (8, 512, 8))],
     ),
 }  # fmt: skip
 

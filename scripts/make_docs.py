@@ -152,6 +152,8 @@ def pattern_of(declaration: Any) -> str:
 
 def shown_knobs() -> list[Shown]:
     """Every kind of knob that an example declares for one of the targets, in the order of declaration."""
+    import torch
+    from benchmarks import algorithm_kernels
     from examples import registry
 
     from helion_ir.dialects.knob import declarations
@@ -159,6 +161,13 @@ def shown_knobs() -> list[Shown]:
     found: dict[str, list[Shown]] = {}
     names = [*FIRST_EXAMPLES, *(n for n in registry.CORE if n not in FIRST_EXAMPLES)]
     bound = {n: (e := registry.load(n)).kernel.bind(e.bench[0].blank()) for n in names}
+    # Knobs of what no example leaves to the compiler.
+    half = torch.bfloat16
+    heads = tuple(torch.empty(64, 4096, 64, dtype=half) for _ in range(3))
+    bound["plain_causal"] = algorithm_kernels.plain_causal.bind(heads)
+    few = torch.empty(16, 8192, dtype=half), torch.empty(8192, 8192, dtype=half)
+    bound["matmul_f32"] = algorithm_kernels.matmul_f32.bind(few)
+    names = list(bound)
     for target in TARGETS:
         for name in names:
             stages = bound[name].stages_for(target)

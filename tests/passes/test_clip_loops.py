@@ -4,39 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.algorithm_kernels import plain_causal
 from tests.passes.structures import legal, lowered, run_every_stage
 
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir.dialects.tile.control import ForOp
 from helion_ir.index.text import expr_text
-
-
-@helion.kernel()
-def plain_causal(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Causal attention whose loop goes over all keys."""
-    heads, m, d = q.size()
-    d = hl.specialize(d)
-    out = torch.empty_like(q)
-    keys = k.transpose(1, 2)
-    for head, rows in hl.tile([heads, m]):
-        queries = q[head, rows, :]
-        largest = hl.full([head, rows], float("-inf"), dtype=torch.float32)
-        total = hl.zeros([head, rows], dtype=torch.float32)
-        weighted = hl.zeros([head, rows, d], dtype=torch.float32)
-        for columns in hl.tile(k.size(1)):
-            scores = hl.dot(queries, keys[head, :, columns], out_dtype=torch.float32) * d**-0.5
-            below = rows.index[:, None] >= columns.index[None, :]
-            scores = torch.where(below, scores, float("-inf"))
-            new_largest = torch.maximum(largest, torch.amax(scores, dim=-1))
-            weights = torch.exp(scores - new_largest[:, :, None])
-            correction = torch.exp(largest - new_largest)
-            total = total * correction + weights.sum(dim=-1)
-            weighted = weighted * correction[:, :, None]
-            weighted = torch.baddbmm(weighted, weights.to(v.dtype), v[head, columns, :])
-            largest = new_largest
-        out[head, rows, :] = (weighted / total[:, :, None]).to(out.dtype)
-    return out
 
 
 @helion.kernel()
