@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu, matmul_f32
+from benchmarks.algorithm_kernels import causal_attention, matmul_bias_relu, matmul_f32, plain_causal
 from examples.harness import poisoned
 from examples.softmax import softmax
 from tests.passes.structures import legal, resume_every_stage
@@ -45,6 +45,8 @@ def interpreted() -> Iterator[tuple[helion.Kernel, tuple[torch.Tensor, ...], tor
     want = CAUSAL(q.double(), k.double(), v.double(), is_causal=True)
     for exp2 in ("fold", "fma"):
         yield causal_attention, (q, k, v), want, {"loop.columns.peel": True, "exp2": exp2, "columns.block_size": 16}
+    clipped = {"loop.columns.clip": True, "loop.columns.peel": True, "columns.block_size": 16}
+    yield plain_causal, (q, k, v), want, clipped
     x, y, bias = torch.randn(33, 70), torch.randn(70, 80), torch.randn(80)
     want = torch.relu(x.double() @ y.double() + bias.double())
     split = {"rows_columns.split_k": 2, "inner.block_size": 16, "loop.inner.peel": True}
@@ -78,7 +80,7 @@ def check_interpreted() -> int:
 
 
 def test_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
-    assert triton_interpreter.run(check_interpreted) == 8
+    assert triton_interpreter.run(check_interpreted) == 9
 
 
 @pytest.mark.parametrize("target", ["h100", "b200", "mi350x"])
