@@ -157,14 +157,12 @@ class _Plan:
         return Or(_is(load, "tensor_descriptor"), wide)
 
     def is_doubtful(self, load: memory.LoadOp, direct: list[compute.DotOp]) -> Expr:
-        """Whether a block of another rank than its tile may not be pipelined: by a block pointer, or by a descriptor where
-        products take their results to tensor memory."""
-        if not _has_scalars(load):
+        """Whether a block of another rank than its tile may not be pipelined: by a descriptor, where products take their
+        results to tensor memory."""
+        if not self.target.tensor_memory:
             return Integer(0)
-        by_descriptor: Expr = Integer(0)
-        if self.target.tensor_memory:
-            by_descriptor = And(_is(load, "tensor_descriptor"), any_of([self.runs_beside(p) for p in direct]))
-        return Or(_is(load, "block_ptr"), by_descriptor)
+        described = _is(load, "tensor_descriptor") if _has_scalars(load) else Integer(0)
+        return And(described, any_of([self.runs_beside(p) for p in direct]))
 
     def waiting_outside(self, loop: Loop, products: list[compute.DotOp]) -> list[memory.LoadOp]:
         """Loads from before the loop that its products read in every iteration."""
@@ -228,9 +226,7 @@ class _Plan:
             return Shared(Integer(0) if isinstance(op, memory.LoadOp) else least, by_descriptor)
         if self.staging.results_converted:
             return Shared(least, size)
-        views = any(not isinstance(s.type, TileType) or s.type.rank == 0 for s in op.subscripts)
-        reshaped = len(op.subscripts) != value.type.rank and views
-        return Shared(least, Where(_is(op, "block_ptr"), size, by_descriptor) if reshaped else by_descriptor)
+        return Shared(least, by_descriptor)
 
     def scratch(self, op: compute.ReduceOp) -> Expr:
         """Partial results of the warps that share a row."""
@@ -252,7 +248,8 @@ def _is(op: memory.AccessOp, kind: str) -> Expr:
 
 
 def _is_reshaped(load: memory.LoadOp) -> Expr:
-    """Whether a load's block has another rank than its result, which leaves Triton other ways than to stage it."""
+    """Whether a load of a part of its tensor may go to a product without being staged: a descriptor's block has another
+    rank than its result; by a block pointer it was seen once, for gfx950, with one warp."""
     return Or(_is(load, "block_ptr"), _is(load, "tensor_descriptor")) if _has_scalars(load) else Integer(0)
 
 
