@@ -2,7 +2,8 @@
 
 Three costs: `bind` (from a call's arguments to the space of configurations, imports already paid), `first` (the default
 configuration, everything cold) and `config` (the median over random configurations whose structures have been lowered
-before, as in a search). With `--helion-python`, an interpreter that has `helion` installed measures the same
+before, as in a search). All are CPU time of the process, which neighbours on the machine disturb less than the clock.
+With `--helion-python`, an interpreter that has `helion` installed measures the same
 kernels there, and the table shows the ratios. `texts` is the number of distinct kernel texts among 1,000 random
 configurations: what Triton's Python front half, some milliseconds a text, is paid for in a search.
 """
@@ -53,23 +54,23 @@ def measure(name: str, count: int, seed: int, library: str) -> Row:
     example = registry.load(name)
     args = example.bench[0].blank()
     gc.collect()
-    start = time.perf_counter()
+    start = time.process_time()
     bound = example.kernel.bind(args)
     spec = bound.config_spec
-    bind = time.perf_counter()
+    bind = time.process_time()
     bound.to_triton_code(spec.default_config())
-    first = time.perf_counter()
+    first = time.process_time()
     # The first half lowers the structures that random configurations have; the second half is measured.
     times: list[float] = []
     failures: list[str] = []
     for config in _random_configs(bound, 2 * count, seed, library):
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             bound.to_triton_code(config)
         except Exception as error:
             failures.append(f"{type(error).__name__}: {error}"[:300])
             continue
-        times.append(1000 * (time.perf_counter() - begin))
+        times.append(1000 * (time.process_time() - begin))
     warm = times[len(times) // 2 :]
     texts = _distinct_texts(bound, seed) if library == "helion_ir" and count > 3 else None
     return {
