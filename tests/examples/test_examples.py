@@ -10,7 +10,8 @@ import pytest
 import torch
 from examples import index, registry
 from examples.compare import leaves
-from examples.harness import Args, Autograd, Case, Example, poisoned, run_in_triton_interpreter
+from examples.harness import Args, Autograd, Case, Example, poisoned
+from tests.examples.in_triton import in_triton
 from tests.triton_interpreter.client import TritonInterpreter
 
 ROOT = Path(__file__).parents[2]
@@ -141,17 +142,6 @@ def test_random_configs_in_the_interpreter(name: str, case_name: str) -> None:
         assignment = space.sample(rng)
         text = module_text(bound.lowering.concrete(assignment))
         run_text(name, case_name, f"configuration {space.decode(assignment)}", text, assignment)
-
-
-def in_triton(name: str, cases: list[str]) -> None:
-    """Run an example where Triton interprets."""
-    example = registry.load(name)
-    for case in cases:
-        args = example.case(case).args()
-        expected = example.reference(*args)
-        with poisoned():
-            actual = run_in_triton_interpreter(example, args)
-        example.check(actual, args, expected)
 
 
 def version(package: str) -> tuple[int, int]:

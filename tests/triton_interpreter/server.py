@@ -1,7 +1,7 @@
 """A process in which Triton interprets, and which makes a copy of itself for every job, so that none pays for imports.
 
 Run as `python -m tests.triton_interpreter.server FD` by `client.py`, with TRITON_INTERPRET=1: Triton reads it when it is
-imported. Jobs run one after the other. Only a copy runs PyTorch, so that there is one thread to copy.
+imported. Jobs run one after the other. PyTorch runs in one thread, which is all that there is to copy.
 """
 
 from __future__ import annotations
@@ -38,10 +38,16 @@ def main(descriptor: int) -> None:
     channel = socket.socket(fileno=descriptor)
     for name in MODULES:
         importlib.import_module(name)
-    importlib.import_module("examples.registry").load_all()
-    # Copies share what the collector does not touch.
+    registry = importlib.import_module("examples.registry")
+    registry.load_all()
+    # What the first kernel of a process does once: tables of PyTorch's, xDSL's, sympy's and Triton's.
+    for name in ("softmax", "matmul"):
+        example = registry.load(name)
+        importlib.import_module("examples.harness").run_in_triton_interpreter(example, example.cases[0].args())
+    # Copies share what the collector does not touch; they end before they have much to collect.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     while True:
         data, files, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 2)
         if not data:
