@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.traits import MemoryEffectKind, get_effects
 
@@ -25,6 +27,45 @@ def _allocation(ref: SSAValue, kernel: control.KernelOp) -> int | None:
         return None
     name = kernel.arg_names.data[ref.index].data
     return next((i for i, group in enumerate(kernel.allocations) if name in [n.data for n in group]), None)
+
+
+Access = memory.StoreOp | memory.LoadOp
+
+
+def touched_again(root: Operation, kernel: control.KernelOp) -> Iterator[tuple[Access, Access]]:
+    """Accesses with later ones of the same program to what may be the same memory, one of the two a store.
+
+    Later is further down, or in a later iteration of a loop. Programs are not ordered among each other, so that the
+    iterations of a root loop do not count.
+    """
+    accesses = [op for op in root.walk() if isinstance(op, memory.StoreOp | memory.LoadOp)]
+    for at, first in enumerate(accesses):
+        loops = {loop for loop in loops_around(first) if isinstance(loop, control.ForOp)}
+        for place, second in enumerate(accesses):
+            if isinstance(first, memory.LoadOp) and isinstance(second, memory.LoadOp):
+                continue
+            if not may_alias(first.ref, second.ref, kernel):
+                continue
+            if place > at or any(not _moves_on(first, second, loop) for loop in loops & set(loops_around(second))):
+                yield first, second
+
+
+def _moves_on(first: Access, second: Access, loop: control.ForOp) -> bool:
+    """Whether each iteration of a loop has elements of its own, of both accesses."""
+    if first.ref is not second.ref or list(first.subscripts) != list(second.subscripts):
+        return False
+    return is_injective(first) and any(s in loop.body.block.args for s in first.subscripts)
+
+
+def loops_around(op: Operation) -> list[control.ForOp | control.ParallelOp]:
+    """The loops that an op is in, innermost first."""
+    out: list[control.ForOp | control.ParallelOp] = []
+    above = op.parent_op()
+    while above is not None:
+        if isinstance(above, control.ForOp | control.ParallelOp):
+            out.append(above)
+        above = above.parent_op()
+    return out
 
 
 def written_by(op: Operation) -> list[SSAValue] | None:

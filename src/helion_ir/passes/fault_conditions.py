@@ -5,17 +5,18 @@ Each gives an expression over knobs, for the knob of that name: 1 where the kern
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sympy import Expr, Integer
 from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.dialects.knob import declarations
-from helion_ir.dialects.tile import compute, control
+from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import NONE, And, FloorDiv, Lt, Ne, Or, any_of, knob, string
+from helion_ir.passes.aliasing import loops_around, touched_again
 from helion_ir.passes.base import target_of
-from helion_ir.passes.scope import physical
+from helion_ir.passes.scope import kernel_of, physical
 
 LEAST_WARPS, MOST_WARPS = 4, 8
 """Warps of a launch whose warps take roles."""
@@ -62,14 +63,44 @@ def persistent_root(module: ModuleOp, name: str) -> Expr:
     return Integer(int(name in roots))
 
 
+def later_load_of_what_is_stored(module: ModuleOp, name: str) -> Expr:
+    """Whether the access of an indexing knob is a store, or a load after it, that may be of one memory."""
+    return Integer(int(any(name in (_indexing(store), _indexing(load)) for store, load in _read_back(module))))
+
+
+def loop_that_reads_what_it_stores(module: ModuleOp, name: str) -> Expr:
+    """Whether the loop of a knob, of products where it is the launch's, stores what it may read afterwards."""
+    for store, load in _read_back(module):
+        for loop in loops_around(store):
+            if loop not in loops_around(load):
+                continue
+            products = any(isinstance(op, compute.DotOp) for op in loop.walk())
+            if name == f"loop.{loop.label.data}.num_stages" or (name == "num_stages" and products):
+                return Integer(1)
+    return Integer(0)
+
+
 CONDITIONS: dict[str, Callable[[ModuleOp, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
         always, cache_modifier, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
-        persistent_root,
+        persistent_root, later_load_of_what_is_stored, loop_that_reads_what_it_stores,
     )
 }  # fmt: skip
 """By the names that the table calls them."""
+
+
+def _read_back(module: ModuleOp) -> Iterator[tuple[memory.StoreOp, memory.LoadOp]]:
+    """Stores with the loads of the same program that may read what they stored."""
+    for root in [op for op in module.walk() if isinstance(op, control.ParallelOp)]:
+        for first, second in touched_again(root, kernel_of(root)):
+            if isinstance(first, memory.StoreOp) and isinstance(second, memory.LoadOp):
+                yield first, second
+
+
+def _indexing(op: memory.StoreOp | memory.LoadOp) -> str:
+    kind = "store" if isinstance(op, memory.StoreOp) else "load"
+    return f"{kind}.{op.site.data}.indexing"
 
 
 def _products(module: ModuleOp) -> list[compute.DotOp]:

@@ -63,6 +63,16 @@ FAULTS: tuple[Fault, ...] = (
         since=(3, 6), link="tcgen05.mma takes 64 or 128 rows",
     ),
     Fault(
+        "indexing", ("tensor_descriptor",), "later load of what is stored",
+        "the copy engine's accesses are not ordered with others of the same program to the same memory",
+        archs=(90, 100, 120), since=(3, 6), link="PTX ISA, async proxy; no fence is made for global memory",
+    ),
+    Fault(
+        "num_stages", (2, 3, 4, 5, 6, 7, 8), "loop that reads what it stores",
+        "a pipelined loop reads before it stores what it may read", since=(3, 6),
+        link="TritonGPU/Transforms/Pipeliner: loads move over stores that may be to the same memory",
+    ),
+    Fault(
         "indexing", ("block_ptr",), "always", "Triton 3.9 has no block pointers", since=(3, 9),
         link="NotImplementedError: Block pointers have been removed in favor of the tensor descriptor API",
     ),

@@ -69,3 +69,26 @@ builtin.module attributes {helion_ir.target = "h200"} {
     }
   }
 }
+
+// -----
+
+// What a program stores and loads afterwards goes through no copy engine, and its loop is not pipelined.
+// CHECK:      knob.ruled_out @store.x.indexing : "tensor_descriptor", "the copy engine's accesses are not ordered
+// CHECK:      knob.ruled_out @load.y.indexing : "tensor_descriptor", "the copy engine's accesses are not ordered
+// CHECK:      knob.ruled_out @loop.m.num_stages : 2, 3, "a pipelined loop reads before it stores what it may read"
+// CHECK-NOT:  knob.ruled_out @load.x
+builtin.module attributes {helion_ir.target = "h200"} {
+  knob.declare @m : pow2 1 to 64 = 4 in "block_sizes" by "frontend" doc "rows of m"
+  knob.declare @store.x.indexing : one_of "pointer", "tensor_descriptor" = "pointer" in "indexing" by "choose-indexing" doc "x"
+  knob.declare @load.x.indexing : one_of "pointer", "tensor_descriptor" = "pointer" in "indexing" by "choose-indexing" doc "x"
+  knob.declare @load.y.indexing : one_of "pointer", "tensor_descriptor" = "pointer" in "indexing" by "choose-indexing" doc "y"
+  knob.declare @loop.m.num_stages : one_of none, 1, 2, 3 = none in "range_num_stages" by "declare-schedules" doc "m"
+  tile.kernel @overlapping (%x: !tile.ref<[1024], f32, strides = [1]>, %y: !tile.ref<[1024], f32, strides = [1]>) names ["x", "y"] {
+    tile.parallel "m" (%m = 0 to 1024 : !tile.range<@m>) {
+      %v = tile.load "x" %x[%m] : !tile.ref<[1024], f32, strides = [1]>[!tile.range<@m>] -> !tile.tile<[@m], f32>
+      tile.store "x" %v, %x[%m] : !tile.tile<[@m], f32> : !tile.ref<[1024], f32, strides = [1]>[!tile.range<@m>]
+      %w = tile.load "y" %y[%m] : !tile.ref<[1024], f32, strides = [1]>[!tile.range<@m>] -> !tile.tile<[@m], f32>
+      tile.store "y" %w, %y[%m] : !tile.tile<[@m], f32> : !tile.ref<[1024], f32, strides = [1]>[!tile.range<@m>]
+    }
+  }
+}

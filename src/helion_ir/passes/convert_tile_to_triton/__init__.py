@@ -19,6 +19,7 @@ from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import And, Eq, Le, knob
 from helion_ir.index.facts import decide
+from helion_ir.passes.aliasing import touched_again
 from helion_ir.passes.base import Pass, target_of
 from helion_ir.passes.convert_tile_to_triton import (
     arithmetic,
@@ -112,6 +113,7 @@ class ConvertTileToTriton(Pass):
             for a in source.args
         ]
         lower = Lowering(self, module, target_of(module))
+        lower.after_barrier = frozenset(second for _, second in touched_again(kernel, kernel))
         body = lower.region(source, types)
         target = target_of(module)
         launch = launch_options(target, declared)

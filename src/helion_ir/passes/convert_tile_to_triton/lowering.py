@@ -45,6 +45,8 @@ class Lowering:
     values: dict[SSAValue, SSAValue] = field(default_factory=dict)
     ranges: dict[SSAValue, Range] = field(default_factory=dict)
     block: Block = field(default_factory=Block)
+    after_barrier: frozenset[Operation] = frozenset()
+    """Accesses that wait for the program's other threads, since these may have touched the same memory."""
     _powers: set[Expr] = field(default_factory=set)
     """Extents known to be powers of two."""
 

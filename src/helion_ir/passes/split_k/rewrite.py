@@ -175,6 +175,9 @@ def _buffer(owner: Pass, site: Site, place: Place, position: int, split: tuple[s
     argument = kernel.body.block.insert_arg(type_, len(kernel.body.block.args))
     argument.name_hint = name.strip("_")
     kernel.arg_names = ArrayAttr([*kernel.arg_names.data, StringAttr(name)])
+    # Memory of its own: nothing that touches another tensor has to wait for it.
+    groups = kernel.allocations.data if kernel.allocations is not None else ()
+    kernel.allocations = ArrayAttr([*groups, ArrayAttr([StringAttr(name)])])
     if most * math.prod(place.extents) > INT32_MAX:
         kernel.wide = ArrayAttr([*(kernel.wide or ArrayAttr([])).data, StringAttr(name)])
     dtype = "torch.float64" if carried.element_type == f64 else "torch.float32"
