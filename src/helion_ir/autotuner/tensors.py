@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from helion_ir.language.records import is_record, with_fields
+from helion_ir.records import is_record, with_fields
 
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:

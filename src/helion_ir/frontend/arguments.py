@@ -23,7 +23,7 @@ from helion_ir.frontend.host_text import host_text, last_offset, upper_bound
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.values import HostBool, HostFloat
 from helion_ir.index.expr import compiled, free_names, scalars_of, symbol
-from helion_ir.language.records import is_record, with_fields
+from helion_ir.records import is_record, with_fields
 
 if TYPE_CHECKING:
     from sympy import Expr

@@ -29,7 +29,7 @@ from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.source import Edit, HostText, copied, file_lines, function_node, place_of_node, source_of
 from helion_ir.frontend.values import COMPARE, Condition, HostBool, HostFloat, compare_sizes, is_size
 from helion_ir.language import active, loops, tunables
-from helion_ir.language.records import is_record, with_fields
+from helion_ir.records import is_record, with_fields
 
 if TYPE_CHECKING:
     from helion_ir.frontend.trace import Trace

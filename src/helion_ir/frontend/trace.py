@@ -42,8 +42,8 @@ from helion_ir.frontend.values import HostBool, HostFloat
 from helion_ir.frontend.walker import Walker
 from helion_ir.index.expr import free_names, knobs_of, scalars_of
 from helion_ir.language import active
-from helion_ir.language.records import fields_of, is_record, with_fields
 from helion_ir.language.tunables import constexpr
+from helion_ir.records import fields_of, is_record, with_fields
 
 if TYPE_CHECKING:
     import ast

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch._subclasses import FakeTensor
 
-from helion_ir.language.records import fields_of, is_record
 from helion_ir.language.tunables import constexpr
+from helion_ir.records import fields_of, is_record
 
 Key = Callable[[Any], Hashable]
 
