@@ -166,7 +166,7 @@ def test_two_processes_begin_and_write_at_once(tmp_path: Path) -> None:
 
 def test_only_values_of_knobs_are_read() -> None:
     assert assignment_from_json(assignment_to_json(ASSIGNMENT)) == ASSIGNMENT
-    for text in ("[1]", '{"a": 1.5}', '{"a": {"b": 1}}', '{"a": ["x"]}', "{"):
+    for text in ("[1]", '{"a": {"b": 1}}', '{"a": ["x"]}', "{"):
         with pytest.raises(ValueError):
             assignment_from_json(text)
 
@@ -231,7 +231,7 @@ def test_carried_as_json(tmp_path: Path) -> None:
     data = json.loads(path.read_text())
     good = data["results"][0]
     bad = [None, {}, {**good, "milliseconds": "fast"}, {**good, "assignment": [1]}, {**good, "key": {"kernel": 1}}]
-    bad.append({**good, "assignment": {"n": 1.5}})
+    bad.append({**good, "assignment": {"n": {"m": 1}}})
     path.write_text(json.dumps({**data, "results": [*bad, {**good, "milliseconds": 0.0001}]}))
     assert import_results(there, path, warnings.append) == 1
     assert len(warnings) == len(bad) and "entry 3 is skipped: ValueError: 'fast' is no time" in warnings[2]

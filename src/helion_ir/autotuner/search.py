@@ -74,10 +74,12 @@ class ImprovingSearch(Proposals):
             if self.draw(min(n, missing)):
                 return True
             # A space smaller than the population: nothing is left to draw.
-        if self.over or (not self.ranked and len(self.told) >= self.options.population):
+        if self.over:
             return False
-        # Until something is known to work, whoever has a place free may as well try another.
-        return (self.move(n) if self.ranked else self.draw(n)) > 0
+        if not self.ranked:
+            # Until the first answer, whoever has a place free may as well try another.
+            return not self.told and self.draw(n) > 0
+        return self.move(n) > 0
 
     def move(self, n: int) -> int:
         """Propose about `n` from what is known; how many were proposed."""

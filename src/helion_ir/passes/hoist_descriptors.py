@@ -90,7 +90,11 @@ class HoistDescriptors(Pass):
         for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
             made: dict[Key, list[MakeDescriptorOp]] = {}
             for inner in kernel.walk():
-                if isinstance(inner, MakeDescriptorOp) and inner.base.owner is kernel.body.block:
+                if (
+                    isinstance(inner, MakeDescriptorOp)
+                    and inner.base.owner is kernel.body.block
+                    and not _is_hoisted(inner)
+                ):
                     key = (inner.base, inner.shape, inner.strides, inner.block)
                     made.setdefault(key, []).append(inner)
             first = kernel.body.block.first_op
@@ -124,6 +128,11 @@ class HoistDescriptors(Pass):
             block = maker.parent_block()
             assert block is not None
             block.erase_op(maker)
+
+
+def _is_hoisted(op: MakeDescriptorOp) -> bool:
+    """Whether a descriptor is one of the alternatives that this pass has made, as in a dump that is resumed."""
+    return any(isinstance(use.operation, YieldOp) for use in op.result.uses)
 
 
 def _copy(op: MakeDescriptorOp, kind: type[DescriptorMaker]) -> DescriptorMaker:
