@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 from helion_ir.autotuner.space import ConfigSpace
 from helion_ir.backend_triton.printer import print_module
 from helion_ir.dialects.context import parse_module
-from helion_ir.dialects.knob import ruled_out
+from helion_ir.dialects.knob import requirements, ruled_out
 from helion_ir.interpreter import run_module
 from helion_ir.passes.bind_structure import complete
 from helion_ir.passes.block_order import remapped
@@ -105,3 +105,15 @@ def test_toolchain_faults_are_reasons_in_the_module() -> None:
     assert reasons.keys() == {"loop.tile_m.warp_specialize", "num_ctas"}
     assert reasons["loop.tile_m.warp_specialize"] == "warp specialization of a persistent loop fails in Triton"
     assert reasons["num_ctas"].startswith("clusters: ")
+
+
+@pytest.mark.parametrize(("version", "ruled_out_together"), [((3, 6), True), ((3, 7), False)])
+def test_faults_are_those_of_the_version(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], ruled_out_together: bool
+) -> None:
+    """Warps of an unrolled loop take no roles in Triton 3.6, which is mended in 3.7."""
+    from helion_ir.passes import avoid_faults
+
+    monkeypatch.setattr(avoid_faults, "triton_version", lambda: version)
+    reasons = {r.reason.data for r in requirements(declared.__wrapped__("b200"))}
+    assert ("warp specialization of an unrolled loop fails in Triton 3.6" in reasons) == ruled_out_together

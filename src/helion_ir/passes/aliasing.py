@@ -8,6 +8,7 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.traits import MemoryEffectKind, get_effects
 
 from helion_ir.dialects.tile import control, memory
+from helion_ir.dialects.tile.ranges import PartOp
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import RangeType, RefType, TileType
 
@@ -44,7 +45,7 @@ def touched_again(root: Operation, kernel: control.KernelOp) -> Iterator[tuple[A
         for place, second in enumerate(accesses):
             if isinstance(first, memory.LoadOp) and isinstance(second, memory.LoadOp):
                 continue
-            if not may_alias(first.ref, second.ref, kernel):
+            if not may_alias(first.ref, second.ref, kernel) or _are_parts(first, second):
                 continue
             if place > at or any(not _moves_on(first, second, loop) for loop in loops & set(loops_around(second))):
                 yield first, second
@@ -55,6 +56,17 @@ def _moves_on(first: Access, second: Access, loop: control.ForOp) -> bool:
     if first.ref is not second.ref or list(first.subscripts) != list(second.subscripts):
         return False
     return is_injective(first) and any(s in loop.body.block.args for s in first.subscripts)
+
+
+def _are_parts(first: Access, second: Access) -> bool:
+    """Whether two accesses are different parts of one range of a tensor."""
+    if first.ref is not second.ref or not is_injective(first):
+        return False
+    for a, b in zip(first.subscripts, second.subscripts):
+        if isinstance(a.owner, PartOp) and isinstance(b.owner, PartOp) and a.owner.range is b.owner.range:
+            if a.type == b.type and a.owner.at != b.owner.at:
+                return True
+    return False
 
 
 def loops_around(op: Operation) -> list[control.ForOp | control.ParallelOp]:

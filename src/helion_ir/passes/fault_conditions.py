@@ -63,6 +63,12 @@ def persistent_root(module: ModuleOp, name: str) -> Expr:
     return Integer(int(name in roots))
 
 
+def unrolled_loop(module: ModuleOp, name: str) -> Expr:
+    """Whether the loop of a knob is unrolled in part."""
+    unroll = f"{name.rpartition('.')[0]}.loop_unroll_factor"
+    return Ne(knob(unroll), NONE) if any(d.sym_name.data == unroll for d in declarations(module)) else Integer(0)
+
+
 def later_load_of_what_is_stored(module: ModuleOp, name: str) -> Expr:
     """Whether the access of an indexing knob is a store, or a load after it, that may be of one memory."""
     return Integer(int(any(name in (_indexing(store), _indexing(load)) for store, load in _read_back(module))))
@@ -84,7 +90,7 @@ CONDITIONS: dict[str, Callable[[ModuleOp, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
         always, cache_modifier, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
-        persistent_root, later_load_of_what_is_stored, loop_that_reads_what_it_stores,
+        persistent_root, unrolled_loop, later_load_of_what_is_stored, loop_that_reads_what_it_stores,
     )
 }  # fmt: skip
 """By the names that the table calls them."""

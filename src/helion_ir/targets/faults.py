@@ -55,6 +55,11 @@ FAULTS: tuple[Fault, ...] = (
         since=(3, 6), link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
     ),
     Fault(
+        "warp_specialize", (True,), "unrolled loop", "warp specialization of an unrolled loop fails in Triton 3.6",
+        since=(3, 6), until=(3, 7),
+        link="NVWS/Transforms/InsertTmemAref.cpp:783: expecting at most 2 partitions",
+    ),
+    Fault(
         "warp_specialize", (True,), "warps for no roles", "warp specialization needs 4 to 8 warps", since=(3, 6),
         link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
     ),
