@@ -47,6 +47,9 @@ def search_theirs(name: str, seconds: float, folder: Path, device: str) -> dict[
     log = folder / f"{name}.helion"
     os.environ |= {"HELION_AUTOTUNE_LOG": str(log), "HELION_SKIP_CACHE": "1", "HELION_AUTOTUNE_PROGRESS_BAR": "0"}
     os.environ["HELION_AUTOTUNE_BUDGET_SECONDS"] = str(int(seconds))
+    # With its processes for compiling and measuring, none of its configurations was measured within 120 s beside
+    # PyTorch 2.11: each of them ended by its time limit of a minute. Without, it measures from the first on.
+    os.environ |= {"HELION_AUTOTUNE_PRECOMPILE": "", "HELION_AUTOTUNE_BENCHMARK_SUBPROCESS": "0"}
 
     from benchmarks.peer.cases import CASES, theirs
 
