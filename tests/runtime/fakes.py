@@ -116,9 +116,7 @@ class Backend:
             "backend_triton.devices": {"get_device_target": lambda device: get_target("h200")},
             "interpreter": {
                 "compile_module": self.compile_module,
-                "largest_assignment": lambda m, elements: {"tile_m.block_size": 64},
-                "LARGEST_TILE": 1 << 21,
-                "LARGEST_TILE_ON_DEVICE": 1 << 24,
+                "largest_assignment": lambda m: {"tile_m.block_size": 64},
                 "__path__": list(helion_ir.interpreter.__path__),
             },
         }

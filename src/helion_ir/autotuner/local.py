@@ -102,7 +102,7 @@ def local_executor(
     reference = None
     if checked and expectation is None and program is not None and not isinstance(benchmark, InlineBenchmark):
         program.save(directory / "reference.json")
-        limit = REFERENCE_SECONDS if budget_seconds is None else min(REFERENCE_SECONDS, budget_seconds / 3)
+        limit = REFERENCE_SECONDS if budget_seconds is None else min(REFERENCE_SECONDS, budget_seconds / 8)
         reference = ({"program": str(directory / "reference.json")}, limit)
     if origin:
         report.say(f"results are held against {origin}")

@@ -1,4 +1,4 @@
-"""Assignments for running a module quickly in the interpreter."""
+"""Assignments for running a module quickly on a CPU."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import compiled, free_names, knobs_of
 
 LARGEST_TILE = 1 << 21
-"""Elements of the largest tile to make on a CPU."""
-
-LARGEST_TILE_ON_DEVICE = 1 << 24
-"""The same on a device, where launching an operation takes longer than a small tile's elements."""
+"""Elements of the largest tile to make."""
 
 
 def default_assignment(module: ModuleOp) -> dict[str, KnobValue]:
@@ -23,11 +20,11 @@ def default_assignment(module: ModuleOp) -> dict[str, KnobValue]:
     return {op.sym_name.data: op.default.data for op in declarations(module)}
 
 
-def largest_assignment(module: ModuleOp, elements: int = LARGEST_TILE) -> dict[str, KnobValue]:
+def largest_assignment(module: ModuleOp) -> dict[str, KnobValue]:
     """Block sizes as large as they go, so that few programs run, and every other knob at its default.
 
-    Block sizes are halved while a tile would have more than so many elements or a `knob.require` fails; where that does
-    not help, the result is the default assignment.
+    Block sizes are halved while a tile would have more than `LARGEST_TILE` elements or a `knob.require` fails; where
+    that does not help, the result is the default assignment.
     """
     values = default_assignment(module)
     blocks = {
@@ -38,7 +35,7 @@ def largest_assignment(module: ModuleOp, elements: int = LARGEST_TILE) -> dict[s
     for name, domain in blocks.items():
         values[name] = domain[-1]
     tiles = list(_tile_sizes(module))
-    while (conflict := _conflict(module, values, tiles, elements)) is not None:
+    while (conflict := _conflict(module, values, tiles)) is not None:
         shrinkable = [n for n in conflict & blocks.keys() if values[n] != blocks[n][0]]
         if not shrinkable:
             shrinkable = [n for n in blocks if values[n] != blocks[n][0]]
@@ -66,12 +63,10 @@ def _tile_sizes(module: ModuleOp) -> Iterator[_Size]:
                     yield (lambda values, sizes=sizes: math.prod(int(s(values)) for s in sizes)), names
 
 
-def _conflict(
-    module: ModuleOp, values: dict[str, KnobValue], tiles: list[_Size], elements: int
-) -> frozenset[str] | None:
+def _conflict(module: ModuleOp, values: dict[str, KnobValue], tiles: list[_Size]) -> frozenset[str] | None:
     """The knobs of a tile that is too large, or of a requirement that fails; None if all is well."""
     for size, names in tiles:
-        if names and names <= values.keys() and size(values) > elements:
+        if names and names <= values.keys() and size(values) > LARGEST_TILE:
             return names
     for op in requirements(module):
         names = knobs_of(op.condition.data)

@@ -206,8 +206,7 @@ class BoundKernel:
 
         given = self._config or (self.configs[0] if self.configs else None)
         configured = None if given is None else self.lowering.declared_space.encode(given)
-        on_device = self.device.type != "cpu"
-        return ReferenceProgram.of(self._tile, self._interpreter.assignment(configured, on_device))
+        return ReferenceProgram.of(self._tile, self._interpreter.assignment(configured))
 
     # ---- looking inside
 

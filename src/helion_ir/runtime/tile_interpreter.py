@@ -34,11 +34,11 @@ class TileInterpreter:
             found = self._functions[key] = with_live_globals(found, self.names)
         return found
 
-    def assignment(self, configured: Assignment | None, on_device: bool = False) -> Assignment:
+    def assignment(self, configured: Assignment | None) -> Assignment:
         """Tiles as large as they may be, which interpret fastest; tunables, and what the host reads, as configured."""
         from helion_ir.dialects.host import BindOp
         from helion_ir.index.expr import knobs_of
-        from helion_ir.interpreter import LARGEST_TILE, LARGEST_TILE_ON_DEVICE, largest_assignment
+        from helion_ir.interpreter import largest_assignment
 
         space = ConfigSpace.of(self.tile)
         chosen = space.default() if configured is None else configured
@@ -46,6 +46,5 @@ class TileInterpreter:
         for op in self.tile.walk():
             if isinstance(op, BindOp):
                 visible |= knobs_of(op.value.data)
-        elements = LARGEST_TILE_ON_DEVICE if on_device else LARGEST_TILE
-        fast: Assignment = {**space.default(), **largest_assignment(self.tile, elements)}
+        fast: Assignment = {**space.default(), **largest_assignment(self.tile)}
         return {name: chosen[name] if name in visible else value for name, value in fast.items()}
