@@ -222,8 +222,7 @@ EXAMPLES = (
         _cases(_key_inputs),
         _bench(_key_inputs),
         _terms,
-        # Three products; what is left of the second after delta is taken off is smaller than its error is measured by.
-        products=4,
+        products=3,
         narrow="inputs",
         autograd=Autograd(
             attention,

@@ -47,8 +47,7 @@ def compare(what: str, got: Any, want: torch.Tensor, allowed: float) -> float:
         got: what the kernel computed.
         want: what it should be; integers must be equal.
         allowed: the relative error to expect (`unit`). An element may be off by four times that, relative to itself
-            and to the root mean square of its row or of all elements, whichever is larger: the terms behind an element
-            are as large as its row's, and rows differ where a mask leaves some of them few terms.
+            and to the root mean square of all of them.
 
     Raises:
         WrongResult: naming the result and the worst element.
@@ -64,10 +63,7 @@ def compare(what: str, got: Any, want: torch.Tensor, allowed: float) -> float:
             raise WrongResult(f"{what}: integers differ")
         return 0.0
     got64, want64 = got.to(torch.float64), want.to(device=got.device, dtype=torch.float64)
-    squares = want64.square()
-    rms = squares.mean().sqrt()
-    if want64.dim():
-        rms = torch.maximum(rms, squares.mean(dim=-1, keepdim=True).sqrt())
+    rms = want64.square().mean().sqrt()
     difference = (got64 - want64).abs()
     # A NaN compares false, so it is counted among the wrong elements.
     wrong = ~(difference <= 4 * allowed * (want64.abs() + rms))

@@ -9,8 +9,6 @@ import torch
 
 from helion_ir.backend_triton.direct_launch import DirectLauncher, launch_directly, specialization
 
-pytest.importorskip("triton")
-
 
 class Compiled:
     """Stands for what Triton has compiled; records how it is run."""
