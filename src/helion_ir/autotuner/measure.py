@@ -108,19 +108,24 @@ def measure(function: Callable[..., Any], args: Any, restore: Callable[[], None]
 
     `restore` undoes what a call wrote to its arguments.
     """
-    from helion_ir.autotuner.tensors import leaves
-
-    on_device = any(t.is_cuda for t in leaves(args))
-    clock = device_milliseconds if on_device else host_milliseconds
-    return clock(lambda: function(*args), restore, effort)
+    return _measured(device_milliseconds, function, args, restore, effort)
 
 
 def measure_in_graph(function: Callable[..., Any], args: Any, restore: Callable[[], None], effort: Effort) -> float:
     """As `measure`, by the clock of CUDA graphs where tensors are on a device (`HELION_BENCHMARK_CUDAGRAPH=1`)."""
+    return _measured(graph_milliseconds, function, args, restore, effort)
+
+
+def _measured(
+    on_device: Callable[..., float],
+    function: Callable[..., Any],
+    args: Any,
+    restore: Callable[[], None],
+    effort: Effort,
+) -> float:
     from helion_ir.autotuner.tensors import leaves
 
-    on_device = any(t.is_cuda for t in leaves(args))
-    clock = graph_milliseconds if on_device else host_milliseconds
+    clock = on_device if any(t.is_cuda for t in leaves(args)) else host_milliseconds
     return clock(lambda: function(*args), restore, effort)
 
 

@@ -31,6 +31,7 @@ def _allocation(ref: SSAValue, kernel: control.KernelOp) -> int | None:
 
 
 Access = memory.StoreOp | memory.LoadOp
+Loop = control.ForOp | control.ParallelOp | control.WhileOp
 
 
 def touched_again(root: Operation, kernel: control.KernelOp) -> Iterator[tuple[Access, Access]]:
@@ -41,7 +42,7 @@ def touched_again(root: Operation, kernel: control.KernelOp) -> Iterator[tuple[A
     """
     accesses = [op for op in root.walk() if isinstance(op, memory.StoreOp | memory.LoadOp)]
     for at, first in enumerate(accesses):
-        loops = {loop for loop in loops_around(first) if isinstance(loop, control.ForOp)}
+        loops = {loop for loop in loops_around(first) if not isinstance(loop, control.ParallelOp)}
         for place, second in enumerate(accesses):
             if isinstance(first, memory.LoadOp) and isinstance(second, memory.LoadOp):
                 continue
@@ -51,9 +52,13 @@ def touched_again(root: Operation, kernel: control.KernelOp) -> Iterator[tuple[A
                 yield first, second
 
 
-def _moves_on(first: Access, second: Access, loop: control.ForOp) -> bool:
+def _moves_on(first: Access, second: Access, loop: Loop) -> bool:
     """Whether each iteration of a loop has elements of its own, of both accesses."""
-    if first.ref is not second.ref or list(first.subscripts) != list(second.subscripts):
+    if (
+        not isinstance(loop, control.ForOp)
+        or first.ref is not second.ref
+        or list(first.subscripts) != list(second.subscripts)
+    ):
         return False
     return is_injective(first) and any(s in loop.body.block.args for s in first.subscripts)
 
@@ -69,12 +74,12 @@ def _are_parts(first: Access, second: Access) -> bool:
     return False
 
 
-def loops_around(op: Operation) -> list[control.ForOp | control.ParallelOp]:
+def loops_around(op: Operation) -> list[Loop]:
     """The loops that an op is in, innermost first."""
-    out: list[control.ForOp | control.ParallelOp] = []
+    out: list[Loop] = []
     above = op.parent_op()
     while above is not None:
-        if isinstance(above, control.ForOp | control.ParallelOp):
+        if isinstance(above, control.ForOp | control.ParallelOp | control.WhileOp):
             out.append(above)
         above = above.parent_op()
     return out

@@ -78,7 +78,7 @@ def loop_that_reads_what_it_stores(module: ModuleOp, name: str) -> Expr:
     """Whether the loop of a knob, of products where it is the launch's, stores what it may read afterwards."""
     for store, load in _read_back(module):
         for loop in loops_around(store):
-            if loop not in loops_around(load):
+            if loop not in loops_around(load) or isinstance(loop, control.WhileOp):  # which is never pipelined
                 continue
             products = any(isinstance(op, compute.DotOp) for op in loop.walk())
             if name == f"loop.{loop.label.data}.num_stages" or (name == "num_stages" and products):
