@@ -361,6 +361,12 @@ def specialize_tensor(x):
         x[tile, :] = n
 
 
+def registers_again_and_again(x):
+    sizes = [hl.register_block_size(8, 32) for _ in range(2)]  # here
+    for m, n in hl.tile(x.size(), block_size=sizes):
+        x[m, n] = 1
+
+
 def multi_element_if(x):
     for tile in hl.tile(x.size(0)):
         if x[tile, 0] > 0:  # here
@@ -416,6 +422,7 @@ CASES: list[tuple[Callable[..., Any], type[exc.Base], str]] = [
     (barrier_first, exc.BarrierOnlyAllowedAtTopLevel, "between"),
     (reserved, exc.NamingConflict, "'math'"),
     (specialize_tensor, exc.SpecializeArgType, "integers"),
+    (registers_again_and_again, exc.StatementNotSupported, "not in a loop"),
     (multi_element_if, exc.ShapeMismatch, "scalar"),
 ]
 
