@@ -108,7 +108,7 @@ def gradient_graph(function: Callable[..., Any], inputs: Sequence[Any], config: 
         forward = make_fx(lambda given: run(given)[1], decomposition_table=decompositions)(shaped(length)).graph
     except exc.Base:
         raise
-    except Exception as error:
+    except Exception as error:  # PyTorch differentiates here, and raises classes of every kind; the author sees which
         raise unsupported(f"{type(error).__name__}: {error}") from error
     if [n.target for n in actual.nodes] != [n.target for n in labelled.nodes]:
         raise unsupported("what it computes depends on sizes")
