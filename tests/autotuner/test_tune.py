@@ -304,9 +304,9 @@ def test_ctrl_c_in_a_script_without_a_guard(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(tmp_path / "script.py"), str(ran)], env=environment, text=True, stdout=-1, stderr=-1
     )
-    # A configuration is run a few times; what several have answered is told to the search.
+    # When the fifth runs the search has been told of some; a dozen that take as long each are still to come.
     until = time.monotonic() + 60
-    while time.monotonic() < until and not (ran.exists() and len(ran.read_text().splitlines()) >= 16):
+    while time.monotonic() < until and not (ran.exists() and len(ran.read_text().splitlines()) >= 5):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
