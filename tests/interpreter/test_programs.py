@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from tests.interpreter.device_double import Device, DeviceTensor
 
 from helion_ir.dialects.context import parse_module
-from helion_ir.interpreter import InterpreterError, compile_module, largest_assignment, run_module
-from helion_ir.interpreter.staging import staged
+from helion_ir.interpreter import InterpreterError, at_most, compile_module, largest_assignment, run_module
+from helion_ir.interpreter.kernel import Interpreter
 
 MATMUL = """
 builtin.module attributes {{helion_ir.target = "cpu"}} {{
@@ -205,6 +206,13 @@ def test_largest_assignment_respects_requirements():
     assert values["bm"] * values["bn"] == 1024
 
 
+def test_interpreting_ends_with_its_time():
+    x, y = torch.randn(33, 29).bfloat16(), torch.randn(29, 31).bfloat16()
+    module = matmul_module(PARALLEL, 33, 31, 29)
+    with pytest.raises(InterpreterError, match="its time is over"), at_most(-1.0):
+        run_module(module, [x, y, 1.5], {"bm": 1, "bn": 1, "bk": 1, "pid_type": "flat"}, globals={"helper": int})
+
+
 def test_wrong_arguments_are_reported():
     module = matmul_module(PARALLEL, 4, 4, 4)
     x, y = torch.randn(4, 4).bfloat16(), torch.randn(4, 4).bfloat16()
@@ -214,11 +222,30 @@ def test_wrong_arguments_are_reported():
             run_module(module, [bad, y, 1.0], knobs, globals={"helper": lambda block: 0})
 
 
-def test_staged_tensors_share_storages_and_come_back():
-    base = torch.arange(12.0)
-    (left, number, right), back = staged([base[2:8].view(2, 3).t(), 3, base[4:]])
-    assert number == 3 and torch.equal(left, base[2:8].view(2, 3).t()) and left.stride() == (1, 3)
-    left[2, 0] = 50.0  # element 4 of the storage
-    assert right[0] == 50.0 and base[4] == 4.0
-    back()
-    assert base.tolist() == [0, 1, 2, 3, 50, 5, 6, 7, 8, 9, 10, 11]
+def test_tensors_of_a_device_are_computed_with_there():
+    module = matmul_module(PARALLEL, 33, 31, 29)
+    knobs = {"bm": 16, "bn": 8, "bk": 16, "pid_type": "flat"}
+    x, y = torch.randn(33, 29).bfloat16(), torch.randn(29, 31).bfloat16()
+    out, expected = torch.full([33, 31], torch.nan), torch.full([33, 31], torch.nan)
+    Interpreter(module, knobs).launch("_matmul", [x, y, expected])
+    with Device():
+        Interpreter(module, knobs).launch("_matmul", [DeviceTensor(t) for t in (x, y, out)])
+    torch.testing.assert_close(out, expected, rtol=1e-6, atol=1e-5)
+
+
+def test_what_pytorch_lacks_for_a_device_is_computed_on_the_cpu():
+    module = parse_module("""
+    builtin.module attributes {helion_ir.target = "cpu"} {
+      tile.kernel @k (%x: !tile.ref<[4, 4], i32, strides = [4, 1]>) names ["x"] {
+        %r = tile.axis "r" 0 to 4 : !tile.range<4>
+        %v = tile.load "x" %x[%r, %r] : !tile.ref<[4, 4], i32, strides = [4, 1]>[!tile.range<4>, !tile.range<4>] -> !tile.tile<[4, 4], i32>
+        %one = tile.full <1> -> !tile.tile<[4, 4], i32>
+        %d = tile.dot %v, %v, %one precision "ieee" : !tile.tile<[4, 4], i32>, !tile.tile<[4, 4], i32>, !tile.tile<[4, 4], i32> -> !tile.tile<[4, 4], i32>
+        tile.store "x" %d, %x[%r, %r] : !tile.tile<[4, 4], i32> : !tile.ref<[4, 4], i32, strides = [4, 1]>[!tile.range<4>, !tile.range<4>]
+      }
+    }""")
+    x = torch.arange(16, dtype=torch.int32).view(4, 4)
+    expected = x @ x + 1
+    with Device(lacks=torch.matmul):
+        Interpreter(module, {}).launch("k", [DeviceTensor(x)])
+    assert torch.equal(x, expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 def carried_executor(kernel: TunableKernel, args: Sequence[Any], directory: Path, names: AuthorNames) -> LocalExecutor:
     """An executor for a kernel that came as text, with one compiler, for a device of this machine."""
+    from helion_ir.autotuner.reference import INTERPRETED_SECONDS
     from helion_ir.autotuner.timeline import Timeline
 
     settings = kernel.settings
@@ -38,7 +40,7 @@ def carried_executor(kernel: TunableKernel, args: Sequence[Any], directory: Path
     benchmark = IsolatedBenchmark(inputs, directory, limit=limit, environment=environment)
     compiler = CompilePool(kernel.target, args, directory, names=names, jobs=1, environment=environment)
     program.save(directory / "reference.json")
-    reference = ({"program": str(directory / "reference.json")}, REFERENCE_SECONDS) if checked else None
+    reference = ({"program": str(directory / "reference.json")}, INTERPRETED_SECONDS) if checked else None
     default = Candidate(kernel.config_space.legal_default()) if checked else None
     return LocalExecutor(
         kernel, benchmark, directory, compiler=compiler, reference=reference, default=default, timeline=Timeline()
@@ -53,8 +55,8 @@ SCRATCH_BYTES = 2 << 30
 INTERPRETED = {"TRITON_INTERPRET": "1"}
 
 
-REFERENCE_SECONDS = 30.0
-"""The interpreter is stopped after so long, or a third of the tuning's time if that is less."""
+REFERENCE_SHARE = 1 / 8
+"""Of the time for tuning, how much the interpreter may take."""
 
 
 def local_executor(
@@ -69,7 +71,7 @@ def local_executor(
     budget_seconds: float | None = None,
 ) -> LocalExecutor:
     """An executor for these arguments, its processes starting."""
-    from helion_ir.autotuner.reference import find_expectation
+    from helion_ir.autotuner.reference import INTERPRETED_SECONDS, find_expectation
     from helion_ir.autotuner.tensors import leaves
 
     settings = bound.settings
@@ -78,8 +80,11 @@ def local_executor(
     # Text that another process can run is all that it takes; stand-ins for kernels may have none.
     make_program = getattr(bound, "reference_program", None)
     program = make_program() if checked and isolated and make_program is not None else None
+    limit = min(INTERPRETED_SECONDS, math.inf if budget_seconds is None else REFERENCE_SHARE * budget_seconds)
     with timeline.span("reference"):
-        expectation, origin = find_expectation(bound, args, program) if checked else (None, "")
+        expectation, origin = find_expectation(bound, args, program, limit) if checked else (None, "")
+    if origin:
+        program = None
     tolerance = tolerance_for(bound)
     with timeline.span("carry arguments"):
         inputs = Inputs(
@@ -89,7 +94,7 @@ def local_executor(
             checked,
             _author_names(bound, space, program),
             device=next((t.device.index for t in leaves(tuple(args)) if t.is_cuda), None),
-            interprets=program is not None and expectation is None,
+            interprets=program is not None,
         )
         environment = _worker_environment(bound, directory)
         benchmark = _benchmark(bound, inputs, directory, environment, report, measure)
@@ -100,9 +105,8 @@ def local_executor(
             bound, inputs, directory, {} if isinstance(benchmark, InlineBenchmark) else environment, report
         )
     reference = None
-    if checked and expectation is None and program is not None and not isinstance(benchmark, InlineBenchmark):
+    if program is not None and not isinstance(benchmark, InlineBenchmark):
         program.save(directory / "reference.json")
-        limit = REFERENCE_SECONDS if budget_seconds is None else min(REFERENCE_SECONDS, budget_seconds / 8)
         reference = ({"program": str(directory / "reference.json")}, limit)
     if origin:
         report.say(f"results are held against {origin}")

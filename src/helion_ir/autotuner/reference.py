@@ -29,8 +29,10 @@ TOLERANCES: dict[torch.dtype, float] = {
 
 SINGLE = (torch.float32, torch.complex64)
 
-# Past this many elements the interpreter does not run in the process of the caller, who could not stop it.
+# Past this many elements on the CPU the interpreter does not run in the process of the caller, who would wait for it.
 INTERPRETED_ELEMENTS = 1 << 18
+INTERPRETED_SECONDS = 30.0
+"""The interpreter is stopped after so long."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,31 @@ def observe(function: Callable[..., Any], args: Any) -> Expectation:
 
 
 def find_expectation(
-    bound: TunableKernel, args: Any, program: ReferenceProgram | None = None
+    bound: TunableKernel, args: Any, program: ReferenceProgram | None = None, limit: float = INTERPRETED_SECONDS
 ) -> tuple[Expectation | None, str]:
-    """The reference for `args`, as far as this process finds it, and where it comes from.
+    """The reference for `args`, as far as this process finds it, and where it comes from: "" where others are to find it.
 
-    The author's `autotune_baseline_fn` if there is one, else None where another process is to run `program`, else the
-    interpreter on arguments small enough, else None.
+    The author's `autotune_baseline_fn` if there is one, else what the interpreter gives on the arguments' GPU within
+    `limit` seconds. On the CPU it runs here for small arguments alone, and not where another process is to run `program`.
     """
     baseline = getattr(bound.settings, "autotune_baseline_fn", None)
     if baseline is not None:
         return observe(baseline, args), "autotune_baseline_fn"
-    if program is not None or sum(t.numel() for t in leaves(tuple(args))) > INTERPRETED_ELEMENTS:
+    from helion_ir.interpreter import at_most
+
+    tensors = leaves(tuple(args))
+    on_gpu = any(t.is_cuda for t in tensors)
+    if not on_gpu and (program is not None or sum(t.numel() for t in tensors) > INTERPRETED_ELEMENTS):
         return None, ""
     try:
-        return observe(lambda *a: bound.reference(a), args), "the interpreter"
+        with at_most(limit):
+            return observe(lambda *a: bound.reference(a), args), "the interpreter"
     except Exception as e:
         return None, f"the default configuration (the interpreter failed: {type(e).__name__}: {e})"
+    finally:
+        if on_gpu:
+            # The process that measures needs the memory.
+            torch.cuda.empty_cache()
 
 
 def mismatch(actual: Any, expected: Any, tolerance: Tolerance = BY_TYPE, where: str = "output") -> str | None:

@@ -14,7 +14,7 @@ from helion_ir.dialects.tile.memory import AccessOp
 from helion_ir.dialects.types import RangeType, TileType
 from helion_ir.interpreter.errors import InterpreterError
 from helion_ir.interpreter.scope import Scope
-from helion_ir.interpreter.values import Range, lanes, scalar, storage_of
+from helion_ir.interpreter.values import Range, as_tensor, lanes, scalar, storage_of
 
 
 class Elements(NamedTuple):
@@ -61,25 +61,26 @@ class Addressing:
         self, tensor: torch.Tensor, subscripts: Sequence[Any], mask: Any, extra: Sequence[Range], site: str
     ) -> Elements:
         """Every lane's element. Raises where an active lane is outside of the tensor."""
+        device = tensor.device
         indices: list[Any] = []
-        active: list[torch.Tensor] = [] if mask is None else [_tensor_mask(mask)]
+        active: list[torch.Tensor] = [] if mask is None else [as_tensor(mask, torch.bool, device)]
         for s, axes in zip(subscripts, self.axes):
             if type(s) is Range:
-                indices.append(self._along(torch.arange(s.begin, s.begin + s.block), axes))
+                indices.append(self._along(torch.arange(s.begin, s.begin + s.block, device=device), axes))
                 if not self.explicit and s.active < s.block:
-                    active.append(self._along(lanes(s.block, s.active), axes))
+                    active.append(self._along(lanes(s.block, s.active, device), axes))
             else:
                 indices.append(self._along(s.long(), axes) if axes else scalar(s))
         for (axis, _), r in zip(self.indexed, extra):
             if r.active < r.block:
-                active.append(self._along(lanes(r.block, r.active), (axis,)))
+                active.append(self._along(lanes(r.block, r.active, device), (axis,)))
         where = functools.reduce(torch.logical_and, active).expand(self.shape) if active else None
         offsets: Any = tensor.storage_offset()
         for dim, (index, size, stride) in enumerate(zip(indices, tensor.shape, tensor.stride())):
             _check(index, size, where, f"dimension {dim} of {site!r}", self.shape)
             offsets = offsets + index * stride
         if not isinstance(offsets, torch.Tensor):
-            offsets = torch.tensor(offsets)
+            offsets = torch.tensor(offsets, device=device)
         return Elements(storage_of(tensor), offsets.expand(self.shape), where)
 
     def _along(self, x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
@@ -119,10 +120,6 @@ def addressing(op: AccessOp, scope: Scope) -> Addressing:
         explicit=scope.explicit_masks,
         indexed=tuple(partial),
     )
-
-
-def _tensor_mask(mask: Any) -> torch.Tensor:
-    return mask if isinstance(mask, torch.Tensor) else torch.tensor(bool(mask))
 
 
 def _check(index: Any, size: int, active: torch.Tensor | None, what: str, shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Assignments for running a module quickly on a CPU."""
+"""Assignments for running a module quickly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import compiled, free_names, knobs_of
 
 LARGEST_TILE = 1 << 21
-"""Elements of the largest tile to make."""
+"""Elements of the largest tile to make: what caches hold, and on a GPU enough to keep it busy."""
 
 
 def default_assignment(module: ModuleOp) -> dict[str, KnobValue]:

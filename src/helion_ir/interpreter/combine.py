@@ -65,8 +65,8 @@ class _Region:
         def combine(left: Tiles, right: Tiles) -> Tiles:
             for slot, value in zip(self.slots, [*left, *right]):
                 frame[slot] = value
-            shape = left[0].shape
-            return [as_tensor(v, d).expand(shape).to(d) for v, d in zip(self.body(frame), self.dtypes)]
+            shape, device = left[0].shape, left[0].device
+            return [as_tensor(v, d, device).expand(shape).to(d) for v, d in zip(self.body(frame), self.dtypes)]
 
         return combine
 

@@ -19,16 +19,17 @@ UNSIGNED = {torch.uint16, torch.uint32, torch.uint64}
 right and comparisons are right below 2**63 only."""
 
 
-def lifted(function: Callable[..., Any], operands: Sequence[SSAValue]) -> Function:
+def lifted(function: Callable[..., Any], operands: Sequence[SSAValue], scope: Scope) -> Function:
     """`function` of tensors, for operands that may be Python numbers where their type is a scalar."""
     types = [o.type for o in operands]
     if all(isinstance(t, TileType) and t.rank for t in types):
         return function
     dtypes = [dtype_of(t.element_type) for t in types]  # pyright: ignore
+    device = scope.device
     if len(dtypes) == 1:
         (only,) = dtypes
-        return lambda x: function(as_tensor(x, only))
-    return lambda *values: function(*[as_tensor(v, d) for v, d in zip(values, dtypes)])
+        return lambda x: function(as_tensor(x, only, device))
+    return lambda *values: function(*[as_tensor(v, d, device) for v, d in zip(values, dtypes)])
 
 
 def widened(function: Callable[..., torch.Tensor], dtype: torch.dtype, tensors: int | None = None) -> Function:
@@ -162,31 +163,31 @@ def _element(value: SSAValue) -> torch.dtype:
 
 @implements(*UNARY)
 def unary(op: ops.UnaryOp, scope: Scope) -> Function:
-    return lifted(widened(UNARY[type(op)], _element(op.operand)), op.operands)
+    return lifted(widened(UNARY[type(op)], _element(op.operand)), op.operands, scope)
 
 
 @implements(*BINARY)
 def binary(op: ops.BinaryOp, scope: Scope) -> Function:
-    return lifted(widened(BINARY[type(op)], _element(op.lhs)), op.operands)
+    return lifted(widened(BINARY[type(op)], _element(op.lhs)), op.operands, scope)
 
 
 @implements(ops.CompareOp)
 def compare(op: ops.CompareOp, scope: Scope) -> Function:
-    return lifted(widened(COMPARISONS[op.predicate.data], _element(op.lhs)), op.operands)
+    return lifted(widened(COMPARISONS[op.predicate.data], _element(op.lhs)), op.operands, scope)
 
 
 @implements(ops.WhereOp)
 def where(op: ops.WhereOp, scope: Scope) -> Function:
-    return lifted(torch.where, op.operands)
+    return lifted(torch.where, op.operands, scope)
 
 
 @implements(ops.CastOp)
 def cast(op: ops.CastOp, scope: Scope) -> Function:
     dtype = _element(op.result)
-    return lifted(lambda x: x.to(dtype), op.operands)
+    return lifted(lambda x: x.to(dtype), op.operands, scope)
 
 
 @implements(ops.BitcastOp)
 def bitcast(op: ops.BitcastOp, scope: Scope) -> Function:
     dtype = _element(op.result)
-    return lifted(lambda x: x.view(dtype), op.operands)
+    return lifted(lambda x: x.view(dtype), op.operands, scope)

@@ -72,9 +72,9 @@ def _chosen(on_tensors: Callable[..., Any], on_integers: Callable[..., Any]) -> 
         if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
             return on_tensors(a, b)
         if isinstance(a, torch.Tensor):
-            return on_tensors(a, torch.tensor(b, dtype=a.dtype))
+            return on_tensors(a, torch.tensor(b, dtype=a.dtype, device=a.device))
         if isinstance(b, torch.Tensor):
-            return on_tensors(torch.tensor(a, dtype=b.dtype), b)
+            return on_tensors(torch.tensor(a, dtype=b.dtype, device=b.device), b)
         return on_integers(a, b)
 
     return function

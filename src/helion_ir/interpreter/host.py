@@ -31,7 +31,7 @@ def run_module(
     *,
     globals: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Run a module of any stage on CPU tensors.
+    """Run a module of any stage, on the device of its tensors.
 
     Args:
         module: host function and kernels, at the tile or the triton level or a mixture.

@@ -20,7 +20,6 @@ from helion_ir.dialects.types import RefType, TileType
 from helion_ir.interpreter import families
 from helion_ir.interpreter.errors import InterpreterError
 from helion_ir.interpreter.scope import Body, Scope
-from helion_ir.interpreter.staging import staged
 from helion_ir.interpreter.values import Pointer, as_tensor, dtype_of, storage_of
 from helion_ir.passes.base import target_of
 
@@ -71,38 +70,40 @@ class Interpreter:
         return launch
 
     def launch(self, name: str, arguments: Sequence[Any]) -> None:
-        """Run a kernel on torch tensors and numbers. Tensors of a device are copied here and back."""
-        if any(isinstance(a, torch.Tensor) and not a.is_cpu for a in arguments):
-            copies, back = staged(arguments)
-            self.launch(name, copies)
-            back()
-            return
+        """Run a kernel on torch tensors and numbers, on the device that the tensors are on."""
+        device = _device_of(arguments)
         kernel = self.kernels[name]
         names = [n.data for n in kernel.arg_names]
         types = [a.type for a in kernel.body.block.args]
         if len(arguments) != len(names):
             raise InterpreterError(f"{name} takes {len(names)} arguments, {len(arguments)} given")
         numbers = _numbers(names, types, arguments)
-        scope = self._scope(kernel, numbers)
+        scope = self._scope(kernel, numbers, device)
         values = [_argument(n, t, a, scope) for n, t, a in zip(names, types, arguments)]
         reads = self._reads.get(name)
-        key = (name, *[numbers[n] for n in reads]) if reads is not None else None
+        key = (name, device, *[numbers[n] for n in reads]) if reads is not None else None
         compiled = self._compiled.get(key) if key is not None else None
         if compiled is None:
             compiled = _Compiled(scope.block(kernel.body.block), len(scope.slots))
             self._reads[name] = reads = [n for n in numbers if n in scope.read]
-            self._compiled[(name, *[numbers[n] for n in reads])] = compiled
+            self._compiled[(name, device, *[numbers[n] for n in reads])] = compiled
         # The arguments of the entry block have the first slots.
         compiled.body([*values, *[None] * (compiled.slots - len(values))])
 
-    def _scope(self, kernel: Kernel, numbers: dict[str, Any]) -> Scope:
+    def _scope(self, kernel: Kernel, numbers: dict[str, Any], device: torch.device) -> Scope:
         known = {**self.assignment, **numbers}
         if isinstance(kernel, TileKernelOp):
-            return Scope(known, self.target, kernel.explicit_masks is not None)
-        outer = Scope(known, self.target, True)
+            return Scope(known, self.target, kernel.explicit_masks is not None, device)
+        outer = Scope(known, self.target, True, device)
         scalars = {} if kernel.scalars is None else kernel.scalars.data
         computed = {n: outer.attribute(a) for n, a in (*kernel.constexprs.data.items(), *scalars.items())}
-        return Scope(known | computed, self.target, True, read=outer.read)
+        return Scope(known | computed, self.target, True, device, read=outer.read)
+
+
+def _device_of(arguments: Sequence[Any]) -> torch.device:
+    """Where the tensors are: one on a GPU decides, since a number may come as a tensor of the CPU."""
+    devices = [a.device for a in arguments if isinstance(a, torch.Tensor)]
+    return next((d for d in devices if d.type != "cpu"), torch.device("cpu"))
 
 
 def _numbers(names: Sequence[str], types: Sequence[Any], arguments: Sequence[Any]) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def _argument(name: str, type_: Any, value: Any, scope: Scope) -> Any:
         if value.itemsize != dtype.itemsize:
             raise InterpreterError(f"argument {name!r} is {value.dtype}, the kernel takes {dtype}")
         return Pointer(storage_of(value, dtype), value.storage_offset())
-    return value if isinstance(value, int) else as_tensor(value, dtype_of(type_.element_type))
+    return value if isinstance(value, int) else as_tensor(value, dtype_of(type_.element_type), scope.device)
 
 
 def _check_tensor(name: str, value: Any, type_: RefType, scope: Scope) -> None:

@@ -38,7 +38,7 @@ class _Access:
 def load(op: LoadOp, scope: Scope) -> Reading:
     access = _Access(op, scope)
     at, shape = access.addressing, access.addressing.shape
-    zero = torch.zeros((), dtype=access.dtype)
+    zero = torch.zeros((), dtype=access.dtype, device=scope.device)
 
     def run(*values: Any) -> torch.Tensor:
         tensor, subscripts, mask, extra = access.parts(values)
@@ -48,24 +48,36 @@ def load(op: LoadOp, scope: Scope) -> Reading:
         if window.shape == shape:
             out = window.clone(memory_format=torch.contiguous_format)
         else:
-            out = torch.zeros(shape, dtype=access.dtype)
+            out = torch.zeros(shape, dtype=access.dtype, device=tensor.device)
             out.as_strided(window.shape, out.stride()).copy_(window)
-        return out if mask is None else torch.where(as_tensor(mask, torch.bool), out, zero)
+        return out if mask is None else _selected(as_tensor(mask, torch.bool, out.device), out, zero)
 
     return Reading(run, access.extra)
 
 
-_SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
-"""Dtypes that PyTorch stores and does not index, and those of the same bits that it does."""
+_MOVED_AS = {
+    torch.uint16: torch.int16,
+    torch.uint32: torch.int32,
+    torch.uint64: torch.int64,
+    torch.float8_e4m3fn: torch.uint8,
+    torch.float8_e5m2: torch.uint8,
+}
+"""Dtypes that PyTorch stores and does not index or select on every device, and those of the same bits that it does."""
+
+
+def _selected(mask: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    if (moved := _MOVED_AS.get(a.dtype)) is not None:
+        return torch.where(mask, a.view(moved), b.view(moved)).view(a.dtype)
+    return torch.where(mask, a, b)
 
 
 def read(at: Elements) -> torch.Tensor:
     """The elements, 0 in inactive lanes."""
-    if (signed := _SIGNED.get(at.storage.dtype)) is not None:
-        return read(at._replace(storage=at.storage.view(signed))).view(at.storage.dtype)
+    if (moved := _MOVED_AS.get(at.storage.dtype)) is not None:
+        return read(at._replace(storage=at.storage.view(moved))).view(at.storage.dtype)
     if at.active is None:
         return at.storage[at.offsets]
-    out = torch.zeros(at.offsets.shape, dtype=at.storage.dtype)
+    out = torch.zeros(at.offsets.shape, dtype=at.storage.dtype, device=at.storage.device)
     out[at.active] = at.storage[at.offsets[at.active]]
     return out
 
@@ -77,25 +89,25 @@ def store(op: StoreOp, scope: Scope) -> Reading:
 
     def run(value: Any, *values: Any) -> None:
         tensor, subscripts, mask, extra = access.parts(values)
-        value = as_tensor(value, access.dtype)
+        value = as_tensor(value, access.dtype, scope.device)
         window = at.window(tensor, subscripts) if at.windowed else None
         if window is None:
             write(at.elements(tensor, subscripts, mask, extra, access.site), value)
             return
         if mask is not None:
-            mask = as_tensor(mask, torch.bool).expand(shape)
+            mask = as_tensor(mask, torch.bool, scope.device).expand(shape)
         if window.shape != shape:
             corner = tuple(slice(n) for n in window.shape)
             value, mask = value[corner], None if mask is None else mask[corner]
-        window.copy_(value if mask is None else torch.where(mask, value, window))
+        window.copy_(value if mask is None else _selected(mask, value, window))
 
     return Reading(run, access.extra)
 
 
 def write(at: Elements, value: torch.Tensor) -> None:
     """Store the active lanes."""
-    if (signed := _SIGNED.get(at.storage.dtype)) is not None:
-        return write(at._replace(storage=at.storage.view(signed)), value.view(signed))
+    if (moved := _MOVED_AS.get(at.storage.dtype)) is not None:
+        return write(at._replace(storage=at.storage.view(moved)), value.view(moved))
     value = value.expand(at.offsets.shape)
     if at.active is None:
         at.storage[at.offsets] = value
@@ -111,6 +123,6 @@ def atomic_(op: AtomicOp, scope: Scope) -> Reading:
     def run(*values: Any) -> torch.Tensor | None:
         tensor, subscripts, mask, extra = access.parts(values[count:])
         elements = access.addressing.elements(tensor, subscripts, mask, extra, access.site)
-        return atomic(elements, kind, [as_tensor(v, access.dtype) for v in values[:count]], wanted)
+        return atomic(elements, kind, [as_tensor(v, access.dtype, scope.device) for v in values[:count]], wanted)
 
     return Reading(run, access.extra)

@@ -127,23 +127,21 @@ def sort(op: SortOp, scope: Scope) -> Reading:
         values, positions = torch.sort(x[..., :active], dim=-1, descending=descending, stable=True)
         if active == x.shape[-1]:
             return values, positions
-        rest = torch.arange(active, x.shape[-1]).expand(*x.shape[:-1], -1)
+        rest = torch.arange(active, x.shape[-1], device=x.device).expand(*x.shape[:-1], -1)
         return torch.cat([values, x[..., active:]], -1), torch.cat([positions, rest], -1)
 
     return Reading(run, [r for _, r in partial])
 
 
 def dot(a: torch.Tensor, b: torch.Tensor, acc: torch.Tensor) -> torch.Tensor:
-    """acc + a @ b: floats accumulated in f32 (f64 if the accumulator is), integers exactly."""
-    if acc.dtype.is_floating_point:
-        wide = torch.float64 if acc.dtype == torch.float64 else torch.float32
-    else:
+    """acc + a @ b: floats accumulated in f32 or more (f64 if the accumulator is), integers exactly."""
+    if not acc.dtype.is_floating_point:
         # Products of 8-bit integers are exact in f64, whose matrix product is fast.
         wide = torch.float64 if a.itemsize == 1 and b.itemsize == 1 else torch.int64
-    product = torch.matmul(a.to(wide), b.to(wide))
-    if product.dtype == torch.float64 and acc.dtype != torch.float64:
-        return (product.to(torch.int64) + acc).to(acc.dtype)
-    return (product + acc).to(acc.dtype)
+        return (torch.matmul(a.to(wide), b.to(wide)).to(torch.int64) + acc).to(acc.dtype)
+    # A GPU may have been told to multiply f32 in TF32, and is quick in f64.
+    wide = torch.float32 if a.is_cpu and acc.dtype != torch.float64 else torch.float64
+    return (torch.matmul(a.to(wide), b.to(wide)) + acc).to(acc.dtype)
 
 
 @implements(DotOp)
@@ -159,6 +157,6 @@ def dot_(op: DotOp, scope: Scope) -> Reading:
             a = with_neutral(a, (rank - 1,), ranges[:1], 0)
         if right:
             b = with_neutral(b, (rank - 2,), ranges[len(left) :], 0)
-        return dot(a, b, as_tensor(acc, dtype))
+        return dot(a, b, as_tensor(acc, dtype, scope.device))
 
     return Reading(run, [r for _, r in left + right])

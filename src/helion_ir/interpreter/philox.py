@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from helion_ir.dialects.tile.compute import RandomOp
@@ -41,23 +39,30 @@ def uniform(word: torch.Tensor) -> torch.Tensor:
     return magnitude.to(torch.float32) * 4.6566127342e-10
 
 
-def random_words(seed: Any, offset: Any, word: int = 0) -> torch.Tensor:
+def random_words(seed: torch.Tensor, offset: torch.Tensor, word: int = 0) -> torch.Tensor:
     """One of the words at each offset."""
-    return philox(as_tensor(seed, torch.int64), as_tensor(offset, torch.int64))[word]
+    return philox(seed, offset)[word]
+
+
+def _words(scope: Scope) -> Function:
+    device = scope.device
+    return lambda seed, offset, word=0: random_words(
+        as_tensor(seed, torch.int64, device), as_tensor(offset, torch.int64, device), word
+    )
 
 
 @implements(RandomWordOp)
 def random_word(op: RandomWordOp, scope: Scope) -> Function:
-    word = op.word.value.data
-    return lambda seed, offset: random_words(seed, offset, word).to(torch.int32)
+    words, word = _words(scope), op.word.value.data
+    return lambda seed, offset: words(seed, offset, word).to(torch.int32)
 
 
 @implements(RandomOp)
 def random(op: RandomOp, scope: Scope) -> Function:
     assert isinstance(op.result.type, TileType)
-    dtype = dtype_of(op.result.type.element_type)
+    words, dtype = _words(scope), dtype_of(op.result.type.element_type)
     if dtype == torch.float32:
-        return lambda seed, offset: uniform(random_words(seed, offset))
+        return lambda seed, offset: uniform(words(seed, offset))
     if dtype == torch.int32:
-        return lambda seed, offset: random_words(seed, offset).to(torch.int32)
+        return lambda seed, offset: words(seed, offset).to(torch.int32)
     raise InterpreterError(f"tile.random gives f32 or i32, not {dtype}")

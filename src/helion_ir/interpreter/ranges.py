@@ -72,7 +72,7 @@ def id_(op: IdOp, scope: Scope) -> Function:
 @implements(IndexOp)
 def index(op: IndexOp, scope: Scope) -> Function:
     dtype = dtype_of(op.result.type.element_type)  # pyright: ignore
-    return lambda r: torch.arange(r.begin, r.begin + r.block, dtype=dtype)
+    return lambda r: torch.arange(r.begin, r.begin + r.block, dtype=dtype, device=scope.device)
 
 
 @implements(MaskOp)
@@ -88,7 +88,7 @@ def mask(op: MaskOp, scope: Scope) -> Function:
     def active(*ranges: Range) -> torch.Tensor:
         if claimed_full and any(r.active < r.block for r in ranges):
             raise InterpreterError("the mask is said to be full, yet a range ends inside its block")
-        parts = [lanes(r.block, r.active).reshape(place) for r, place in zip(ranges, places)]
+        parts = [lanes(r.block, r.active, scope.device).reshape(place) for r, place in zip(ranges, places)]
         return functools.reduce(torch.logical_and, parts)
 
     return active
@@ -111,7 +111,7 @@ def apply(op: ApplyOp, scope: Scope) -> Function:
         for i, v in enumerate(values):
             names[f"d{i}"] = v.to(dtype) if isinstance(v, torch.Tensor) and dtype != torch.bool else v
         out = on_tensors(names)
-        return out.to(dtype) if isinstance(out, torch.Tensor) else torch.tensor(out, dtype=dtype)
+        return out.to(dtype) if isinstance(out, torch.Tensor) else torch.tensor(out, dtype=dtype, device=scope.device)
 
     if op.result.type.rank:
         shape = scope.shape(op.result.type)

@@ -27,7 +27,7 @@ def elements(x: torch.Tensor, format_: str) -> torch.Tensor:
     """Stored values of shape [rows, K / packing] as f32 of [rows, K]."""
     if format_ == "e2m1":
         both = torch.stack([x & 15, x >> 4], -1).flatten(-2)
-        return _E2M1[both.long()]
+        return _E2M1.to(x.device)[both.long()]
     dtype = _DTYPES[format_]
     return (x if x.dtype == dtype else x.view(dtype)).to(torch.float32)
 
@@ -51,6 +51,6 @@ def dot_scaled(op: DotScaledOp | triton.DotScaledOp, scope: Scope) -> Reading:
             b = with_neutral(b, (0,), ranges[len(left) :], 0)
         lhs = elements(a, formats[0]) * scales(sa)
         rhs = elements(b.T.contiguous(), formats[1]) * scales(sb)
-        return dot(lhs, rhs.T, as_tensor(acc, dtype))
+        return dot(lhs, rhs.T, as_tensor(acc, dtype, scope.device))
 
     return Reading(run, [r for _, r in left + right])

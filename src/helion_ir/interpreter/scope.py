@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import torch
 from xdsl.dialects.builtin import IntegerAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -16,6 +17,7 @@ from helion_ir.dialects.triton import control as triton_control
 from helion_ir.dialects.types import RangeType, TileType, i1
 from helion_ir.index.expr import compiled, constant_of, free_names
 from helion_ir.index.text import expr_text
+from helion_ir.interpreter.deadline import check
 from helion_ir.interpreter.errors import InterpreterError, failure
 from helion_ir.interpreter.registry import CONTROLS, FUNCTIONS, Frame, Function, Reading, Step
 from helion_ir.interpreter.values import dtype_or_none, scalar
@@ -45,6 +47,8 @@ class Scope:
     target: Target
     explicit_masks: bool
     """Whether inactive lanes count wherever no mask says otherwise."""
+    device: torch.device = torch.device("cpu")
+    """Where the kernel's tensors are, and so all that is made."""
     slots: dict[SSAValue, int] = field(default_factory=dict)
     ranges: list[SSAValue] = field(default_factory=list)
     """Ranges defined so far and still visible, outermost first."""
@@ -165,6 +169,7 @@ class Scope:
         def run(frame: Frame) -> list[Any]:
             at = 0
             try:
+                check()
                 for at, step in enumerate(steps):  # noqa: B007
                     step(frame)
             except InterpreterError as cause:
@@ -192,6 +197,8 @@ class Scope:
         if isinstance(function, Reading):
             inputs += [self.slot(v) for v in function.extra]
             function = function.function
+        if self.device.type != "cpu" and all(isinstance(v.type, TileType) for v in op.operands):
+            function = _here_or_there(function)
         return self._bound(op, function, inputs, [self.define(r) for r in op.results])
 
     def _bound(self, op: Operation, function: Function, inputs: list[int], outputs: list[int]) -> Step:
@@ -244,6 +251,20 @@ class Scope:
             frame[out] = checked(function(*[frame[i] for i in inputs]))
 
         return step
+
+
+def _here_or_there(function: Function) -> Function:
+    """`function` of tiles, on copies on the CPU where PyTorch has no such function for the device, as of integers' dot."""
+
+    def run(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except NotImplementedError:
+            device = next(v.device for v in values if isinstance(v, torch.Tensor))
+            out = function(*[v.cpu() if isinstance(v, torch.Tensor) else v for v in values])
+            return tuple(o.to(device) for o in out) if isinstance(out, tuple) else out.to(device)
+
+    return run
 
 
 def _unbound(e: Expr, missing: KeyError) -> InterpreterError:

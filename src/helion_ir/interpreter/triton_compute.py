@@ -57,7 +57,7 @@ def _printed(shape: Iterable[ExprAttr], result: SSAValue, scope: Scope) -> tuple
 
 @implements(FullOp)
 def full_(op: FullOp, scope: Scope) -> Function:
-    value = full(_printed(op.shape, op.result, scope), op.value.data, _element(op.result))
+    value = full(_printed(op.shape, op.result, scope), op.value.data, _element(op.result), scope.device)
     return lambda: value
 
 
@@ -66,7 +66,7 @@ def arange(op: ArangeOp, scope: Scope) -> Function:
     (size,) = _printed([op.size], op.result, scope)
     if size & (size - 1):
         raise InterpreterError(f"tl.arange takes powers of two, not {size}")
-    value = torch.arange(size, dtype=_element(op.result))
+    value = torch.arange(size, dtype=_element(op.result), device=scope.device)
     return lambda: value
 
 
@@ -79,7 +79,7 @@ def unary(op: UnaryOp, scope: Scope) -> Function:
     function = {"-": torch.neg, "~": _not, "+": lambda x: x}.get(op.operator.data)
     if function is None:
         raise InterpreterError(f"no prefix operator {op.operator.data!r}")
-    return lifted(widened(function, _element(op.operand)), op.operands)
+    return lifted(widened(function, _element(op.operand)), op.operands, scope)
 
 
 _ARITHMETIC: dict[str, Callable[..., torch.Tensor]] = {
@@ -112,14 +112,18 @@ def binary(op: BinaryOp, scope: Scope) -> Function:
     spelled = op.operator.data
     if (compare := _COMPARISONS.get(spelled)) is not None:
         operand = torch.promote_types(_element(op.lhs), _element(op.rhs))
-        return _on_operands(widened(compare, operand), op, operand, shape)
+        return _on_operands(widened(compare, operand), op, operand, shape, scope.device)
     if (function := _ARITHMETIC.get(spelled)) is None:
         raise InterpreterError(f"no infix operator {spelled!r}")
-    return _on_operands(widened(function, result), op, result, shape)
+    return _on_operands(widened(function, result), op, result, shape, scope.device)
 
 
 def _on_operands(
-    function: Callable[..., torch.Tensor], op: BinaryOp, dtype: torch.dtype, shape: tuple[int, ...]
+    function: Callable[..., torch.Tensor],
+    op: BinaryOp,
+    dtype: torch.dtype,
+    shape: tuple[int, ...],
+    device: torch.device,
 ) -> Function:
     """`function` after Triton's promotion of both operands, broadcast to the result's shape."""
     same = _element(op.lhs) == dtype == _element(op.rhs)
@@ -127,7 +131,7 @@ def _on_operands(
 
     def run(a: Any, b: Any) -> torch.Tensor:
         if not convert:
-            a, b = as_tensor(a, dtype).to(dtype), as_tensor(b, dtype).to(dtype)
+            a, b = as_tensor(a, dtype, device).to(dtype), as_tensor(b, dtype, device).to(dtype)
         out = function(a, b)
         return out if out.shape == shape or not shape else out.expand(shape)
 
@@ -138,7 +142,7 @@ def _on_operands(
 def call(op: CallOp, scope: Scope) -> Function:
     keywords = {k: v.data for k, v in op.keywords.data.items()}  # pyright: ignore
     result = _element(op.result)
-    function = lifted(resolve(op.callee.data, keywords), op.arguments)
+    function = lifted(resolve(op.callee.data, keywords), op.arguments, scope)
     shape = scope.shape(op.result.type)
 
     def run(*values: Any) -> torch.Tensor:
@@ -153,45 +157,45 @@ def call(op: CallOp, scope: Scope) -> Function:
 @implements(CastOp)
 def cast(op: CastOp, scope: Scope) -> Function:
     dtype = _element(op.result)
-    return lifted(lambda x: x.to(dtype), op.operands)
+    return lifted(lambda x: x.to(dtype), op.operands, scope)
 
 
 @implements(BitcastOp)
 def bitcast(op: BitcastOp, scope: Scope) -> Function:
     dtype = _element(op.result)
-    return lifted(lambda x: x.view(dtype), op.operands)
+    return lifted(lambda x: x.view(dtype), op.operands, scope)
 
 
-def _shaped(function: Callable[[torch.Tensor], torch.Tensor], operand: SSAValue) -> Function:
+def _shaped(function: Callable[[torch.Tensor], torch.Tensor], operand: SSAValue, scope: Scope) -> Function:
     """A view of a tile, or of a tile of pointers."""
     assert isinstance(operand.type, TileType)
     if dtype_or_none(operand.type.element_type) is None:
-        return lambda p: Pointer(p.storage, function(as_tensor(p.offset, torch.int64)))
-    return lifted(function, [operand])
+        return lambda p: Pointer(p.storage, function(as_tensor(p.offset, torch.int64, p.storage.device)))
+    return lifted(function, [operand], scope)
 
 
 @implements(ExpandDimsOp)
 def expand_dims(op: ExpandDimsOp, scope: Scope) -> Function:
     shape = scope.shape(op.result.type)
-    return _shaped(lambda x: x.reshape(shape), op.operand)
+    return _shaped(lambda x: x.reshape(shape), op.operand, scope)
 
 
 @implements(BroadcastToOp)
 def broadcast_to(op: ShapedOp, scope: Scope) -> Function:
     shape = _printed(op.shape, op.result, scope)
-    return _shaped(lambda x: x.expand(shape), op.operand)
+    return _shaped(lambda x: x.expand(shape), op.operand, scope)
 
 
 @implements(ReshapeOp)
 def reshape(op: ShapedOp, scope: Scope) -> Function:
     shape = _printed(op.shape, op.result, scope)
-    return _shaped(lambda x: x.reshape(shape), op.operand)
+    return _shaped(lambda x: x.reshape(shape), op.operand, scope)
 
 
 @implements(PermuteOp)
 def permute(op: PermuteOp, scope: Scope) -> Function:
     order = op.order.data
-    return _shaped(lambda x: x.permute(order), op.operand)
+    return _shaped(lambda x: x.permute(order), op.operand, scope)
 
 
 @implements(SplitOp)
@@ -203,7 +207,7 @@ def split(op: SplitOp, scope: Scope) -> Function:
 
 @implements(JoinOp)
 def join(op: JoinOp, scope: Scope) -> Function:
-    return lifted(lambda a, b: torch.stack(torch.broadcast_tensors(a, b), -1), op.operands)
+    return lifted(lambda a, b: torch.stack(torch.broadcast_tensors(a, b), -1), op.operands, scope)
 
 
 def _numeric_max(x: torch.Tensor, axis: int) -> torch.Tensor:
@@ -276,4 +280,4 @@ def scan(op: ScanOp, scope: Scope) -> Function:
 @implements(DotOp)
 def dot_(op: DotOp, scope: Scope) -> Function:
     dtype = _element(op.acc)
-    return lambda a, b, acc: dot(a, b, as_tensor(acc, dtype))
+    return lambda a, b, acc: dot(a, b, as_tensor(acc, dtype, scope.device))

@@ -45,8 +45,8 @@ def addptr(op: AddPtrOp, scope: Scope) -> Function:
 
 def checked(p: Pointer, shape: tuple[int, ...], mask: Any) -> Elements:
     """The elements that a tile of pointers addresses. Raises where an active lane is outside of the storage."""
-    offsets = as_tensor(p.offset, torch.int64).expand(shape)
-    active = None if mask is None else as_tensor(mask, torch.bool).expand(shape)
+    offsets = as_tensor(p.offset, torch.int64, p.storage.device).expand(shape)
+    active = None if mask is None else as_tensor(mask, torch.bool, p.storage.device).expand(shape)
     if active is not None and bool(active.all()):
         active = None
     inside = offsets if active is None else offsets[active]
@@ -73,7 +73,7 @@ def store(op: StoreOp, scope: Scope) -> Function:
 
     def run(p: Pointer, value: Any, mask: Any = None) -> None:
         # tl.store converts the value to the type pointed to.
-        write(checked(p, shape, mask), as_tensor(value, dtype).to(p.storage.dtype))
+        write(checked(p, shape, mask), as_tensor(value, dtype, p.storage.device).to(p.storage.dtype))
 
     return run
 
@@ -85,7 +85,7 @@ def atomic_(op: AtomicOp, scope: Scope) -> Function:
 
     def run(p: Pointer, *values: Any) -> torch.Tensor | None:
         mask = values[count] if len(values) > count else None
-        arguments = [as_tensor(v, p.storage.dtype).to(p.storage.dtype) for v in values[:count]]
+        arguments = [as_tensor(v, p.storage.dtype, p.storage.device).to(p.storage.dtype) for v in values[:count]]
         return atomic(checked(p, shape, mask), kind, arguments, wanted)
 
     return run
@@ -124,10 +124,12 @@ def make_descriptor(op: DescriptorMaker, scope: Scope) -> Function:
 def elements_of(p: BlockPointer, boundary: tuple[int, ...]) -> Elements:
     """The elements of a block; lanes outside of the shape in a `boundary` dimension are inactive."""
     rank = len(p.block)
-    offsets = torch.tensor(p.base)
+    offsets = torch.tensor(p.base, device=p.storage.device)
     active: torch.Tensor | None = None
     for dim, (size, stride, start, block) in enumerate(zip(p.shape, p.strides, p.offsets, p.block)):
-        index = torch.arange(start, start + block).reshape([-1 if i == dim else 1 for i in range(rank)])
+        index = torch.arange(start, start + block, device=p.storage.device).reshape(
+            [-1 if i == dim else 1 for i in range(rank)]
+        )
         offsets = offsets + index * stride
         if dim in boundary:
             inside = (index >= 0) & (index < size)

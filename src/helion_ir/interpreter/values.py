@@ -59,18 +59,18 @@ def dtype_or_none(element: Attribute) -> torch.dtype | None:
     return None if isinstance(element, PointerType) else dtype_of(element)
 
 
-def as_tensor(value: Any, dtype: torch.dtype) -> torch.Tensor:
+def as_tensor(value: Any, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """A scalar as a tensor; tensors stay what they are."""
     if isinstance(value, torch.Tensor):
         return value
-    return torch.tensor(wrapped(value, dtype) if type(value) is int else value, dtype=dtype)
+    return torch.tensor(wrapped(value, dtype) if type(value) is int else value, dtype=dtype, device=device)
 
 
-def full(shape: tuple[int, ...], value: float | int, dtype: torch.dtype) -> torch.Tensor:
+def full(shape: tuple[int, ...], value: float | int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """A tile of one value."""
     if dtype.is_floating_point and dtype.itemsize == 1:
-        return torch.full(shape, value).to(dtype)
-    return torch.full(shape, value, dtype=dtype)
+        return torch.full(shape, value, device=device).to(dtype)
+    return torch.full(shape, value, dtype=dtype, device=device)
 
 
 def wrapped(value: int, dtype: torch.dtype) -> int:
@@ -89,10 +89,10 @@ def storage_of(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.
     return flat if dtype in (None, tensor.dtype) else flat.view(dtype)  # pyright: ignore
 
 
-@functools.lru_cache(maxsize=4096)
-def lanes(block: int, active: int) -> torch.Tensor:
+@functools.lru_cache(maxsize=512)
+def lanes(block: int, active: int, device: torch.device) -> torch.Tensor:
     """A mask of `block` lanes whose first `active` are true. Shared: do not write to it."""
-    return torch.arange(block) < active
+    return torch.arange(block, device=device) < active
 
 
 def lowest(dtype: torch.dtype) -> float | int:

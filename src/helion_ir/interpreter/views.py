@@ -27,7 +27,7 @@ from helion_ir.interpreter.values import Range, as_tensor, dtype_of, full, lanes
 @implements(FullOp)
 def full_(op: FullOp, scope: Scope) -> Function:
     assert isinstance(op.result.type, TileType)
-    value = full(scope.shape(op.result.type), op.value.data, dtype_of(op.result.type.element_type))
+    value = full(scope.shape(op.result.type), op.value.data, dtype_of(op.result.type.element_type), scope.device)
     return lambda: value
 
 
@@ -36,20 +36,20 @@ def iota(op: IotaOp, scope: Scope) -> Function:
     assert isinstance(op.result.type, TileType)
     (count,) = scope.shape(op.result.type)
     dtype = dtype_of(op.result.type.element_type)
-    value = (torch.arange(count) * scope.value(op.step) + scope.value(op.start)).to(dtype)
+    value = (torch.arange(count, device=scope.device) * scope.value(op.step) + scope.value(op.start)).to(dtype)
     return lambda: value
 
 
 @implements(BroadcastOp)
 def broadcast(op: BroadcastOp, scope: Scope) -> Function:
     shape = scope.shape(op.result.type)
-    return lifted(lambda x: x.expand(shape), op.operands)
+    return lifted(lambda x: x.expand(shape), op.operands, scope)
 
 
 @implements(ReshapeOp)
 def reshape(op: ReshapeOp, scope: Scope) -> Function:
     shape = scope.shape(op.result.type)
-    return lifted(lambda x: x.reshape(shape), op.operands)
+    return lifted(lambda x: x.reshape(shape), op.operands, scope)
 
 
 @implements(PermuteOp)
@@ -90,8 +90,9 @@ def cat(op: CatOp, scope: Scope) -> Function:
 def fill(op: FillOp, scope: Scope) -> Function:
     assert isinstance(op.operand.type, TileType)
     dtype = dtype_of(op.operand.type.element_type)
-    value = full((), op.value.data, dtype)
-    return lambda x, mask: torch.where(as_tensor(mask, torch.bool), as_tensor(x, dtype), value)
+    value = full((), op.value.data, dtype, scope.device)
+    device = scope.device
+    return lambda x, mask: torch.where(as_tensor(mask, torch.bool, device), as_tensor(x, dtype, device), value)
 
 
 @implements(GatherOp)
@@ -106,7 +107,7 @@ def gather(op: GatherOp, scope: Scope) -> Function | Reading:
         if outside.any():
             # Inactive lanes may hold any index; with explicit masks which those are is not known.
             for (axis, _), r in zip(partial, ranges):
-                outside &= lanes(r.block, r.active).reshape([-1 if i == axis else 1 for i in range(rank)])
+                outside &= lanes(r.block, r.active, x.device).reshape([-1 if i == axis else 1 for i in range(rank)])
             if not scope.explicit_masks and outside.any():
                 raise InterpreterError(f"an index is outside of the {extent} elements gathered from")
             index = index.clamp(0, extent - 1)
