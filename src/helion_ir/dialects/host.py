@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from xdsl.ir import Dialect, Region
-from xdsl.irdl import IRDLOperation, irdl_op_definition, prop_def, region_def, traits_def
+from xdsl.irdl import irdl_op_definition, prop_def, region_def, traits_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import NoTerminator, SymbolOpInterface
 
 from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.operation import Op
 
 
 @irdl_op_definition
-class FuncOp(IRDLOperation):
+class FuncOp(Op):
     """The author's function: `host.func @matmul ["x", "y"] imports ["import math"] { … }`.
 
     `parameters` are the names it takes, `imports` the statements that make the modules and functions it reads known.
@@ -61,7 +62,7 @@ class FuncOp(IRDLOperation):
 
 
 @irdl_op_definition
-class PythonOp(IRDLOperation):
+class PythonOp(Op):
     """Statements of the author's, verbatim, dedented: `host.python "out = torch.empty_like(x)"`."""
 
     name = "host.python"
@@ -74,7 +75,7 @@ class PythonOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BindOp(IRDLOperation):
+class BindOp(Op):
     """A host variable that a configuration sets: `host.bind "split_k" = <@split_k>`."""
 
     name = "host.bind"
@@ -88,7 +89,7 @@ class BindOp(IRDLOperation):
 
 
 @irdl_op_definition
-class LaunchOp(IRDLOperation):
+class LaunchOp(Op):
     """Launch a kernel: `host.launch @_matmul ["x", "y", "out"]`; one Python expression an argument of the kernel.
 
     The grid stands on the kernel's `triton.program_loop`.

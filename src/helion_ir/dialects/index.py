@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from xdsl.ir import Attribute, Data, Dialect, SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_attr_definition,
     irdl_op_definition,
     prop_def,
@@ -21,6 +20,8 @@ from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
+
+from helion_ir.dialects.operation import Op
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -142,7 +143,7 @@ def parse_expr_attr(parser: AttrParser) -> ExprAttr:
 
 
 @irdl_op_definition
-class ApplyOp(IRDLOperation):
+class ApplyOp(Op):
     """Evaluate an expression of scalars or tiles, which broadcast as PyTorch's do.
 
     `%r = index.apply <d0 * 1024 + d1>(%rows, %columns) : (t0, t1) -> t2`. Arithmetic is that of the result's

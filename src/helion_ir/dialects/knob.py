@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Literal, Self
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 from xdsl.ir import Attribute, Data, Dialect, Operation, ParametrizedAttribute, Region, SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_attr_definition,
     irdl_op_definition,
     opt_prop_def,
@@ -33,6 +32,7 @@ from xdsl.traits import IsTerminator, Pure, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr, parse_expr_attr, print_expr
+from helion_ir.dialects.operation import Op
 
 KnobValue = int | bool | float | str | None | tuple[int, ...]
 """What a knob may be bound to; a tuple is a permutation, a float a number of the author's."""
@@ -196,7 +196,7 @@ def parse_domain(parser: AttrParser) -> Domain:
 
 
 @irdl_op_definition
-class DeclareOp(IRDLOperation):
+class DeclareOp(Op):
     """Declare a knob.
 
     `knob.declare @tile_m.block_size : pow2 16 to 256 = 64 in "block_sizes" by "frontend" doc "rows a program computes"`,
@@ -278,7 +278,7 @@ class DeclareOp(IRDLOperation):
 
 
 @irdl_op_definition
-class RequireOp(IRDLOperation):
+class RequireOp(Op):
     """Rule out the configurations for which the expression is false: `knob.require <@bm * @bn le 65536>, "reason"`."""
 
     name = "knob.require"
@@ -309,7 +309,7 @@ class RequireOp(IRDLOperation):
 
 
 @irdl_op_definition
-class RuledOutOp(IRDLOperation):
+class RuledOutOp(Op):
     """Says why a knob does not have these values, or does not exist: `knob.ruled_out @x : 2, 4, "reason" by "owner"`.
 
     Nothing reads it but people: the knob's domain is without the values already.
@@ -356,7 +356,7 @@ class RuledOutOp(IRDLOperation):
 
 
 @irdl_op_definition
-class YieldOp(IRDLOperation):
+class YieldOp(Op):
     """The values of one alternative of a `knob.choose`."""
 
     name = "knob.yield"
@@ -369,7 +369,7 @@ class YieldOp(IRDLOperation):
         super().__init__(operands=[list(arguments)])
 
 
-class AlternativesOp(IRDLOperation, abc.ABC):
+class AlternativesOp(Op, abc.ABC):
     """Alternatives as regions, one a value of the selector, each of which gives values of the same types."""
 
     selector = prop_def(ExprAttr)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xdsl.ir import BlockArgument, Operation, SSAValue
-from xdsl.traits import MemoryEffectKind, get_effects
 
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.tile.ranges import PartOp
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import RangeType, RefType, TileType
+from helion_ir.passes.effects import READS, effects_of
 
 
 def may_alias(a: SSAValue, b: SSAValue, kernel: control.KernelOp) -> bool:
@@ -94,8 +94,8 @@ def written_by(op: Operation) -> list[SSAValue] | None:
         elif isinstance(inner, StackStoreOp | control.BarrierOp):
             return None
         elif not inner.regions and not isinstance(inner, StackLoadOp):
-            effects = get_effects(inner)
-            if effects is None or any(e.kind is not MemoryEffectKind.READ for e in effects):
+            effects = effects_of(inner)
+            if effects is None or not effects <= READS:
                 if not isinstance(inner, control.YieldOp | control.ConditionOp):
                     return None
     return out

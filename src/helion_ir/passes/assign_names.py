@@ -12,7 +12,7 @@ from xdsl.ir import Block, SSAValue
 
 from helion_ir.dialects.knob import AlternativesOp
 from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 
 PROGRAM_PARTS = ("program", "first", "share")
 """Endings of the variables that a program loop is printed with, after the name of its program."""
@@ -38,7 +38,7 @@ class AssignNames(Pass):
     name = "assign-names"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
+        for kernel in kernels(op, KernelOp):
             arguments = [a.data for a in kernel.arg_names]
             scalars = () if kernel.scalars is None else kernel.scalars.data
             names = _Names({*arguments, *kernel.constexprs.data, *scalars, *RESERVED})

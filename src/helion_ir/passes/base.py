@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, NameLoc, StringAttr, UnknownLoc
@@ -23,6 +23,14 @@ def target_of(module: ModuleOp) -> Target:
     """The target a module is compiled for; the CPU where none is set."""
     attr = module.attributes.get(TARGET)
     return get_target(attr.data if isinstance(attr, StringAttr) else "cpu")
+
+
+KernelT = TypeVar("KernelT", bound=Operation)
+
+
+def kernels(module: ModuleOp, kind: type[KernelT]) -> list[KernelT]:
+    """The kernels of a module, which are among its outermost ops."""
+    return [op for op in module.body.block.ops if isinstance(op, kind)]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.pattern_rewriter import PatternRewriter, PatternRewriteWalker, RewritePattern
 from xdsl.traits import HasCanonicalizationPatternsTrait
-from xdsl.transforms.dead_code_elimination import region_dce
 
 from helion_ir.passes.base import Located, Pass
 from helion_ir.passes.canonicalization import PATTERNS
+from helion_ir.passes.dce import remove_dead
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Canonicalize(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         pattern = Located(ByClass(PATTERNS), self)
-        PatternRewriteWalker(pattern, post_walk_func=region_dce).rewrite_module(op)
+        PatternRewriteWalker(pattern, post_walk_func=remove_dead).rewrite_module(op)
 
 
 @dataclass

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation
-from xdsl.traits import IsolatedFromAbove, IsTerminator, MemoryEffectKind, NoMemoryEffect, get_effects
+from xdsl.traits import IsolatedFromAbove, NoMemoryEffect
 
 from helion_ir.passes.base import Pass
+from helion_ir.passes.effects import NOTHING, READS, Effects, is_terminator, of_class, own_effects, union
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Cse(Pass):
 
 
 Key = tuple[Hashable, ...]
+"""The class of an op and its operands; hashing types and properties as well would cost more than comparing them."""
 
 
 @dataclass
@@ -64,29 +67,34 @@ class _Scope:
         scope: _Scope | None = self
         while scope is not None:
             for known in scope.pure.get(key, ()):
-                if _same_regions(known, op):
+                if _equal(known, op):
                     return known
             scope = scope.outer
         return None
 
 
-def _merge(block: Block, scope: _Scope) -> None:
+def _merge(block: Block, scope: _Scope) -> Effects:
+    """Merge the ops of a block, and say what they do together."""
+    together: list[Effects] = []
     for op in tuple(block.ops):
+        inside: list[Effects] = []
         for region in op.regions:
-            outer = None if _is_closed(op) else scope
-            for inner in region.blocks:
-                _merge(inner, _Scope(outer))
-        effects = get_effects(op)
-        if op.has_trait(IsTerminator):
+            outer = None if _is_closed(type(op)) else scope
+            inside += [_merge(inner, _Scope(outer)) for inner in region.blocks]
+        effects = of_class(type(op))
+        if isinstance(effects, str):
+            effects = union(inside) if effects == "recursive" else own_effects(op)
+        together.append(effects)
+        if is_terminator(type(op)):
             continue
-        if effects is None or any(e.kind is not MemoryEffectKind.READ for e in effects):
+        if effects is None or not effects <= READS:
             scope.reads.clear()
             continue
         if not op.results:
             continue
-        key = _key(op)
-        if effects:
-            known = next((k for k in scope.reads.get(key, ()) if _same_regions(k, op)), None)
+        key = (type(op), *op.operands)
+        if effects != NOTHING:
+            known = next((k for k in scope.reads.get(key, ()) if _equal(k, op)), None)
             table = scope.reads
         else:
             known = scope.find(key, op)
@@ -98,22 +106,20 @@ def _merge(block: Block, scope: _Scope) -> None:
             new.name_hint = new.name_hint or old.name_hint
             old.replace_all_uses_with(new)
         block.erase_op(op)
+    return union(together)
 
 
-def _is_closed(op: Operation) -> bool:
+@functools.cache
+def _is_closed(op: type[Operation]) -> bool:
     # What is pure in spite of its region applies it as a function, which is printed apart from the kernel.
     return op.has_trait(IsolatedFromAbove, value_if_unregistered=True) or op.has_trait(NoMemoryEffect)
 
 
-def _key(op: Operation) -> Key:
+def _equal(a: Operation, b: Operation) -> bool:
+    """Whether two ops of one class with the same operands are the same."""
     return (
-        op.name,
-        tuple(op.operands),
-        tuple(op.result_types),
-        frozenset(op.properties.items()),
-        frozenset(op.attributes.items()),
+        a.result_types == b.result_types
+        and a.properties == b.properties
+        and a.attributes == b.attributes
+        and all(r.is_structurally_equivalent(s) for r, s in zip(a.regions, b.regions))
     )
-
-
-def _same_regions(a: Operation, b: Operation) -> bool:
-    return all(r.is_structurally_equivalent(s) for r, s in zip(a.regions, b.regions))

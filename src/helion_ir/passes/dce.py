@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.transforms.dead_code_elimination import region_dce
+from xdsl.ir import Region
+from xdsl.pattern_rewriter import PatternRewriterListener
 
 from helion_ir.passes.base import Pass
+from helion_ir.passes.effects import NOTHING, READS, Effects, is_kept, of_class, own_effects, union
 
 
 @dataclass(frozen=True)
@@ -37,4 +39,38 @@ class Dce(Pass):
     name = "dce"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        region_dce(op.body)
+        remove_dead(op.body)
+
+
+def remove_dead(region: Region, listener: PatternRewriterListener | None = None) -> bool:
+    """Remove what is dead in a region, and say whether anything was. Uses come after what they use: one sweep is enough."""
+    removed = False
+
+    def sweep(region: Region) -> Effects:
+        nonlocal removed
+        left: list[Effects] = []
+        for block in reversed(region.blocks):
+            op = block.last_op
+            while op is not None:
+                above = op.prev_op
+                effects = of_class(type(op))
+                inside = union([sweep(r) for r in reversed(op.regions)]) if op.regions else NOTHING
+                if isinstance(effects, str):
+                    effects = inside if effects == "recursive" else own_effects(op)
+                if (
+                    effects is not None
+                    and effects <= READS
+                    and not is_kept(type(op))
+                    and all(r.first_use is None for r in op.results)
+                ):
+                    if listener is not None:
+                        listener.handle_operation_removal(op)
+                    block.erase_op(op)
+                    removed = True
+                else:
+                    left.append(effects)
+                op = above
+        return union(left)
+
+    sweep(region)
+    return removed

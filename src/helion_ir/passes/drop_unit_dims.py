@@ -16,7 +16,7 @@ from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import compute, control, elementwise, memory, ranges
 from helion_ir.dialects.types import RangeType, TileType, ints, tile_type
 from helion_ir.index.expr import knob
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 
 RETYPED = (
     elementwise.ElementwiseOp, compute.FullOp, compute.ReshapeOp, compute.RandomOp, compute.FillOp, ApplyOp,
@@ -46,7 +46,7 @@ class DropUnitDims(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         units = {knob(d.sym_name.data) for d in declarations(op) if d.domain.data.values == (1,)}
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             here = {u for u in units if _named(kernel, u) and all(_droppable(o, u) for o in kernel.walk())}
             if not here:
                 continue

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, BlockArgument, Operation, OpResult, SSAValue
-from xdsl.transforms.dead_code_elimination import region_dce
 
 from helion_ir.dialects.knob import DeclareOp, one_of
 from helion_ir.dialects.tile import compute, control, elementwise
 from helion_ir.dialects.types import TileType, f32
 from helion_ir.index.expr import knob
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.bind_structure import open_schedule, take_schedule
+from helion_ir.passes.dce import remove_dead
 
 EXP2 = "exp2"
 """The knob, and the decision's name in a kernel's `schedule`."""
@@ -76,12 +76,12 @@ class FoldExp2(Pass):
         )  # fmt: skip
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             choice = take_schedule(kernel, EXP2, self.name)
             if choice in (FOLD, FMA):
                 scaling = _Scaling(self, kernel)
                 scaling.fold() if choice == FOLD else scaling.fuse()
-                region_dce(kernel.body)
+                remove_dead(kernel.body)
 
 
 class _Scaling:

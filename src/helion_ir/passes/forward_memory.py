@@ -12,7 +12,7 @@ from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.tile.ranges import RangeScalarOp
 from helion_ir.dialects.types import RangeType
 from helion_ir.passes.aliasing import is_injective, may_alias, written_by
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 
 LOOPS = (control.ForOp, control.WhileOp)
 
@@ -48,7 +48,7 @@ class ForwardMemory(Pass):
     name = "forward-memory"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             forwarding = _Forwarding(kernel)
             forwarding.hoist()
             forwarding.block(kernel.body.block, _Known())

@@ -26,7 +26,7 @@ from helion_ir.dialects.triton.memory import DescriptorMaker, HostDescriptorOp, 
 from helion_ir.dialects.types import RefType
 from helion_ir.index.expr import And, Eq, Not, Or, any_of, knob, string
 from helion_ir.passes.access_forms import why_no_host_descriptor
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.choose_indexing import DESCRIPTOR, access_name
 
 ON_HOST = "host_tensor_descriptors"
@@ -87,7 +87,7 @@ class HoistDescriptors(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         on_host = any(d.sym_name.data == ON_HOST for d in declarations(op))
-        for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
+        for kernel in kernels(op, KernelOp):
             made: dict[Key, list[MakeDescriptorOp]] = {}
             for inner in kernel.walk():
                 if (

@@ -17,7 +17,7 @@ from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp, Yi
 from helion_ir.dialects.triton.memory import HostDescriptorOp
 from helion_ir.dialects.triton.switch import SwitchOp
 from helion_ir.index.expr import NextPow2, knob, knobs_of, scalars_of, substitute, symbol
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LiftConstexprs(Pass):
     name = "lift-constexprs"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel in [k for k in op.walk() if isinstance(k, KernelOp)]:
+        for kernel in kernels(op, KernelOp):
             loops = [o for o in kernel.body.block.ops if isinstance(o, ProgramLoopOp)]
             totals = {loop: total_parameter(i) for i, loop in enumerate(loops)}
             lift = _Lift({*totals.values(), *(a.data for a in kernel.arg_names)})

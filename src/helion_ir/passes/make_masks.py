@@ -19,7 +19,7 @@ from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, i32, i
 from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
 from helion_ir.index.text import expr_text
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.scope import bounds_of, domains_of, partial, physical, range_for, ranges_in_scope
 
 
@@ -42,7 +42,7 @@ class MakeMasks(Pass):
     name = "make-masks"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             masks = _Masks(self, op)
             for inner in list(kernel.walk()):
                 masks.visit(inner)

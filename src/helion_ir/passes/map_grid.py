@@ -45,7 +45,7 @@ from helion_ir.index.expr import (
     substitute,
 )
 from helion_ir.index.facts import decide, fact_of
-from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions
 from helion_ir.passes.flatten_loops import unless_flattened
 from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
@@ -119,7 +119,7 @@ class MapGrid(Pass):
         declared = {d.sym_name.data: d.domain.data.values for d in declarations(op)}
         for loop in _root_loops(op):
             _Root(self, op, loop, declared).map()
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             _bounds_first(kernel)
 
 

@@ -10,7 +10,6 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriteWalker
-from xdsl.transforms.dead_code_elimination import region_dce
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp
@@ -21,6 +20,7 @@ from helion_ir.passes.base import Located, Pass
 from helion_ir.passes.bind_structure import open_schedule, take_schedule
 from helion_ir.passes.canonicalization import PATTERNS
 from helion_ir.passes.canonicalize import ByClass
+from helion_ir.passes.dce import remove_dead
 from helion_ir.passes.linear_forms import LinearForm, linear_form, number_form
 from helion_ir.passes.scope import domains_of, partial
 
@@ -190,7 +190,7 @@ class _Peeler:
         self.insert(made)
         if held:
             pattern = Located(ByClass(PATTERNS), self.owner)
-            PatternRewriteWalker(pattern, post_walk_func=region_dce).rewrite_region(made.body)
+            PatternRewriteWalker(pattern, post_walk_func=remove_dead).rewrite_region(made.body)
         return made.results
 
 

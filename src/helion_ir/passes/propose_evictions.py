@@ -13,7 +13,7 @@ from helion_ir.dialects.knob import DeclareOp, ValueAttr, declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.tile.ranges import BeginOp
 from helion_ir.dialects.types import RangeType
-from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.scope import bounds_of
 
 FIRST, LAST = "evict_first", "evict_last"
@@ -47,7 +47,7 @@ class ProposeEvictions(Pass):
         if not self.always and (preferred is None or not preferred.evictions):
             return
         declared = {d.sym_name.data: d for d in declarations(op)}
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             loads = [o for o in kernel.walk() if isinstance(o, memory.LoadOp)]
             shared = [o for o in loads if _is_plain(o) and not _is_own(o)]
             chosen: dict[str, set[tuple[str, str]]] = {}

@@ -10,7 +10,7 @@ from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.tile import compute, control, elementwise
 from helion_ir.dialects.types import TileType, bf16, f8e4m3, f8e5m2, f16, f32, is_float
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 
 NARROW = (bf16, f16, f8e4m3, f8e5m2)
 
@@ -55,7 +55,7 @@ class RelaxPrecision(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         everywhere = FAST_MATH in op.attributes
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             positive = _not_negative(kernel)
             exact: set[SSAValue] = set()
             for inner in kernel.walk(reverse=True):

@@ -18,7 +18,7 @@ from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number
 from helion_ir.index.expr import FloorDiv, Mod, free_names, operand, substitute
 from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, fact_of
 from helion_ir.index.fold import fold
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.scope import knob_facts
 
 
@@ -40,7 +40,7 @@ class SimplifyIndex(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         facts = knob_facts(op)
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             known: dict[SSAValue, Fact] = {}
             for inner in list(kernel.walk()):
                 self._visit(inner, known, facts)

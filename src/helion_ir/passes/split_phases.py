@@ -14,7 +14,7 @@ from helion_ir.dialects.host import LaunchOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.tile import control
 from helion_ir.index.expr import free_names
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SplitPhases(Pass):
     name = "split-phases"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             if any(isinstance(inner, control.BarrierOp) for inner in kernel.body.block.ops):
                 self.split(kernel, op)
 

@@ -21,6 +21,7 @@ from helion_ir import exc
 from helion_ir.dialects.host import FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.tile.control import KernelOp
 from helion_ir.dialects.tile.memory import AtomicOp, StoreOp
+from helion_ir.passes.base import kernels
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -166,7 +167,7 @@ def _written(bound: BoundKernel, args: tuple[Any, ...], tensors: Sequence[torch.
 def written_texts(module: ModuleOp) -> Iterator[str]:
     """Host expressions of what device loops store to, and of what host statements change in place."""
     launches = [op for op in module.walk() if isinstance(op, LaunchOp)]
-    for kernel in [op for op in module.walk() if isinstance(op, KernelOp)]:
+    for kernel in kernels(module, KernelOp):
         arguments = next((x.arguments for x in launches if x.kernel == kernel.sym_name), None)
         refs = {op.ref for op in kernel.walk() if isinstance(op, StoreOp | AtomicOp)}
         for value, text in zip(kernel.body.block.args, arguments or ()):

@@ -11,7 +11,7 @@ from xdsl.utils.arg_spec import ArgSpec
 from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.triton.control import KernelOp as TritonKernelOp
-from helion_ir.passes.base import Pass
+from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.bind_structure import STRUCTURE, BindStructure
 from helion_ir.passes.materialize_config import MaterializeConfig
 from helion_ir.passes.plan_memory import MEMORY
@@ -19,10 +19,6 @@ from helion_ir.passes.plan_memory import MEMORY
 
 def _converted(module: ModuleOp) -> bool:
     return not any(isinstance(op, control.KernelOp) for op in module.walk())
-
-
-def _kernels(module: ModuleOp) -> list[control.KernelOp]:
-    return [op for op in module.walk() if isinstance(op, control.KernelOp)]
 
 
 def _declared(module: ModuleOp) -> bool:
@@ -35,7 +31,7 @@ def _has_chosen_indexing(module: ModuleOp) -> bool:
 
 
 def _is_planned(module: ModuleOp) -> bool:
-    return all(MEMORY in k.properties for k in _kernels(module))
+    return all(MEMORY in k.properties for k in kernels(module, control.KernelOp))
 
 
 def _is_lifted(module: ModuleOp) -> bool:
@@ -46,7 +42,7 @@ _TRACES: dict[str, Callable[[ModuleOp], bool]] = {
     "declare-schedules": _declared,
     "bind-structure": lambda module: STRUCTURE in module.attributes,
     "map-grid": lambda module: not any(isinstance(op, control.ParallelOp) for op in module.walk()),
-    "make-masks": lambda module: all(k.explicit_masks is not None for k in _kernels(module)),
+    "make-masks": lambda module: all(k.explicit_masks is not None for k in kernels(module, control.KernelOp)),
     "choose-indexing": _has_chosen_indexing,
     "plan-memory": _is_planned,
     "convert-tile-to-triton": _converted,

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from helion_ir.dialects.knob import KnobValue
 from helion_ir.dialects.locations import author_location
+from helion_ir.passes.base import kernels
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -45,7 +46,7 @@ def profile(stages: Stages, assignment: Mapping[str, KnobValue]) -> dict[str, li
 
     def seen(name: str, module: ModuleOp) -> None:
         if name == "plan-memory":  # while there are tiles
-            for kernel in [op for op in module.walk() if isinstance(op, KernelOp)]:
+            for kernel in kernels(module, KernelOp):
                 found[kernel.sym_name.data] = _moments(kernel, assignment)
 
     lower(stages.declared, dict(assignment), seen)

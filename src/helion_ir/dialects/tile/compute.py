@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
 from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -22,13 +21,14 @@ from xdsl.traits import ConstantLike, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, i64, ints, number, tile_type
 
 # ---- constants ------------------------------------------------------------------------------------------------------
 
 
 @irdl_op_definition
-class FullOp(IRDLOperation):
+class FullOp(Op):
     """A tile of one value: `%z = tile.full <0.0> -> !tile.tile<[@bm, 64], f32>`; any shape, scalars included."""
 
     name = "tile.full"
@@ -44,7 +44,7 @@ class FullOp(IRDLOperation):
 
 
 @irdl_op_definition
-class IotaOp(IRDLOperation):
+class IotaOp(Op):
     """start + step * i along one dimension: `%i = tile.iota 0 step 1 : !tile.tile<[64], i32>`; both are in elements."""
 
     name = "tile.iota"
@@ -63,7 +63,7 @@ class IotaOp(IRDLOperation):
 # ---- views ----------------------------------------------------------------------------------------------------------
 
 
-class ViewOp(IRDLOperation):
+class ViewOp(Op):
     """Base of ops that only move elements; the result type says what they become."""
 
     operand = operand_def(TileType)
@@ -147,7 +147,7 @@ class FlipOp(ViewOp):
 
 
 @irdl_op_definition
-class CatOp(IRDLOperation):
+class CatOp(Op):
     """Concatenate along `dim`. A stack is a reshape of each operand, then this."""
 
     name = "tile.cat"
@@ -171,7 +171,7 @@ REDUCTIONS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin")
 
 
 @irdl_op_definition
-class ReduceOp(IRDLOperation):
+class ReduceOp(Op):
     """Reduce dimensions away: `%s = tile.reduce "sum" [1] %x : t -> t1`.
 
     Accumulates in the operand's element type: the frontend casts 16-bit floats to f32 before and back after. Inactive
@@ -213,7 +213,7 @@ class ReduceOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ScanOp(IRDLOperation):
+class ScanOp(Op):
     """Inclusive scan along `dim`, one of sum, prod, max, min: `%c = tile.scan "sum" 1 %x : t`; `reverse` from the end."""
 
     name = "tile.scan"
@@ -238,7 +238,7 @@ class ScanOp(IRDLOperation):
         )
 
 
-class CombineOp(IRDLOperation):
+class CombineOp(Op):
     """Base of reductions and scans by a function of the author's, traced on scalars into `combine`.
 
     The region takes the left scalars, then the right ones, and yields as many as there are operands.
@@ -295,7 +295,7 @@ class CustomScanOp(CombineOp):
 
 
 @irdl_op_definition
-class FillOp(IRDLOperation):
+class FillOp(Op):
     """Replace inactive lanes: `%f = tile.fill %x where %mask with <0.0> : t, t1 -> t`. Folds away where no lane is inactive.
 
     The mask broadcasts to the operand. Made by make-masks before every op that mixes lanes.
@@ -319,7 +319,7 @@ class FillOp(IRDLOperation):
 
 
 @irdl_op_definition
-class DotOp(IRDLOperation):
+class DotOp(Op):
     """A matrix product, batched when rank 3: `%r = tile.dot %a, %b, %acc precision "tf32" : ta, tb, tc -> tc`.
 
     The result is acc + a·b in the accumulator's element type (f32, f16, f64 or i32).
@@ -348,7 +348,7 @@ class DotOp(IRDLOperation):
 
 
 @irdl_op_definition
-class GatherOp(IRDLOperation):
+class GatherOp(Op):
     """torch.gather on tiles: `%g = tile.gather %x[%index] dim 1 : t, t1 -> t2`."""
 
     name = "tile.gather"
@@ -372,7 +372,7 @@ class GatherOp(IRDLOperation):
 
 
 @irdl_op_definition
-class SortOp(IRDLOperation):
+class SortOp(Op):
     """Values and i64 positions in order along the last dimension, NaN largest: `%v, %i = tile.sort %x descending false`."""
 
     name = "tile.sort"
@@ -396,7 +396,7 @@ class SortOp(IRDLOperation):
 
 
 @irdl_op_definition
-class RandomOp(IRDLOperation):
+class RandomOp(Op):
     """Philox-4x32-10 at each offset: f32 in [0, 1) (`"uniform"`), bit-equal to tl.rand: `%r = tile.random %seed, %offset`."""
 
     name = "tile.random"

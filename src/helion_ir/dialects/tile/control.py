@@ -13,7 +13,6 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr, UnitAtt
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
@@ -29,6 +28,7 @@ from xdsl.traits import IsolatedFromAbove, IsTerminator, NoTerminator, Pure, Rec
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print_expr
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.ranges import AxisOp, BeginOp, BlockOp, EndOp, IdOp, IndexOp, MaskOp, PartOp, ShiftOp
 from helion_ir.dialects.tile.syntax import parse_symbols, print_argument, print_extra, print_symbols
 from helion_ir.dialects.types import TileType
@@ -89,7 +89,7 @@ def _print_dim(printer: Printer, arg: SSAValue, low: ExprAttr, high: ExprAttr) -
 
 
 @irdl_op_definition
-class KernelOp(IRDLOperation):
+class KernelOp(Op):
     """A device function. `arg_names` are the names of its parameters; scalar arguments may be used by name in expressions.
 
     `tile.kernel @add (%x: !tile.ref<…>, %n: !tile.tile<[], i32>) { … }`
@@ -155,7 +155,7 @@ class KernelOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ParallelOp(IRDLOperation):
+class ParallelOp(Op):
     """A root loop: unordered iterations, one program each.
 
     `tile.parallel "tile_m" (%m = 0 to 1000 : !tile.range<@tile_m.block_size>) { … }`. An argument is a range (hl.tile)
@@ -219,7 +219,7 @@ class ParallelOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BarrierOp(IRDLOperation):
+class BarrierOp(Op):
     """Between two root loops: what the loops before have stored is there for the loops after. `tile.barrier`"""
 
     name = "tile.barrier"
@@ -231,7 +231,7 @@ class BarrierOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ForOp(IRDLOperation):
+class ForOp(Op):
     """A sequential loop with carried values.
 
     `%r = tile.for "k" (%k = 0 to 1024 : !tile.range<@k.block_size>) iter_args (%acc = %zero : t) { … tile.yield %x : t }`.
@@ -340,7 +340,7 @@ class ForOp(IRDLOperation):
 
 
 @irdl_op_definition
-class YieldOp(IRDLOperation):
+class YieldOp(Op):
     """The values that a loop carries on, or that a branch gives."""
 
     name = "tile.yield"
@@ -354,7 +354,7 @@ class YieldOp(IRDLOperation):
 
 
 @irdl_op_definition
-class IfOp(IRDLOperation):
+class IfOp(Op):
     """`%r = tile.if %condition : t -> (t1) { … tile.yield %a : t1 } else { … }`; the condition is a scalar bool."""
 
     name = "tile.if"
@@ -372,7 +372,7 @@ class IfOp(IRDLOperation):
 
 
 @irdl_op_definition
-class WhileOp(IRDLOperation):
+class WhileOp(Op):
     """`%r = tile.while (%inits : t) -> (t) { ^(%a): … tile.condition %c, %a } do { ^(%a): … tile.yield %b : t }`."""
 
     name = "tile.while"
@@ -390,7 +390,7 @@ class WhileOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ConditionOp(IRDLOperation):
+class ConditionOp(Op):
     """Ends the first region of a `tile.while`: go on with these values if the scalar bool holds."""
 
     name = "tile.condition"

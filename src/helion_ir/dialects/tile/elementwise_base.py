@@ -8,7 +8,6 @@ from typing import ClassVar
 from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
     ParsePropInAttrDict,
     VarConstraint,
     base,
@@ -19,10 +18,11 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import TileType
 
 
-class ElementwiseOp(IRDLOperation, ABC):
+class ElementwiseOp(Op, ABC):
     """Base of the elementwise ops; after `tile.` their names are PyTorch's."""
 
     traits = traits_def(Pure())

@@ -9,7 +9,6 @@ from xdsl.dialects.builtin import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
 from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_op_definition,
     prop_def,
     traits_def,
@@ -18,6 +17,7 @@ from xdsl.irdl import (
 )
 from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, MemoryReadEffect, MemoryWriteEffect
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import TileType
 
 
@@ -32,7 +32,7 @@ class AssemblyEffects(MemoryEffect):
 
 
 @irdl_op_definition
-class InlineTritonOp(IRDLOperation):
+class InlineTritonOp(Op):
     """Triton source with `{0}`, `{1}`, … for the operands, tiles or tensors, which are pointers there.
 
     `%r = tile.inline_triton "y = {0} + 1\\ny * y"(%x) : (t) -> (t)`; the last line is the results.
@@ -53,7 +53,7 @@ class InlineTritonOp(IRDLOperation):
 
 
 @irdl_op_definition
-class TritonCallOp(IRDLOperation):
+class TritonCallOp(Op):
     """A call of a Triton function of the author's: `%r = tile.triton_call "f"(%x) from ["@triton.jit…"] : (t) -> (t)`.
 
     `source` are the texts of what it reads and its own, each printed once above the kernel.
@@ -79,7 +79,7 @@ class TritonCallOp(IRDLOperation):
 
 
 @irdl_op_definition
-class InlineAssemblyOp(IRDLOperation):
+class InlineAssemblyOp(Op):
     """Elementwise assembly of a GPU, `pack` elements at a time.
 
     `%r = tile.inline_assembly "mov.b32 $0, $1;" constraints "=r,r" pack 1 pure true (%x) : (t) -> (t)`
@@ -122,7 +122,7 @@ class InlineAssemblyOp(IRDLOperation):
 
 
 @irdl_op_definition
-class PrintOp(IRDLOperation):
+class PrintOp(Op):
     """Print values, padded lanes included, from every program: `tile.print "x"(%x) : t`."""
 
     name = "tile.print"
@@ -137,7 +137,7 @@ class PrintOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BreakpointOp(IRDLOperation):
+class BreakpointOp(Op):
     """Stop in Python's debugger; in an interpreter only: `tile.breakpoint`."""
 
     name = "tile.breakpoint"

@@ -14,7 +14,6 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
@@ -30,6 +29,7 @@ from xdsl.printer import Printer
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.control import print_extra
 from helion_ir.dialects.types import RangeType, RefType, TileType
 
@@ -55,7 +55,7 @@ def subscript_dims(subscripts: Sequence[Attribute]) -> tuple:
     return tuple(dims)
 
 
-class AccessOp(IRDLOperation):
+class AccessOp(Op):
     """Base of what reads or writes a tensor. `site` names the access in knobs; copies of an access share it."""
 
     site = prop_def(StringAttr)

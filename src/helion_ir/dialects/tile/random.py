@@ -5,15 +5,16 @@ from __future__ import annotations
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, prop_def, result_def, traits_def
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import TileType, i32, tile_type
 
 
 @irdl_op_definition
-class RandomWordOp(IRDLOperation):
+class RandomWordOp(Op):
     """One of the four words of Philox-4x32-10 at each offset, as i32: `%w = tile.random_word 1 %seed, %offset : …`.
 
     The key is the seed's halves, the counter (offset low, offset high, 0, 0); word 0 is what tl.randint gives.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
@@ -22,6 +21,7 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 
 from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print_expr
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.syntax import parse_symbols, print_extra, print_symbols
 from helion_ir.dialects.types import SCALAR_I32, RangeType, TileType, range_type, tile_type
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @irdl_op_definition
-class AxisOp(IRDLOperation):
+class AxisOp(Op):
     """A whole axis or slice of one, `:` or `a:b` with constant bounds: `%n = tile.axis "n" 0 to 1021 : !tile.range<1021>`.
 
     `schedule`, when set, is the open decision of how reductions over this extent run (declare-schedules, bind-structure).
@@ -80,7 +80,7 @@ class AxisOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BlockOp(IRDLOperation):
+class BlockOp(Op):
     """The block number `%i` of the indices from `lower` to `upper`; map-grid turns loop arguments into these.
 
     `%m = tile.block %i of 0 to 1000 : !tile.range<@tile_m.block_size>`
@@ -134,7 +134,7 @@ class BlockOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ShiftOp(IRDLOperation):
+class ShiftOp(Op):
     """A range moved by a scalar, `tile + k`: its lanes stay active where the original's are."""
 
     name = "tile.shift"
@@ -151,7 +151,7 @@ class ShiftOp(IRDLOperation):
 
 
 @irdl_op_definition
-class PartOp(IRDLOperation):
+class PartOp(Op):
     """One of the equal parts of a range, `%h = tile.part %n at <1> : !tile.range<@n> -> !tile.range<@n floordiv 2>`.
 
     It begins `at` times its own extent after the range does, and its lanes are active where the range's are.
@@ -190,7 +190,7 @@ class PartOp(IRDLOperation):
         printer.print_attribute(self.result.type)
 
 
-class RangeScalarOp(IRDLOperation):
+class RangeScalarOp(Op):
     """Base of what a range says about itself, as an i32 scalar."""
 
     range = operand_def(RangeType)
@@ -224,7 +224,7 @@ class IdOp(RangeScalarOp):
 
 
 @irdl_op_definition
-class IndexOp(IRDLOperation):
+class IndexOp(Op):
     """The indices of a range as a tile: `%i = tile.index %m : !tile.range<@bm> -> !tile.tile<[@bm], i32>`."""
 
     name = "tile.index"
@@ -240,7 +240,7 @@ class IndexOp(IRDLOperation):
 
 
 @irdl_op_definition
-class MaskOp(IRDLOperation):
+class MaskOp(Op):
     """Which lanes of the ranges are active: `%b = tile.mask(%m, %k) partial <1000 mod @bm ne 0> : …`.
 
     The ranges stand, in order, for the dimensions of the result whose extent is not the constant 1.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, prop_def, result_def, traits_def
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import TileType
 
 FORMATS = ("e2m1", "e4m3", "e5m2", "bf16", "fp16")
@@ -22,7 +23,7 @@ def packing(format_: str) -> int:
 
 
 @irdl_op_definition
-class DotScaledOp(IRDLOperation):
+class DotScaledOp(Op):
     """acc + (a · 2^(sa-127)) @ (b · 2^(sb-127)): `%r = tile.dot_scaled "e2m1" %a, %sa "e4m3" %b, %sb, %acc : … -> t`.
 
     a is [M, K], b [K, N], packed along K; the scales, uint8, are [M, K/32] and [N, K/32].

@@ -5,7 +5,6 @@ from __future__ import annotations
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
@@ -14,11 +13,12 @@ from xdsl.irdl import (
 )
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import TileType
 
 
 @irdl_op_definition
-class StackLoadOp(IRDLOperation):
+class StackLoadOp(Op):
     """Load elements at byte addresses plus offsets in elements, 0 where the mask is false.
 
     `%v = tile.stack_load %addresses, %offsets mask %m : ta, to, tm -> t`; all have the shape of the result.
@@ -43,7 +43,7 @@ class StackLoadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class StackStoreOp(IRDLOperation):
+class StackStoreOp(Op):
     """Store elements: `tile.stack_store %v, %addresses, %offsets mask %m : t, ta, to, tm`."""
 
     name = "tile.stack_store"

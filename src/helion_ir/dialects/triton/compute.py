@@ -12,7 +12,6 @@ from xdsl.dialects.builtin import ArrayAttr, BoolAttr, DictionaryAttr, IntegerAt
 from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -25,10 +24,11 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, ints, tile_type
 
 
-class PureOp(IRDLOperation):
+class PureOp(Op):
     traits = traits_def(Pure())
 
 

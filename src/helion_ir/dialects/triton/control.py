@@ -13,7 +13,6 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
@@ -29,6 +28,7 @@ from xdsl.traits import IsolatedFromAbove, IsTerminator, NoTerminator, Pure, Rec
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print_expr
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.control import parse_symbols, print_argument, print_extra, print_symbols
 from helion_ir.dialects.types import SCALAR_I32, TileType
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @irdl_op_definition
-class KernelOp(IRDLOperation):
+class KernelOp(Op):
     """A `@triton.jit` function.
 
     `arg_names` are its run-time parameters. `constexprs` are its `tl.constexpr` parameters with the value each is
@@ -129,7 +129,7 @@ def total_parameter(position: int) -> str:
 
 
 @irdl_op_definition
-class ProgramLoopOp(IRDLOperation):
+class ProgramLoopOp(Op):
     """Runs its body once a virtual program, of which there are `total`; it owns the launch grid.
 
     `triton.program_loop %pid of <1000 ceildiv @tile_m.block_size> kind #index.expr<@pid_type> { … }`. Kinds: "flat"
@@ -231,7 +231,7 @@ class ProgramLoopOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ForOp(IRDLOperation):
+class ForOp(Op):
     """`for iv in tl.range(lower, upper, step, **options)`, the induction variable an i32 scalar.
 
     Where `static` is true it is `tl.static_range`, which has no options and unrolls the loop.
@@ -354,7 +354,7 @@ class ForOp(IRDLOperation):
 
 
 @irdl_op_definition
-class YieldOp(IRDLOperation):
+class YieldOp(Op):
     """The values that a loop carries on, or that a branch or combine function gives."""
 
     name = "triton.yield"
@@ -368,7 +368,7 @@ class YieldOp(IRDLOperation):
 
 
 @irdl_op_definition
-class IfOp(IRDLOperation):
+class IfOp(Op):
     """`if condition: … else: …`, values merged by name."""
 
     name = "triton.if"
@@ -386,7 +386,7 @@ class IfOp(IRDLOperation):
 
 
 @irdl_op_definition
-class WhileOp(IRDLOperation):
+class WhileOp(Op):
     """`while condition:`; the first region computes the condition and ends in `triton.condition`."""
 
     name = "triton.while"
@@ -404,7 +404,7 @@ class WhileOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ConditionOp(IRDLOperation):
+class ConditionOp(Op):
     """Ends the first region of a `triton.while`."""
 
     name = "triton.condition"

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from xdsl.dialects.builtin import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
 from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, prop_def, traits_def, var_operand_def, var_result_def
+from xdsl.irdl import irdl_op_definition, prop_def, traits_def, var_operand_def, var_result_def
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 
 from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.inline import AssemblyEffects
 from helion_ir.dialects.triton.compute import shape_of
 from helion_ir.dialects.types import TileType
@@ -21,7 +22,7 @@ def _shapes(types: Sequence[Attribute]) -> ArrayAttr[ArrayAttr[ExprAttr]]:
 
 
 @irdl_op_definition
-class InlineOp(IRDLOperation):
+class InlineOp(Op):
     """Source with `{0}`, `{1}`, … for the operands; its last line is assigned to the results, and they are asserted."""
 
     name = "triton.inline"
@@ -45,7 +46,7 @@ class InlineOp(IRDLOperation):
 
 
 @irdl_op_definition
-class FunctionOp(IRDLOperation):
+class FunctionOp(Op):
     """A call of a function; its source, and what it reads, are printed above the kernel."""
 
     name = "triton.function"
@@ -74,7 +75,7 @@ class FunctionOp(IRDLOperation):
 
 
 @irdl_op_definition
-class AssemblyOp(IRDLOperation):
+class AssemblyOp(Op):
     """`tl.inline_asm_elementwise(text, constraints, [a, b], dtype=…, is_pure=…, pack=…)`."""
 
     name = "triton.assembly"
@@ -114,7 +115,7 @@ class AssemblyOp(IRDLOperation):
 
 
 @irdl_op_definition
-class PrintOp(IRDLOperation):
+class PrintOp(Op):
     """`tl.device_print(prefix, a, b)`."""
 
     name = "triton.print"
@@ -129,7 +130,7 @@ class PrintOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BreakpointOp(IRDLOperation):
+class BreakpointOp(Op):
     """`breakpoint()`, which Triton's interpreter runs."""
 
     name = "triton.breakpoint"

@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
@@ -22,12 +21,13 @@ from xdsl.irdl import (
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, Pure
 
 from helion_ir.dialects.index import ExprAttr
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.triton.types import BlockPointerType, DescriptorType, PointerType
 from helion_ir.dialects.types import IntsAttr, TileType, ints, tile_type
 
 
 @irdl_op_definition
-class AddPtrOp(IRDLOperation):
+class AddPtrOp(Op):
     """`base + offset`, a scalar pointer and offsets in elements."""
 
     name = "triton.addptr"
@@ -44,7 +44,7 @@ class AddPtrOp(IRDLOperation):
 
 
 @irdl_op_definition
-class LoadOp(IRDLOperation):
+class LoadOp(Op):
     """`tl.load(pointer, mask=…, other=0, eviction_policy=…, cache_modifier=…)`; inactive lanes give 0."""
 
     name = "triton.load"
@@ -75,7 +75,7 @@ class LoadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class StoreOp(IRDLOperation):
+class StoreOp(Op):
     """`tl.store(pointer, value, mask=…, cache_modifier=…)`."""
 
     name = "triton.store"
@@ -100,7 +100,7 @@ class StoreOp(IRDLOperation):
 
 
 @irdl_op_definition
-class AtomicOp(IRDLOperation):
+class AtomicOp(Op):
     """`tl.atomic_<kind>(pointer, *arguments, mask=…, sem=…)`; atomic_cas takes no mask."""
 
     name = "triton.atomic"
@@ -135,7 +135,7 @@ class AtomicOp(IRDLOperation):
         )
 
 
-class MakeBlockOp(IRDLOperation):
+class MakeBlockOp(Op):
     """Base: a tensor `shape` with `strides`, seen in blocks of `block`. All are expressions to print, over `symbols`."""
 
     shape = prop_def(ArrayAttr[ExprAttr])
@@ -177,7 +177,7 @@ class MakeBlockPtrOp(MakeBlockOp):
 
 
 @irdl_op_definition
-class BlockLoadOp(IRDLOperation):
+class BlockLoadOp(Op):
     """`tl.load(block_pointer, boundary_check=…, padding_option="zero", eviction_policy=…, cache_modifier=…)`."""
 
     name = "triton.block_load"
@@ -209,7 +209,7 @@ class BlockLoadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BlockStoreOp(IRDLOperation):
+class BlockStoreOp(Op):
     """`tl.store(block_pointer, value, boundary_check=…, cache_modifier=…)`."""
 
     name = "triton.block_store"
@@ -273,7 +273,7 @@ class HostDescriptorOp(DescriptorMaker):
 
 
 @irdl_op_definition
-class UndefinedOp(IRDLOperation):
+class UndefinedOp(Op):
     """A descriptor in the configurations that use none; it prints as nothing."""
 
     name = "triton.undefined"
@@ -287,7 +287,7 @@ class UndefinedOp(IRDLOperation):
 
 
 @irdl_op_definition
-class DescriptorLoadOp(IRDLOperation):
+class DescriptorLoadOp(Op):
     """`descriptor.load([offsets])`; elements outside of the tensor are 0."""
 
     name = "triton.descriptor_load"
@@ -309,7 +309,7 @@ class DescriptorLoadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class DescriptorStoreOp(IRDLOperation):
+class DescriptorStoreOp(Op):
     """`descriptor.store([offsets], value)`."""
 
     name = "triton.descriptor_store"
@@ -325,7 +325,7 @@ class DescriptorStoreOp(IRDLOperation):
 
 
 @irdl_op_definition
-class DescriptorAtomicOp(IRDLOperation):
+class DescriptorAtomicOp(Op):
     """`descriptor.atomic_<kind>([offsets], value)`, relaxed and without a result."""
 
     name = "triton.descriptor_atomic"
@@ -342,7 +342,7 @@ class DescriptorAtomicOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BarrierOp(IRDLOperation):
+class BarrierOp(Op):
     """`tl.debug_barrier()`: what the program's threads stored before is seen by what they load after."""
 
     name = "triton.barrier"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, prop_def, result_def, traits_def
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.types import TileType
 
 
 @irdl_op_definition
-class DotScaledOp(IRDLOperation):
+class DotScaledOp(Op):
     """`tl.dot_scaled(a, a_scale, "e2m1", b, b_scale, "e4m3", acc=acc)`."""
 
     name = "triton.dot_scaled"

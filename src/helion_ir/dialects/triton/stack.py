@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, result_def, traits_def
+from xdsl.irdl import irdl_op_definition, operand_def, result_def, traits_def
 from xdsl.traits import Pure
 
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import TileType, tile_type
 
 
 @irdl_op_definition
-class ToPointerOp(IRDLOperation):
+class ToPointerOp(Op):
     """`x.to(tl.pointer_type(tl.float32))` of 64-bit addresses."""
 
     name = "triton.to_pointer"

@@ -90,7 +90,7 @@ class DropUnusedCarried(Canonicalization):
             return
         results: list[SSAValue | None] = list(op.results)
         for i in dead:
-            # What computed the value is left without a use, for region_dce; any value of the type serves until then.
+            # What computed the value is left without a use, for dce; any value of the type serves until then.
             block.args[1 + i].replace_all_uses_with(op.iter_args[i])
             results[i] = op.iter_args[i]
         _replace(rewriter, op, sorted(dead), results)

@@ -20,7 +20,7 @@ from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import And, Eq, Le, knob
 from helion_ir.index.facts import decide
 from helion_ir.passes.aliasing import touched_again
-from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.convert_tile_to_triton import (
     arithmetic,
     atomics,
@@ -90,7 +90,7 @@ class ConvertTileToTriton(Pass):
         for made in (*launch_requirements(target_of(op), declared, self.name), *self._one_specialized(op)):
             assert first is not None
             op.body.block.insert_op_before(made, first)
-        for kernel in [k for k in op.walk() if isinstance(k, tile.KernelOp)]:
+        for kernel in kernels(op, tile.KernelOp):
             self._kernel(kernel, op, declared)
 
     def _one_specialized(self, module: ModuleOp) -> Iterator[RequireOp]:

@@ -16,7 +16,7 @@ from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import Le, knob
 from helion_ir.index.facts import fact_of
 from helion_ir.index.text import expr_text
-from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.plan_memory import traffic
 from helion_ir.passes.plan_memory.features import MEMORY
 from helion_ir.passes.plan_memory.footprint import bytes_of, elements_of, most
@@ -53,7 +53,7 @@ class PlanMemory(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = target_of(op)
         declared = {d.sym_name.data for d in declarations(op)}
-        for kernel in [k for k in op.walk() if isinstance(k, control.KernelOp)]:
+        for kernel in kernels(op, control.KernelOp):
             shared, registers = shared_memory(kernel, target, declared), _registers(kernel)
             tensor = tensor_memory(kernel, target, declared)
             times = Repetition(kernel, target)

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.triton.control import KernelOp
 from helion_ir.index.expr import Evaluator, compiled
-from helion_ir.passes.base import target_of
+from helion_ir.passes.base import kernels, target_of
 
 MEMORY = "memory"
 """The kernel's property with what plan-memory found, expressions over knobs."""
@@ -65,7 +65,7 @@ class Features:
     def __init__(self, template: ModuleOp):
         self._target = target_of(template)
         self._kernels: list[dict[str, Evaluator]] = []
-        for kernel in [op for op in template.walk() if isinstance(op, KernelOp)]:
+        for kernel in kernels(template, KernelOp):
             if kernel.memory is None:
                 continue
             plan: dict[str, Evaluator] = {}

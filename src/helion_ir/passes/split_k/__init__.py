@@ -17,7 +17,7 @@ from helion_ir.dialects.tile import control
 from helion_ir.dialects.types import RangeType
 from helion_ir.index.expr import And, CeilDiv, Eq, Le, Lt, Ne, Or, knob, knobs_of, string
 from helion_ir.index.facts import Domains
-from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.bind_structure import open_schedule, take_schedule
 from helion_ir.passes.scope import domains_of
 from helion_ir.passes.split_k.rewrite import add_atomically, sum_in_second_launch, sum_knob
@@ -69,7 +69,7 @@ class SplitK(Pass):
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         domains, target = domains_of(module), target_of(module)
-        for kernel in _kernels(module):
+        for kernel in kernels(module, control.KernelOp):
             site = find_site(module, kernel, domains)
             if site is None or not _may_pay(site, domains, target):
                 continue
@@ -112,7 +112,7 @@ class SplitK(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         domains = domains_of(op)
-        for kernel in _kernels(op):
+        for kernel in kernels(op, control.KernelOp):
             loops = [o for o in kernel.walk() if isinstance(o, control.ForOp)]
             chosen = [take_schedule(loop, SPLIT, self.name) for loop in loops]
             if not any(chosen):
@@ -138,10 +138,6 @@ class SplitK(Pass):
         assert first is not None
         for condition, reason in rules:
             module.body.block.insert_op_before(RequireOp(expr_attr(condition), reason, owner=self.name), first)
-
-
-def _kernels(module: ModuleOp) -> list[control.KernelOp]:
-    return [k for k in module.walk() if isinstance(k, control.KernelOp)]
 
 
 def _may_pay(site: Site, domains: Domains, target: Target) -> bool:

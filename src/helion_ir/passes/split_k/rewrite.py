@@ -9,7 +9,6 @@ from typing import NamedTuple
 from sympy import Expr, Integer, Symbol
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.transforms.dead_code_elimination import region_dce
 
 from helion_ir.dialects.host import BindOp, FuncOp, PythonOp
 from helion_ir.dialects.index import ApplyOp, expr_attr
@@ -18,6 +17,7 @@ from helion_ir.dialects.types import SCALAR_I32, RangeType, TileType, f64, ref_t
 from helion_ir.index.expr import CeilDiv, Min, knob, knobs_of, operand
 from helion_ir.passes.base import Pass
 from helion_ir.passes.copying import Substitution
+from helion_ir.passes.dce import remove_dead
 from helion_ir.passes.scope import INT32_MAX
 from helion_ir.passes.split_k.site import Place, Site, is_zero_at
 from helion_ir.passes.split_phases import SplitPhases
@@ -85,7 +85,7 @@ def sum_in_second_launch(owner: Pass, module: ModuleOp, site: Site, split: Expr,
     second = _sums(site, buffers, split)
     for made in (first, second):
         owner.located(site.root, [made])
-        region_dce(made.body)
+        remove_dead(made.body)
     _replace(owner, site.root, [first, control.BarrierOp(), second])
     SplitPhases().split(site.kernel, module)
 
