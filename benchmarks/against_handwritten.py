@@ -65,7 +65,7 @@ def compare(task: tuple[str, str, str]) -> Row:
     name, case_name, lock = task
     example = registry.load(name)
     args = example.case(case_name).args("cuda")
-    expected = example.reference(*args)
+    expected = example.expect(args)
     rows: list[Row] = []
     for label, config, by_hand in configurations(name):
         row: Row = {"configuration": label}

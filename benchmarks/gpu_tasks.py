@@ -126,7 +126,7 @@ def _prepared(
 
     example = registry.load(name)
     args = example.case(case_name).args("cuda" if device == "cuda" else "cpu", seed)
-    expected = example.reference(*args) if with_reference else None
+    expected = example.expect(args) if with_reference else None
     if device == "cuda":
         # The reference's float64 temporaries would stay with this process, and many share the GPU.
         torch.cuda.empty_cache()

@@ -211,7 +211,7 @@ EXAMPLES = (
         _cases(_query_inputs),
         _bench(_query_inputs),
         _terms,
-        products=3,
+        products=True,
         narrow="inputs",
     ),
     Example(
@@ -222,7 +222,7 @@ EXAMPLES = (
         _cases(_key_inputs),
         _bench(_key_inputs),
         _terms,
-        products=3,
+        products=True,
         narrow="inputs",
         autograd=Autograd(
             attention,
@@ -230,7 +230,7 @@ EXAMPLES = (
             # With one key the weight is 1, whatever query and key are: their gradients are 0.
             tuple(case for case in forward.CASES if case.name != "one"),
             _terms,
-            products=4,
+            products=True,
             roundings=3,
         ),
     ),

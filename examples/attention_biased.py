@@ -100,7 +100,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda q, k, v, bias: k.size(-2) + q.size(-1),
-        products=2,
+        products=True,
     ),
 )
 

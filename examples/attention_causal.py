@@ -103,7 +103,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda q, k, v: k.size(-2) + q.size(-1),
-        products=2,
+        products=True,
     ),
 )
 

@@ -199,7 +199,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda q, k, *rest: k.size(-2) + q.size(-1),
-        products=2,
+        products=True,
     ),
 )
 

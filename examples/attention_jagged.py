@@ -120,7 +120,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda q, k, v, offsets, longest: longest + q.size(-1),
-        products=2,
+        products=True,
     ),
 )
 

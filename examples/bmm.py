@@ -46,7 +46,7 @@ BENCHMARK = (
     Case("64x512x512x64-f16", lambda rng: _inputs(rng, 64, 512, 512, 64, torch.float16)),
 )
 
-EXAMPLES = (Example("bmm", bmm, reference, torch.bmm, CASES, BENCHMARK, terms=lambda x, y: x.size(2), products=1),)
+EXAMPLES = (Example("bmm", bmm, reference, torch.bmm, CASES, BENCHMARK, terms=lambda x, y: x.size(2), products=True),)
 
 if __name__ == "__main__":
     main(*EXAMPLES)

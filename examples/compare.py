@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
+from examples.rounding import Spread
+
 FLOAT32_EPS = torch.finfo(torch.float32).eps
-TF32_EPS = 2.0**-10
-"""Spacing of TF32 at 1, the type in which a GPU multiplies float32 matrices unless told otherwise."""
 
 
 class WrongResult(AssertionError):
@@ -25,21 +25,17 @@ def leaves(value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
-def unit(dtype: torch.dtype, terms: int, tf32_products: int = 0) -> float:
-    """The relative error to expect of a result.
+def unit(dtype: torch.dtype, terms: int) -> float:
+    """The relative error to expect of a result whose products are exact.
 
     Args:
         dtype: the result's; its rounding counts once.
         terms: how many numbers the longest sum behind it adds up in float32; the error grows with its root.
-        tf32_products: how many matrix products behind it multiply float32 numbers in TF32.
     """
-    rounding = torch.finfo(dtype).eps
-    if dtype == torch.float32:
-        rounding = max(rounding, tf32_products * TF32_EPS)
-    return rounding + 4 * FLOAT32_EPS * math.sqrt(terms)
+    return torch.finfo(dtype).eps + 4 * FLOAT32_EPS * math.sqrt(terms)
 
 
-def compare(what: str, got: Any, want: torch.Tensor, allowed: float) -> float:
+def compare(what: str, got: Any, want: torch.Tensor, allowed: float, spread: Spread | None = None) -> float:
     """The relative error ‖got − want‖ / ‖want‖ of one result.
 
     Args:
@@ -48,6 +44,7 @@ def compare(what: str, got: Any, want: torch.Tensor, allowed: float) -> float:
         want: what it should be; integers must be equal.
         allowed: the relative error to expect (`unit`). An element may be off by four times that, relative to itself
             and to the root mean square of all of them.
+        spread: what the rounding of the operands of products may add to that.
 
     Raises:
         WrongResult: naming the result and the worst element.
@@ -65,8 +62,11 @@ def compare(what: str, got: Any, want: torch.Tensor, allowed: float) -> float:
     got64, want64 = got.to(torch.float64), want.to(device=got.device, dtype=torch.float64)
     rms = want64.square().mean().sqrt()
     difference = (got64 - want64).abs()
+    limit = 4 * allowed * (want64.abs() + rms)
+    if spread is not None:
+        limit, allowed = limit + spread.most.to(limit.device), allowed + spread.norm
     # A NaN compares false, so it is counted among the wrong elements.
-    wrong = ~(difference <= 4 * allowed * (want64.abs() + rms))
+    wrong = ~(difference <= limit)
     if wrong.any():
         worst = int(torch.where(wrong, difference.nan_to_num(math.inf), -1.0).argmax())
         place = tuple(int(i) for i in torch.unravel_index(torch.tensor(worst), got.shape))

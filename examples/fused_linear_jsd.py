@@ -140,7 +140,7 @@ def _terms(student: torch.Tensor, student_weight: torch.Tensor, teacher: torch.T
     return 2 * student.size(0) * student_weight.size(0) + student.size(1) + teacher.size(1)
 
 
-EXAMPLES = (Example("fused_linear_jsd", fused_linear_jsd, reference, eager, CASES, BENCHMARK, _terms, products=2),)
+EXAMPLES = (Example("fused_linear_jsd", fused_linear_jsd, reference, eager, CASES, BENCHMARK, _terms, products=True),)
 
 if __name__ == "__main__":
     main(*EXAMPLES)

@@ -110,7 +110,7 @@ EXAMPLES = (
         BENCHMARK,
         terms=lambda k, *rest: k.size(1) + k.size(3),
         # A state passes through two products a chunk, but it fades: the errors of a few chunks count.
-        products=4,
+        products=True,
         narrow="inputs",
     ),
 )

@@ -59,7 +59,7 @@ BENCHMARK = (
 )
 
 EXAMPLES = (
-    Example("gemm_int16", gemm_int16, reference, eager, CASES, BENCHMARK, terms=lambda x, w: x.size(1), products=1),
+    Example("gemm_int16", gemm_int16, reference, eager, CASES, BENCHMARK, terms=lambda x, w: x.size(1), products=True),
 )
 
 if __name__ == "__main__":

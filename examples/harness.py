@@ -12,8 +12,17 @@ import torch
 from examples.compare import WrongResult, compare, leaves, unit
 from examples.gradients import Autograd
 from examples.inputs import Args, Case, Inputs
+from examples.rounding import Spread, off_by, operands_of, spread
 
 __all__ = ["Args", "Autograd", "Case", "Example", "Inputs", "WrongResult", "main", "milliseconds", "poisoned"]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The reference's results, and how far each may be off by the rounding of operands."""
+
+    results: list[Any]
+    spreads: list[Spread | None]
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Example:
         cases: small inputs, with edges and primes; each runs in an interpreter in about a second.
         bench: inputs of realistic size.
         terms: how many numbers the longest sum behind one result adds up; the tolerance grows with its root.
-        products: how many matrix products follow one another; on a GPU each multiplies float32 in TF32.
+        products: whether matrix units multiply what `reference` does; on a GPU they multiply float32 in TF32.
         narrow: a dtype narrower than the results' that the kernel rounds to on the way, by its nature; "inputs" is
             that of its first argument, for operands of a product that are made of products.
         autograd: the kernel inside a `torch.autograd.Function`, where it has a backward.
@@ -42,7 +51,7 @@ class Example:
     cases: tuple[Case, ...]
     bench: tuple[Case, ...]
     terms: Callable[..., int] = field(default=lambda *args: 1)
-    products: int = 0
+    products: bool = False
     narrow: torch.dtype | Literal["inputs"] | None = None
     autograd: Autograd | None = None
 
@@ -59,11 +68,18 @@ class Example:
         return not (self.products and bf16)
 
     def unit(self, dtype: torch.dtype, args: Args) -> float:
-        """The relative error to expect of a result of `dtype`: its rounding, and that of the sums behind it."""
-        on_gpu = any(isinstance(arg, torch.Tensor) and arg.is_cuda for arg in args)
-        expected = unit(dtype, self.terms(*args), self.products if on_gpu else 0)
-        narrow = args[0].dtype if self.narrow == "inputs" else self.narrow
-        return expected if narrow is None else expected + torch.finfo(narrow).eps
+        """The relative error to expect of a result of `dtype` whose products are exact: of its rounding and its sums."""
+        expected = unit(dtype, self.terms(*args))
+        return expected + torch.finfo(self.narrow).eps if isinstance(self.narrow, torch.dtype) else expected
+
+    def expect(self, args: Args, answer: Any = None) -> Expected:
+        """What a kernel should return for `args`, given the reference's answer if it is at hand."""
+        results = leaves(self.reference(*args) if answer is None else answer)
+        operands = operands_of(args, narrow=self.narrow == "inputs") if self.products else None
+        if operands is None:
+            return Expected(results, [None] * len(results))
+        off = off_by(operands, lambda: leaves(self.reference(*args)))
+        return Expected(results, [spread(*pair) if pair[1].is_floating_point() else None for pair in zip(off, results)])
 
     def check(self, actual: Any, args: Args, expected: Any = None) -> float:
         """Compare what a kernel returned with the reference.
@@ -71,7 +87,7 @@ class Example:
         Args:
             actual: what the kernel returned for `args`.
             args: its arguments, as they were before the call.
-            expected: the reference's answer, if it is at hand.
+            expected: what `expect` returned, or the reference's answer, if at hand.
 
         Returns:
             The largest relative error of a result, as ‖actual − expected‖ / ‖expected‖.
@@ -79,15 +95,15 @@ class Example:
         Raises:
             WrongResult: naming the result and the worst element.
         """
-        if expected is None:
-            expected = self.reference(*args)
-        actual_list, expected_list = leaves(actual), leaves(expected)
-        if len(actual_list) != len(expected_list):
-            raise WrongResult(f"{self.name}: {len(actual_list)} results where {len(expected_list)} are expected")
+        if not isinstance(expected, Expected):
+            expected = self.expect(args, expected)
+        actual_list = leaves(actual)
+        if len(actual_list) != len(expected.results):
+            raise WrongResult(f"{self.name}: {len(actual_list)} results where {len(expected.results)} are expected")
         errors = [0.0]
-        for position, (got, want) in enumerate(zip(actual_list, expected_list)):
+        for position, (got, want, off) in enumerate(zip(actual_list, expected.results, expected.spreads)):
             allowed = self.unit(want.dtype, args) if want.dtype.is_floating_point else 0.0
-            errors.append(compare(f"{self.name}, result {position}", got, want, allowed))
+            errors.append(compare(f"{self.name}, result {position}", got, want, allowed, off))
         return max(errors)
 
 

@@ -75,7 +75,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda data, *rest: data.size(1),
-        products=1,
+        products=True,
     ),
 )
 

@@ -124,9 +124,9 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         _terms,
-        products=2,
+        products=True,
         narrow="inputs",
-        autograd=Autograd(attention, eager, CASES, _terms, products=2, roundings=2),
+        autograd=Autograd(attention, eager, CASES, _terms, products=True, roundings=2),
     ),
 )
 

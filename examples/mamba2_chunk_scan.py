@@ -116,7 +116,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda x, products, c, *rest: x.size(2) + c.size(4),
-        products=1,
+        products=True,
         narrow="inputs",
     ),
 )

@@ -90,7 +90,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda x, *rest: x.size(2),
-        products=1,
+        products=True,
         narrow="inputs",
     ),
 )

@@ -51,7 +51,7 @@ BENCHMARK = (
 )
 
 EXAMPLES = (
-    Example("matmul", matmul, reference, torch.matmul, CASES, BENCHMARK, terms=lambda x, y: x.size(1), products=1),
+    Example("matmul", matmul, reference, torch.matmul, CASES, BENCHMARK, terms=lambda x, y: x.size(1), products=True),
 )
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda x, *rest: x.size(1),
-        products=1,
+        products=True,
     ),
 )
 

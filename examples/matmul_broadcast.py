@@ -59,7 +59,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda x, y: x.size(2),
-        products=1,
+        products=True,
     ),
 )
 

@@ -75,7 +75,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda x, y, *rest: x.size(1) + y.size(1),
-        products=1,
+        products=True,
     ),
 )
 

@@ -64,7 +64,7 @@ EXAMPLES = (
         CASES,
         BENCHMARK,
         terms=lambda x, y: x.size(1),
-        products=1,
+        products=True,
     ),
 )
 

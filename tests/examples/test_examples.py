@@ -32,7 +32,7 @@ def prepared(name: str, case_name: str) -> tuple[Example, Args, Any, Any]:
     """The example, its arguments, the reference's answer and the bound kernel."""
     example = registry.load(name)
     args = example.case(case_name).args()
-    return example, args, example.reference(*args), example.kernel.bind(args)
+    return example, args, example.expect(args), example.kernel.bind(args)
 
 
 @functools.lru_cache(maxsize=8)
@@ -180,7 +180,7 @@ def test_others_in_the_triton_interpreter(name: str, triton_interpreter: TritonI
 
 def test_registry_is_complete() -> None:
     """Every example file is registered, and every name finds its example."""
-    parts = {"__init__", "__main__", "compare", "gradients", "harness", "index", "inputs", "registry"}
+    parts = {"__init__", "__main__", "compare", "gradients", "harness", "index", "inputs", "registry", "rounding"}
     files = {path.stem for path in (ROOT / "examples").glob("*.py")} - parts
     assert set(registry.FILES.values()) == files
     assert [example.name for example in registry.load_all()] == registry.names()
