@@ -38,6 +38,29 @@ def invariant_and_not(x: torch.Tensor, y: torch.Tensor, w: torch.Tensor) -> torc
     return total
 
 
+def indices(count: int, end: int) -> torch.Tensor:
+    """Numbers below `end` in no order, most of them several times."""
+    return (torch.arange(count) * 37 + 11) % end
+
+
+def added_then_read(index: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(x).index_add(0, index, x)[index]
+
+
+def taken_in_turn(x: torch.Tensor) -> torch.Tensor:
+    return x.cumsum(0).flip(1)
+
+
+def in_turn() -> tuple[Any, ...]:
+    """Two arguments that are every second element of one memory."""
+    both = numbers(74)
+    return both[::2], both[1::2], torch.full((37,), torch.nan)
+
+
+def shifted(x: torch.Tensor, by: int) -> torch.Tensor:
+    return x + torch.cat([torch.zeros(by), x[:-by]])
+
+
 def same_twice() -> tuple[Any, ...]:
     x = numbers(16)
     return x, numbers(8), x
@@ -68,11 +91,18 @@ CASES: dict[str, tuple[Any, Arguments, Callable[..., torch.Tensor]]] = {
         lambda: (torch.tensor([3, 3, 0, 1, 3, 0, 2, 2]), numbers(8)),
         lambda index, x: x + 5.0,
     ),
+    "added by other lanes": (kernels.added_then_read, lambda: (indices(256, 97), numbers(256)), added_then_read),
+    "added to what other lanes stored": (kernels.stored_then_added, lambda: (numbers(32, 32),), lambda x: x + x.t()),
+    "added up in turn": (kernels.taken_in_turn, lambda: (numbers(6, 256),), taken_in_turn),
+    "handed to the last program": (kernels.handed_over, lambda: (numbers(37, 64),), lambda x: 2 * x + 1),
     "masked": (
         kernels.masked,
         lambda: (numbers(37), 5),
         lambda x, least: torch.where(torch.arange(37) >= least, x + 1, 0.0),
     ),
+    "arguments in turn": (kernels.arguments_overlap, in_turn, arguments_overlap),
+    "rows from the last to the first": (kernels.reversed_rows, lambda: (numbers(31, 43),), lambda x: x.flip(0)),
+    "before the first": (kernels.shifted, lambda: (numbers(37), 5), shifted),
     "no rows": (kernels.add, lambda: (numbers(0, 5), numbers(0, 5)), torch.add),
     "no columns": (kernels.add, lambda: (numbers(5, 0), numbers(5, 0)), torch.add),
     "a sum of nothing": (kernels.row_sums, lambda: (numbers(5, 0),), lambda x: x.sum(-1)),
@@ -96,6 +126,11 @@ CASES: dict[str, tuple[Any, Arguments, Callable[..., torch.Tensor]]] = {
         kernels.matmul,
         lambda: (numbers(40, 64)[3:20, 1:59:2], numbers(64, 64)[5:34, 7:26]),
         torch.matmul,
+    ),
+    "from overlapping rows into overlapping rows": (
+        kernels.write_slice,
+        lambda: (windows(31, 43), torch.full((73,), torch.nan).as_strided((31, 43), (1, 1))),
+        lambda x, out: x * 2.0,
     ),
     "into every second column": (
         kernels.write_slice,

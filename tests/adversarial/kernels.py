@@ -66,6 +66,58 @@ def invariant_and_not(x: torch.Tensor, y: torch.Tensor, w: torch.Tensor) -> torc
 
 
 @helion.kernel()
+def added_then_read(index: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Each lane reads an element that other lanes add to, and then overwrites what they read."""
+    out = torch.zeros_like(x)
+    read = torch.empty_like(x)
+    for m in hl.tile(x.size(0), block_size=x.size(0)):
+        i = index[m]
+        hl.atomic_add(out, [i], x[m])
+        read[m] = hl.load(out, [i])
+        hl.store(out, [m], x[m])
+    return read
+
+
+@helion.kernel()
+def stored_then_added(x: torch.Tensor) -> torch.Tensor:
+    """Rows are set, and columns, other lanes' elements, added to them."""
+    out = torch.empty_like(x)
+    for m, n in hl.tile(x.size(), block_size=[x.size(0), x.size(1)]):
+        out[m, n] = x[m, n]
+        for k in hl.tile(x.size(1)):
+            hl.atomic_add(out, [k, m], x[m, k].t())
+    return out
+
+
+@helion.kernel()
+def taken_in_turn(x: torch.Tensor) -> torch.Tensor:
+    """A loop reads what its iterations before have added up, where the next adds."""
+    out = torch.empty_like(x)
+    total = torch.zeros([x.size(1)], dtype=x.dtype, device=x.device)
+    for n in hl.tile(x.size(1), block_size=x.size(1)):
+        for m in hl.tile(x.size(0), block_size=1):
+            hl.atomic_add(total, [n], x[m.begin, n])
+            out[m.begin, n] = total[x.size(1) - 1 - n.index]
+    return out
+
+
+@helion.kernel()
+def handed_over(x: torch.Tensor) -> torch.Tensor:
+    """Every program stores its part and counts itself; the last one reads what all have stored."""
+    parts = torch.empty_like(x)
+    count = torch.zeros([1], dtype=torch.int32, device=x.device)
+    out = torch.zeros_like(x)
+    programs = x.size(0)
+    for m in hl.tile(x.size(0), block_size=1):
+        parts[m, :] = x[m, :] * 2.0
+        before = hl.atomic_add(count, [0], 1, sem="acq_rel")
+        if before == programs - 1:
+            for k in hl.tile(programs):
+                out[k, :] = parts[k, :] + 1.0
+    return out
+
+
+@helion.kernel()
 def scattered(index: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Indices repeat: what a lane stored is not what it loads."""
     out = torch.zeros_like(x)
@@ -123,6 +175,24 @@ def write_slice(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
     """An output that is a part of a larger tensor."""
     for m, n in hl.tile(x.size()):
         out[m, n] = x[m, n] * 2.0
+    return out
+
+
+@helion.kernel()
+def shifted(x: torch.Tensor, by: int) -> torch.Tensor:
+    """Subscripts that are negative, in lanes that are masked."""
+    out = torch.empty_like(x)
+    for m in hl.tile(x.size(0)):
+        out[m] = x[m] + hl.load(x, [m.index - by], extra_mask=m.index >= by)
+    return out
+
+
+@helion.kernel()
+def reversed_rows(x: torch.Tensor) -> torch.Tensor:
+    """Subscripts that fall while the lanes rise."""
+    out = torch.empty_like(x)
+    for m, n in hl.tile(x.size()):
+        out[m, n] = x[x.size(0) - 1 - m.index, n]
     return out
 
 

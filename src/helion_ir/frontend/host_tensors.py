@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ALLOCATIONS = (
     torch.empty, torch.zeros, torch.ones, torch.full, torch.empty_strided, torch.empty_like, torch.zeros_like,
     torch.ones_like, torch.full_like, torch.Tensor.new_empty, torch.Tensor.new_zeros, torch.Tensor.new_ones,
-    torch.Tensor.new_full,
+    torch.Tensor.new_full, torch.clone, torch.Tensor.clone, torch.arange,
 )  # fmt: skip
 """Functions whose result is memory of its own, whatever their arguments."""
 

@@ -115,7 +115,7 @@ class Regions:
             scope.names[name] = value.rebuilt([self._fresh(t, next(arguments)) for t in value.tiles])
         try:
             body(block.args[: len(own)])
-            ends = {name: scope.names.get(name) for name in names}
+            ends = {name: scope.names.get(name) for name in names if name in scope.names}
         finally:
             cap.block, cap.statement = outer, statement
         yields, kept, gone = self._matched(start, ends, block, len(own))
@@ -189,13 +189,15 @@ class Regions:
         for name in names:
             if name in gone:
                 scope.names[name] = Gone(gone[name])
+            elif name not in ends:  # a tensor of the host, some of whose elements are assigned
+                continue
             elif name not in before:
                 scope.names[name] = Gone(
                     exc.UndefinedVariable(
                         f"'{name}' is assigned inside of a loop or branch only; assign it before, too"
                     )
                 )
-            elif name in ends and not Value.of(before[name]).tiles and ends[name] is not before[name]:
+            elif not Value.of(before[name]).tiles and ends[name] is not before[name]:
                 if (
                     isinstance(ends[name], int | float | str)
                     and type(ends[name]) is type(before[name])
@@ -238,7 +240,7 @@ class Regions:
         self._enter(second, start, scope)
         try:
             walker.body(node.body, scope)
-            ends = {name: scope.names.get(name) for name in names}
+            ends = {name: scope.names.get(name) for name in names if name in scope.names}
         finally:
             cap.block, cap.statement = outer, statement
         yields: list[SSAValue] = []
@@ -273,6 +275,8 @@ class Regions:
         after = dict(before)
         for name in names:
             a, b = end_then.get(name, _ABSENT), end_else.get(name, _ABSENT)
+            if a is _ABSENT and b is _ABSENT:  # a tensor of the host, some of whose elements are assigned
+                continue
             if a is _ABSENT or b is _ABSENT or isinstance(a, Gone) or isinstance(b, Gone):
                 error = exc.UndefinedVariable(
                     f"'{name}' is assigned in one branch only; assign it before the `if`, too"

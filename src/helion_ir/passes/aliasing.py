@@ -1,13 +1,14 @@
-"""Which host tensors may share memory, and which accesses are one element a lane."""
+"""Which host tensors may share memory, what an op writes, and which accesses are one element a lane."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
+from sympy import Expr, Integer
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from helion_ir.dialects.tile import control, memory
-from helion_ir.dialects.tile.ranges import PartOp
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import RangeType, RefType, TileType
 from helion_ir.passes.effects import READS, effects_of
@@ -30,61 +31,6 @@ def _allocation(ref: SSAValue, kernel: control.KernelOp) -> int | None:
     return next((i for i, group in enumerate(kernel.allocations) if name in [n.data for n in group]), None)
 
 
-Access = memory.StoreOp | memory.LoadOp
-Loop = control.ForOp | control.ParallelOp | control.WhileOp
-
-
-def touched_again(root: Operation, kernel: control.KernelOp) -> Iterator[tuple[Access, Access]]:
-    """Accesses with later ones of the same program to what may be the same memory, one of the two a store.
-
-    Later is further down, or in a later iteration of a loop. Programs are not ordered among each other, so that the
-    iterations of a root loop do not count.
-    """
-    accesses = [op for op in root.walk() if isinstance(op, memory.StoreOp | memory.LoadOp)]
-    for at, first in enumerate(accesses):
-        loops = {loop for loop in loops_around(first) if not isinstance(loop, control.ParallelOp)}
-        for place, second in enumerate(accesses):
-            if isinstance(first, memory.LoadOp) and isinstance(second, memory.LoadOp):
-                continue
-            if not may_alias(first.ref, second.ref, kernel) or _are_parts(first, second):
-                continue
-            if place > at or any(not _moves_on(first, second, loop) for loop in loops & set(loops_around(second))):
-                yield first, second
-
-
-def _moves_on(first: Access, second: Access, loop: Loop) -> bool:
-    """Whether each iteration of a loop has elements of its own, of both accesses."""
-    if (
-        not isinstance(loop, control.ForOp)
-        or first.ref is not second.ref
-        or list(first.subscripts) != list(second.subscripts)
-    ):
-        return False
-    return is_injective(first) and any(s in loop.body.block.args for s in first.subscripts)
-
-
-def _are_parts(first: Access, second: Access) -> bool:
-    """Whether two accesses are different parts of one range of a tensor."""
-    if first.ref is not second.ref or not is_injective(first):
-        return False
-    for a, b in zip(first.subscripts, second.subscripts):
-        if isinstance(a.owner, PartOp) and isinstance(b.owner, PartOp) and a.owner.range is b.owner.range:
-            if a.type == b.type and a.owner.at != b.owner.at:
-                return True
-    return False
-
-
-def loops_around(op: Operation) -> list[Loop]:
-    """The loops that an op is in, innermost first."""
-    out: list[Loop] = []
-    above = op.parent_op()
-    while above is not None:
-        if isinstance(above, control.ForOp | control.ParallelOp | control.WhileOp):
-            out.append(above)
-        above = above.parent_op()
-    return out
-
-
 def written_by(op: Operation) -> list[SSAValue] | None:
     """The tensors that an op may write, those of its regions included; None if it may be any."""
     out: list[SSAValue] = []
@@ -101,21 +47,38 @@ def written_by(op: Operation) -> list[SSAValue] | None:
     return out
 
 
-def is_injective(access: memory.AccessOp) -> bool:
+def is_injective(access: memory.AccessOp, also: AbstractSet[int] = frozenset()) -> bool:
     """Whether no two active lanes of an access are one element, so that what a lane stores is what it would load.
 
     So it is of ranges and scalars in a tensor whose elements do not overlap; index tiles may name an element twice.
+    `also` are the subscripts that are scalars but vary, as do the ranges.
     """
-    ref = access.ref.type
-    assert isinstance(ref, RefType)
     for s in access.subscripts:
-        if not isinstance(s.type, RangeType) and not (isinstance(s.type, TileType) and s.type.rank == 0):
+        if not _is_range(s) and not (isinstance(s.type, TileType) and s.type.rank == 0):
             return False
-    reach = 0
-    dims = zip(ref.dims, (s.data for s in ref.strides), access.subscripts)
-    moving = [(stride, extent) for extent, stride, s in dims if isinstance(s.type, RangeType) and extent != 1]
+    return elements_apart(access.ref, [i for i, s in enumerate(access.subscripts) if _is_range(s) or i in also])
+
+
+def _is_range(subscript: SSAValue) -> bool:
+    return isinstance(subscript.type, RangeType)
+
+
+def elements_apart(tensor: SSAValue, dims: Iterable[int]) -> bool:
+    """Whether different indices along some dimensions of a tensor are different elements."""
+    ref = tensor.type
+    assert isinstance(ref, RefType)
+    strides = [s.data for s in ref.strides]
+    expected: Expr = Integer(1)
+    for stride, extent in reversed(list(zip(strides, ref.dims))):
+        if stride != expected:
+            break
+        expected = expected * extent
+    else:
+        return True  # contiguous, whatever its sizes are
+    moving = [(strides[i], ref.dims[i]) for i in dims if ref.dims[i] != 1]
     if not all(x.is_Integer for pair in moving for x in pair):
         return False
+    reach = 0
     for stride, extent in sorted((int(stride), int(extent)) for stride, extent in moving):
         if stride <= reach:
             return False

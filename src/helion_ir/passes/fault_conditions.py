@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 
 from sympy import Expr, Integer
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 
 from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import NONE, And, FloorDiv, Lt, Ne, Or, any_of, knob, string
-from helion_ir.passes.aliasing import loops_around, touched_again
+from helion_ir.passes.access_order import in_order, loops_around, writes
 from helion_ir.passes.base import target_of
+from helion_ir.passes.choose_indexing import access_name
 from helion_ir.passes.scope import kernel_of, physical
 
 LEAST_WARPS, MOST_WARPS = 4, 8
@@ -69,15 +71,17 @@ def unrolled_loop(module: ModuleOp, name: str) -> Expr:
     return Ne(knob(unroll), NONE) if any(d.sym_name.data == unroll for d in declarations(module)) else Integer(0)
 
 
-def later_load_of_what_is_stored(module: ModuleOp, name: str) -> Expr:
-    """Whether the access of an indexing knob is a store, or a load after it, that may be of one memory."""
-    return Integer(int(any(name in (_indexing(store), _indexing(load)) for store, load in _read_back(module))))
+def later_access_to_what_is_written(module: ModuleOp, name: str) -> Expr:
+    """Whether the access of an indexing knob writes, or comes after one that does, and has to come after it."""
+    return Integer(int(any(name in (_indexing(first), _indexing(second)) for first, second in _after_writes(module))))
 
 
 def loop_that_reads_what_it_stores(module: ModuleOp, name: str) -> Expr:
-    """Whether the loop of a knob, of products where it is the launch's, stores what it may read afterwards."""
-    for store, load in _read_back(module):
-        for loop in loops_around(store):
+    """Whether the loop of a knob, of products where it is the launch's, writes what it may read afterwards."""
+    for write, load in _after_writes(module):
+        if writes(load):  # which are done in their places
+            continue
+        for loop in loops_around(write):
             if loop not in loops_around(load) or isinstance(loop, control.WhileOp):  # which is never pipelined
                 continue
             products = any(isinstance(op, compute.DotOp) for op in loop.walk())
@@ -90,23 +94,22 @@ CONDITIONS: dict[str, Callable[[ModuleOp, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
         always, cache_modifier, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
-        persistent_root, unrolled_loop, later_load_of_what_is_stored, loop_that_reads_what_it_stores,
+        persistent_root, unrolled_loop, later_access_to_what_is_written, loop_that_reads_what_it_stores,
     )
 }  # fmt: skip
 """By the names that the table calls them."""
 
 
-def _read_back(module: ModuleOp) -> Iterator[tuple[memory.StoreOp, memory.LoadOp]]:
-    """Stores with the loads of the same program that may read what they stored."""
+def _after_writes(module: ModuleOp) -> Iterator[tuple[Operation, Operation]]:
+    """Accesses that write, with those of the same program that have to come after them."""
     for root in [op for op in module.walk() if isinstance(op, control.ParallelOp)]:
-        for first, second in touched_again(root, kernel_of(root)):
-            if isinstance(first, memory.StoreOp) and isinstance(second, memory.LoadOp):
-                yield first, second
+        for pair in in_order(root, kernel_of(root)):
+            if writes(pair.first):
+                yield pair.first, pair.second
 
 
-def _indexing(op: memory.StoreOp | memory.LoadOp) -> str:
-    kind = "store" if isinstance(op, memory.StoreOp) else "load"
-    return f"{kind}.{op.site.data}.indexing"
+def _indexing(op: Operation) -> str:
+    return f"{access_name(op)}.indexing" if isinstance(op, memory.AccessOp) else ""
 
 
 def _products(module: ModuleOp) -> list[compute.DotOp]:

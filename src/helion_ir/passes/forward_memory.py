@@ -34,9 +34,19 @@ class ForwardMemory(Pass):
     ```
 
     A load whose tensor, subscripts and mask are those of an earlier access is replaced if nothing in between may write
-    the tensor: see `passes/aliasing.py` for which tensors may share memory. A load in a loop that writes nothing of the
-    tensor moves before the loop when all it needs is there. This is more than speed: threads of a program that load
-    what other threads of it stored would have to wait for each other.
+    the tensor. A load in a loop that writes nothing of the tensor moves before the loop when all it needs is there.
+    This is more than speed: threads of a program that load what other threads of it stored would have to wait for each
+    other.
+
+    Which tensors may share memory (`passes/aliasing.py`):
+
+    * arguments may be one memory with each other in any way, whatever a call passes: one tensor twice, overlapping
+      views, views of one storage that interleave;
+    * what the host function allocates (`torch.empty` and its kin, `clone`) shares memory with its own views, never with
+      arguments or other allocations;
+    * addresses that the kernel loads, of stack tensors, may be of anything;
+    * what is stored is known to be what a load would give only where no two lanes are one element: subscripts are
+      ranges and scalars, and the tensor is contiguous or its strides, known, step over each other.
 
     Not handled: elements known to differ although their tensor is the same; values that one iteration stores and the
     next loads; stores to index tiles, where the last of equal indices wins. A load by an index that was computed does

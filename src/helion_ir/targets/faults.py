@@ -68,7 +68,7 @@ FAULTS: tuple[Fault, ...] = (
         since=(3, 6), link="tcgen05.mma takes 64 or 128 rows",
     ),
     Fault(
-        "indexing", ("tensor_descriptor",), "later load of what is stored",
+        "indexing", ("tensor_descriptor",), "later access to what is written",
         "the copy engine's accesses are not ordered with others of the same program to the same memory",
         archs=(90, 100, 120), since=(3, 6), link="PTX ISA, async proxy; no fence is made for global memory",
     ),

@@ -19,7 +19,7 @@ from helion_ir.dialects.triton.types import PointerType
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import And, Eq, Le, knob
 from helion_ir.index.facts import decide
-from helion_ir.passes.aliasing import touched_again
+from helion_ir.passes.access_order import waits
 from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.convert_tile_to_triton import (
     arithmetic,
@@ -56,6 +56,11 @@ class ConvertTileToTriton(Pass):
     %p = triton.addptr %x, %o : …
     %v = triton.load %p : …
     ```
+
+    Threads of a program exchange values through global memory only in order: a `triton.barrier` stands before an access
+    to what may be the same memory as an earlier one's, or one of the iteration before, where one of the two writes
+    (`passes/access_order.py`); also between any access and a later atomic that releases, and after one that acquires.
+    Not between atomics that commute, parts of a range, elements that a loop moves on from, and what one thread writes.
 
     What only some configurations need (a mask, a descriptor) opens a `knob.choose`. Does not handle: sorting of 64-bit
     elements, and reshapes that merge an extent that is no power of two with a block size; these raise
@@ -113,7 +118,7 @@ class ConvertTileToTriton(Pass):
             for a in source.args
         ]
         lower = Lowering(self, module, target_of(module))
-        lower.after_barrier = frozenset(second for _, second in touched_again(kernel, kernel))
+        lower.after_barrier = waits(kernel, kernel)
         body = lower.region(source, types)
         target = target_of(module)
         launch = launch_options(target, declared)

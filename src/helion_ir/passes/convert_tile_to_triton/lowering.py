@@ -14,6 +14,7 @@ from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.triton import compute
+from helion_ir.dialects.triton.memory import BarrierOp
 from helion_ir.dialects.types import NumberAttr, TileType, bf16, f8e4m3, f8e5m2, f32, i1, i32, i64, number, tile_type
 from helion_ir.index.expr import Lt, Ne, NextPow2, Not, all_of, operand, substitute
 from helion_ir.index.facts import Domains, decide
@@ -46,7 +47,7 @@ class Lowering:
     ranges: dict[SSAValue, Range] = field(default_factory=dict)
     block: Block = field(default_factory=Block)
     after_barrier: frozenset[Operation] = frozenset()
-    """Accesses that wait for the program's other threads, since these may have touched the same memory."""
+    """Ops before which the program's threads wait for each other: see `passes/access_order.py`."""
     _powers: set[Expr] = field(default_factory=set)
     """Extents known to be powers of two."""
 
@@ -260,6 +261,8 @@ class Lowering:
         if handler is None:
             raise BackendUnsupported(f"{op.name} has no lowering to Triton")
         last = self.block.last_op
+        if op in self.after_barrier:
+            self.add(BarrierOp())
         results = handler(self, op)
         first = last.next_op if last is not None else self.block.first_op
         while first is not None:

@@ -203,18 +203,11 @@ def _permute(lower: Lowering, value: SSAValue, order: Sequence[int]) -> SSAValue
     return value if list(order) == sorted(order) else lower.add(PermuteOp(value, order))
 
 
-def _wait(lower: Lowering, op: tile.LoadOp | tile.StoreOp) -> None:
-    """A barrier where another thread may have touched an access's memory: nothing orders threads of one program else."""
-    if op in lower.after_barrier:
-        lower.add(triton.BarrierOp())
-
-
 # ---- the ops ------------------------------------------------------------------------------------------------------------
 
 
 @lowers(tile.LoadOp)
 def load(lower: Lowering, op: tile.LoadOp) -> Sequence[SSAValue]:
-    _wait(lower, op)
     types, hint = [lower.type(op.result.type)], op.result.name_hint
     dims = lower.dims(op.result.type)
 
@@ -252,8 +245,6 @@ def described(lower: Lowering, op: tile.AccessOp, value: SSAValue) -> tuple[SSAV
 
 @lowers(tile.StoreOp)
 def store(lower: Lowering, op: tile.StoreOp) -> Sequence[SSAValue]:
-    _wait(lower, op)
-
     def by_pointer() -> Sequence[SSAValue]:
         address = pointer(lower, op)
 
