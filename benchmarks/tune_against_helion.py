@@ -1,32 +1,43 @@
 """Our tuner beside Helion's, on the same kernels, inputs and machine, with the same time.
 
 Each search is a process of its own; from its log the best configuration after 5, 30, 60 and 120 seconds is read. Then the
-winners of both, eager PyTorch and torch.compile(mode="max-autotune") are timed in turns in one process. Every result is a
-file in the output folder; what is there is not done again, so that the whole can be spread over several commands:
+winners of both and eager PyTorch are timed in turns in one process. On several GPUs each has its own kernels and its own
+part of the processors. Every result is a file in the output folder, and the table is written after each, so that
+nothing is lost with a command that ends early; what is there is not done again, and folders are merged:
 
-    PYTHONPATH=src python -m benchmarks.tune_against_helion --kernels matmul softmax --seconds 120 --time-limit 590
-    PYTHONPATH=src python -m benchmarks.tune_against_helion --report
+    PYTHONPATH=src python -m benchmarks.tune_against_helion --gpus 2 --kernels matmul attention softmax layer_norm
+    PYTHONPATH=src python -m benchmarks.tune_against_helion --report --merge FOLDER FOLDER --out benchmarks/results
 
-Helion comes from where `--helion` says (a folder with the unpacked wheel), or from the environment.
+Helion comes from where `--helion` says (a wheel, or a folder with an unpacked one), or from the environment.
 """
 
 import argparse
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchmarks import report
 from benchmarks.peer.curve import POINTS
+from benchmarks.peer.lanes import LEAST, Lane, clock, lanes, run_lanes, steps
+from benchmarks.peer.package import prepared
 
-NAMES = ("matmul", "softmax", "attention", "layer_norm", "cross_entropy", "gemm_fp8", "gemm_int4", "jagged_mean")
-SITE = Path(__file__).parent / "peer" / "site"
-ROOT = Path(__file__).parent.parent
+NAMES = ("matmul", "attention", "softmax", "layer_norm", "cross_entropy", "gemm_fp8", "gemm_int4", "jagged_mean")
+PEER = Path(__file__).parent / "peer"
+SITE = PEER / "site"
+ROOT = PEER.parent.parent
+TITLE = "tune_against_helion"
+# What this command itself takes at the end.
+RESERVE = 5.0
 
 
 def environment(helion: Path | None, folder: Path, device: str) -> dict[str, str]:
@@ -59,23 +70,6 @@ def _last_line(log: Path) -> str:
     return lines[-1][:300] if lines else ""
 
 
-def search(name: str, side: str, options: argparse.Namespace, left: float) -> str:
-    """Run one search; of a Helion search that had to be stopped, the log is what counts."""
-    command = ["benchmarks.peer.search", name, side, str(options.seconds), str(options.out), options.device]
-    limit = min(options.seconds + options.grace, left)
-    status = run(
-        command, environment(options.helion, options.out, options.device), limit, options.out / f"{name}.{side}.log"
-    )
-    result = options.out / f"{name}.{side}.json"
-    if status != "ok" and side == "helion" and (options.out / f"{name}.helion.started").exists():
-        from benchmarks.peer.search import from_log
-
-        row = from_log(name, options.out)
-        if row["tried"]:
-            result.write_text(json.dumps({"seconds": limit, "config": None, "status": status, **row}))
-    return status
-
-
 def table(folder: Path) -> tuple[str, dict[str, Any]]:
     """The table of what is in the folder, and the same as data."""
     points = [f"{p:g}" for p in POINTS]
@@ -97,58 +91,127 @@ def table(folder: Path) -> tuple[str, dict[str, Any]]:
     return report.markdown_table(header, cells), data
 
 
+class Command:
+    """One run of this command: its options, and the folder that everything goes to."""
+
+    def __init__(self, options: argparse.Namespace, helion: Path | None, caches: Path):
+        self.options = options
+        self.helion = helion
+        self.caches = caches
+        self._writing = threading.Lock()
+
+    def lane(self, lane: Lane) -> None:
+        """All kernels of a lane, as far as time goes."""
+        whats = [*self.options.sides, *([] if self.options.no_times else ["times"])]
+        for step in steps(lane, self.options.seconds, whats, self.options.left):
+            if isinstance(step, str):
+                print(step, flush=True)
+                continue
+            path = self.options.out / f"{step.kernel}.{step.what}.json"
+            if path.exists() and step.what != "times" and not self.options.again:
+                continue
+            start = time.monotonic()
+            status = self._one(step.kernel, step.what, step.limit, lane)
+            print(f"{step.kernel} {step.what}: {status} in {time.monotonic() - start:.0f} s", flush=True)
+            self.write_table()
+
+    def _one(self, kernel: str, what: str, limit: float, lane: Lane) -> str:
+        """Run one process. Of a search of Helion's that had to be stopped, the log is what counts."""
+        out, device = self.options.out, self.options.device
+        if what == "times":
+            command = ["benchmarks.peer.times", kernel, str(out), device, str(limit)]
+        else:
+            command = ["benchmarks.peer.search", kernel, what, str(self.options.seconds), str(out), device]
+        # What has been compiled while searching need not be compiled again to be timed.
+        own = {**lane.environment(), "TRITON_CACHE_DIR": str(self.caches / kernel), "HELION_KEEP_CACHE": "1"}
+        status = run(command, {**environment(self.helion, out, device), **own}, limit, out / f"{kernel}.{what}.log")
+        if status != "ok" and what == "helion" and (out / f"{kernel}.helion.started").exists():
+            from benchmarks.peer.search import from_log
+
+            row = from_log(kernel, out)
+            if row["tried"]:
+                (out / f"{kernel}.helion.json").write_text(
+                    json.dumps({"seconds": limit, "config": None, "status": status, **row})
+                )
+        return status
+
+    def write_table(self) -> str:
+        """Write the table of what there is by now."""
+        with self._writing:
+            text, data = table(self.options.out)
+            data = {**report.conditions(), "seconds": self.options.seconds, "kernels": data}
+            report.write(TITLE, "Tuning beside Helion", text, data, self.options.out)
+            return text
+
+
+def merge(folders: Iterable[Path], out: Path) -> None:
+    """Copy the results of other folders that this one lacks, logs excluded."""
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            if path.stem != TITLE and not path.name.endswith(".trace.json") and not (out / path.name).exists():
+                shutil.copy(path, out / path.name)
+
+
+def plan(work: Iterable[Lane], options: argparse.Namespace, left: float) -> str:
+    """What would be done, a line a lane."""
+    least = sum(LEAST[s] + options.seconds for s in options.sides) + (0 if options.no_times else LEAST["times"])
+    return "\n".join(
+        f"GPU {lane.gpu}, {len(lane.processors)} processors: {' '.join(lane.kernels)}; "
+        f"{len(lane.kernels) * least:.0f} of {left:.0f} s are needed"
+        for lane in work
+    )
+
+
 def main() -> None:
     """Search and time what is asked for and not there yet, then print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--kernels", nargs="*", default=list(NAMES), choices=NAMES)
     parser.add_argument("--sides", nargs="*", default=["ours", "helion"], choices=["ours", "helion"])
     parser.add_argument("--seconds", type=float, default=120.0, help="of one search")
+    parser.add_argument("--time-limit", type=float, default=590.0, help="seconds for this command, all included")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs to use at once, a kernel on each")
     parser.add_argument(
-        "--grace", type=float, default=45.0, help="seconds after which a search is stopped from outside"
+        "--processors", type=int, default=None, help="for one GPU at most; otherwise equal parts of all"
     )
-    parser.add_argument("--time-limit", type=float, default=590.0, help="seconds for this command")
-    parser.add_argument("--helion", type=Path, default=None, help="a folder with the package `helion`")
-    parser.add_argument("--out", type=Path, default=report.RESULTS / "tune_against_helion", metavar="DIR")
+    parser.add_argument("--helion", type=Path, default=None, help="a wheel, or a folder with the package `helion`")
+    parser.add_argument("--out", type=Path, default=report.RESULTS / TITLE, metavar="DIR")
+    parser.add_argument("--merge", type=Path, nargs="*", default=[], metavar="DIR", help="take over results from there")
     parser.add_argument("--device", default="cuda", help="cuda, or cpu to try the commands with small inputs")
     parser.add_argument("--again", action="store_true", help="also what is there already")
     parser.add_argument("--no-times", action="store_true", help="search only")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument("--report", action="store_true", help="only the table")
     options = parser.parse_args()
+    options.left = clock(options.time_limit - RESERVE)
     options.out = options.out.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + options.time_limit
-    if not options.report:
-        sides = [s for s in options.sides if s == "ours" or options.helion or importlib.util.find_spec("helion")]
-        if sides != options.sides:
-            print("there is no package helion: give --helion FOLDER", flush=True)
-        for name in options.kernels:
-            _one(name, sides, options, deadline)
-    text, data = table(options.out)
-    data = {**report.conditions(), "seconds": options.seconds, "kernels": data}
-    report.write("tune_against_helion", "Tuning beside Helion", text, data, options.out)
-    print(text, flush=True)
+    merge(options.merge, options.out)
+    with tempfile.TemporaryDirectory(prefix="helion_peer_") as folder:
+        if not options.report:
+            _work(options, Path(folder))
+        print(Command(options, None, Path(folder)).write_table(), flush=True)
 
 
-def _one(name: str, sides: list[str], options: argparse.Namespace, deadline: float) -> None:
-    done = False
-    for side in sides:
-        left = deadline - time.monotonic()
-        if (options.out / f"{name}.{side}.json").exists() and not options.again:
-            continue
-        if left < options.seconds:
-            print(f"{name} {side}: no time left", flush=True)
-            continue
-        start = time.monotonic()
-        status = search(name, side, options, left)
-        print(f"{name} {side}: {status} in {time.monotonic() - start:.0f} s", flush=True)
-        done = True
-    times = options.out / f"{name}.times.json"
-    left = deadline - time.monotonic()
-    if not options.no_times and (done or not times.exists()) and left > 20:
-        command = ["benchmarks.peer.times", name, str(options.out), options.device]
-        log = options.out / f"{name}.times.log"
-        status = run(command, environment(options.helion, options.out, options.device), min(180.0, left), log)
-        print(f"{name} times: {status} {times.read_text()[:2000] if times.exists() else ''}", flush=True)
+def _done(kernel: str, options: argparse.Namespace) -> bool:
+    whats = [*options.sides, *([] if options.no_times else ["times"])]
+    return all((options.out / f"{kernel}.{what}.json").exists() for what in whats)
+
+
+def _work(options: argparse.Namespace, folder: Path) -> None:
+    kernels = [k for k in options.kernels if options.again or not _done(k, options)]
+    work = lanes(kernels, options.gpus, sorted(os.sched_getaffinity(0)), options.processors)
+    print(plan(work, options, options.left()), flush=True)
+    if options.dry_run:
+        return
+    helion = None
+    if "helion" in options.sides:
+        if options.helion is not None:
+            helion = prepared(options.helion, folder / "package")
+        elif importlib.util.find_spec("helion") is None:
+            print("there is no package helion: give --helion WHEEL", flush=True)
+            options.sides = [s for s in options.sides if s != "helion"]
+    command = Command(options, helion, folder / "triton")
+    run_lanes(work, command.lane)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What both tuners are given: the kernels of `examples/`, the same source for both, on inputs of realistic size."""
 
 import importlib
+import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from examples import registry
 from examples.harness import Example, Inputs
 
+SITE = Path(__file__).parent / "site"
 PEER_PACKAGE = "helion_peer_kernels"
 """The package of rewritten examples; a package, so that Helion's worker processes can import them by name."""
 
@@ -84,5 +86,7 @@ def theirs(case: PeerCase, folder: Path) -> Example:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
+    # Whatever this process has imported by now, and whether or not it found the file by its name.
+    runpy.run_path(str(SITE / "sitecustomize.py"))
     module = importlib.import_module(f"{PEER_PACKAGE}.{file}")
     return next(example for example in module.EXAMPLES if example.name == case.example)

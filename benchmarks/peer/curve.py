@@ -46,6 +46,12 @@ def read_helion_log(path: Path, started: float) -> list[Found]:
     return found
 
 
+def count_tried(path: Path) -> int:
+    """The configurations of which the log says what became of them: each has a row when it begins, too."""
+    with open(path, newline="") as f:
+        return sum(row.get("status") not in (None, "started") for row in csv.DictReader(f))
+
+
 def parse_config(text: str) -> dict[str, Any]:
     """The entries of a configuration written as JSON or as a call.
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peer.curve import best_after, read_helion_log
+from benchmarks.peer.curve import best_after, count_tried, read_helion_log
 
 
 def search_ours(name: str, seconds: float, folder: Path, device: str) -> dict[str, Any]:
@@ -44,12 +44,15 @@ def search_ours(name: str, seconds: float, folder: Path, device: str) -> dict[st
 
 def search_theirs(name: str, seconds: float, folder: Path, device: str) -> dict[str, Any]:
     """Tune with Helion and its default search."""
-    log = folder / f"{name}.helion"
-    os.environ |= {"HELION_AUTOTUNE_LOG": str(log), "HELION_SKIP_CACHE": "1", "HELION_AUTOTUNE_PROGRESS_BAR": "0"}
-    os.environ["HELION_AUTOTUNE_BUDGET_SECONDS"] = str(int(seconds))
-    # With its processes for compiling and measuring, none of its configurations was measured within 120 s beside
-    # PyTorch 2.11: each of them ended by its time limit of a minute. Without, it measures from the first on.
-    os.environ |= {"HELION_AUTOTUNE_PRECOMPILE": "", "HELION_AUTOTUNE_BENCHMARK_SUBPROCESS": "0"}
+    os.environ |= {
+        "HELION_AUTOTUNE_LOG": str(folder / _log_name(name)),
+        "HELION_SKIP_CACHE": "1",
+        "HELION_AUTOTUNE_PROGRESS_BAR": "0",
+        "HELION_AUTOTUNE_BUDGET_SECONDS": str(int(seconds)),
+        # Its least. With a minute, its own limit, it measured one configuration of attention in 120 s, since it waits
+        # for all of a generation to be compiled and some take longer than that.
+        "HELION_AUTOTUNE_COMPILE_TIMEOUT": "30",
+    }
 
     from benchmarks.peer.cases import CASES, theirs
 
@@ -63,14 +66,19 @@ def search_theirs(name: str, seconds: float, folder: Path, device: str) -> dict[
     return {"seconds": round(total, 1), "config": dict(config), **from_log(name, folder)}
 
 
+def _log_name(kernel: str) -> str:
+    # What follows a dot would be replaced by the ending of the log.
+    return f"{kernel}-helion"
+
+
 def from_log(name: str, folder: Path) -> dict[str, Any]:
     """What Helion's log says, which is there even where the search was stopped from outside."""
     started = float((folder / f"{name}.helion.started").read_text())
-    path = folder / f"{name}.helion.csv"
+    path = folder / f"{_log_name(name)}.csv"
     if not path.exists():
         return {"curve": best_after([]), "tried": 0}
     found = read_helion_log(path, started)
-    return {"curve": best_after(found), "tried": len(path.read_text().splitlines()) - 1, "ok": len(found)}
+    return {"curve": best_after(found), "tried": count_tried(path), "ok": len(found)}
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""What both searches found, timed in turns in one process: `python -m benchmarks.peer.times CASE FOLDER [DEVICE]`."""
+"""What both searches found, timed in turns in one process.
+
+`python -m benchmarks.peer.times CASE FOLDER [DEVICE [SECONDS]]`; SECONDS: how long this may take, torch.compile included.
+"""
 
 import json
 import statistics
@@ -9,66 +12,86 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS = 5
+# torch.compile with max-autotune takes so long that it is left out where less time is left.
+COMPILE_SECONDS = 45.0
 
 
 def time_in_turns(calls: dict[str, Callable[[], Any]], clock: Callable[[Callable[[], Any]], float]) -> dict[str, float]:
-    """Median milliseconds of each call; round by round, so that a device that grows warmer treats all alike."""
-    seen: dict[str, list[float]] = {name: [] for name in calls}
+    """Median milliseconds of each call; round by round, so that a device that grows warmer treats all alike.
+
+    A call that has several names is timed once.
+    """
+    seen: dict[int, list[float]] = {id(call): [] for call in calls.values()}
+    once = {id(call): call for call in calls.values()}
     for _ in range(ROUNDS):
-        for name, call in calls.items():
-            seen[name].append(clock(call))
-    return {name: statistics.median(times) for name, times in seen.items()}
+        for key, call in once.items():
+            seen[key].append(clock(call))
+    return {name: statistics.median(seen[id(call)]) for name, call in calls.items()}
 
 
-def calls_of(name: str, folder: Path, device: str, torch_compile: bool = True) -> tuple[dict[str, Any], dict[str, str]]:
+class Timing:
     """The calls to time, `side@seconds` among them, and why others are missing."""
-    import torch
 
-    from benchmarks.peer.cases import CASES, ours, theirs
+    def __init__(self, name: str, folder: Path, device: str):
+        from benchmarks.peer.cases import CASES, ours
 
-    case = CASES[name]
-    args = case.args(device)
-    example = ours(case)
-    calls: dict[str, Any] = {"eager": lambda: example.eager(*args)}
-    missing: dict[str, str] = {}
-    for side in ("ours", "helion"):
-        path = folder / f"{name}.{side}.json"
-        if not path.exists():
-            missing[side] = "no search"
-            continue
+        self.case = CASES[name]
+        self.folder = folder
+        self.args = self.case.args(device)
+        self.example = ours(self.case)
+        self.calls: dict[str, Callable[[], Any]] = {"eager": lambda: self.example.eager(*self.args)}
+        self.missing: dict[str, str] = {}
+
+    def add_winners(self) -> None:
+        """What the searches of both sides found, checked against one reference in float64."""
+        import torch
+
+        from benchmarks.peer.cases import theirs
+
+        expected = self.example.reference(*self.args)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        for side in ("ours", "helion"):
+            path = self.folder / f"{self.case.name}.{side}.json"
+            if not path.exists():
+                self.missing[side] = "no search"
+                continue
+            try:
+                example = self.example if side == "ours" else theirs(self.case, self.folder)
+                self._add(side, json.loads(path.read_text()), example.kernel.bind(self.args), expected)
+            except Exception as error:
+                self.missing[side] = _reason(error)
+
+    def _add(self, side: str, row: dict[str, Any], bound: Any, expected: Any) -> None:
+        found = {f"{side}@{at}": point["config"] for at, point in row["curve"].items() if point is not None}
+        if row.get("config"):
+            found[f"{side}@end"] = row["config"]
+        compiled: dict[str, Callable[[], Any]] = {}
+        for label, config in found.items():
+            text = json.dumps(config, sort_keys=True)
+            try:
+                if text not in compiled:
+                    run = bound.compile_config(_config(side, config), allow_print=False)
+                    self.example.check(run(*self.args), self.args, expected)
+                    compiled[text] = lambda run=run: run(*self.args)
+                self.calls[label] = compiled[text]
+            except Exception as error:
+                self.missing[label] = _reason(error)
+
+    def add_compiled(self) -> None:
+        """torch.compile of what `eager` does."""
+        import torch
+
         try:
-            kernel = (example if side == "ours" else theirs(case, folder)).kernel
-            _add(calls, missing, side, json.loads(path.read_text()), kernel, args, example)
+            compiled = torch.compile(self.example.eager, mode="max-autotune-no-cudagraphs")
+            compiled(*self.args)
+            self.calls["torch.compile"] = lambda: compiled(*self.args)
         except Exception as error:
-            missing[side] = f"{type(error).__name__}: {error}"[:300]
-    if torch_compile and device == "cuda":
-        try:
-            compiled = torch.compile(example.eager, mode="max-autotune-no-cudagraphs")
-            compiled(*args)
-            calls["torch.compile"] = lambda: compiled(*args)
-        except Exception as error:
-            missing["torch.compile"] = f"{type(error).__name__}: {error}"[:300]
-    return calls, missing
+            self.missing["torch.compile"] = _reason(error)
 
 
-def _add(
-    calls: dict[str, Any], missing: dict[str, str], side: str, row: dict[str, Any], kernel: Any, args: Any, example: Any
-) -> None:
-    bound = kernel.bind(args)
-    found = {f"{side}@{at}": point["config"] for at, point in row["curve"].items() if point is not None}
-    if row.get("config"):
-        found[f"{side}@end"] = row["config"]
-    compiled: dict[str, Any] = {}
-    for label, config in found.items():
-        text = json.dumps(config, sort_keys=True)
-        try:
-            if text not in compiled:
-                run = bound.compile_config(_config(side, config), allow_print=False)
-                example.check(run(*args), args)
-                compiled[text] = lambda run=run: run(*args)
-            calls[label] = compiled[text]
-        except Exception as error:
-            missing[label] = f"{type(error).__name__}: {error}"[:300]
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 def _config(side: str, config: dict[str, Any]) -> Any:
@@ -80,21 +103,31 @@ def _config(side: str, config: dict[str, Any]) -> Any:
 
 
 def main() -> None:
-    """Time and write the result."""
+    """Time and write the result; once more with torch.compile if there is time for it."""
     from examples.harness import milliseconds
 
     name, folder, *rest = sys.argv[1:]
     device = rest[0] if rest else "cuda"
+    end = time.monotonic() + (float(rest[1]) if len(rest) > 1 else 600.0)
 
     def host_clock(call: Callable[[], Any]) -> float:
         start = time.perf_counter()
         call()
         return 1e3 * (time.perf_counter() - start)
 
-    calls, missing = calls_of(name, Path(folder), device)
-    times = time_in_turns(calls, milliseconds if device == "cuda" else host_clock)
-    path = Path(folder) / f"{name}.times.json"
-    path.write_text(json.dumps({"times": times, "missing": missing}, indent=1))
+    timing = Timing(name, Path(folder), device)
+    timing.add_winners()
+
+    def write() -> None:
+        times = time_in_turns(timing.calls, milliseconds if device == "cuda" else host_clock)
+        path = Path(folder) / f"{name}.times.json"
+        path.with_suffix(".tmp").write_text(json.dumps({"times": times, "missing": timing.missing}, indent=1))
+        path.with_suffix(".tmp").rename(path)
+
+    write()
+    if device == "cuda" and end - time.monotonic() > COMPILE_SECONDS:
+        timing.add_compiled()
+        write()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from benchmarks import tune_against_helion
 from benchmarks.peer import times
 from benchmarks.peer.curve import best_after, parse_config, read_helion_log
+from benchmarks.peer.lanes import Step, lanes, run_lanes, steps
+from benchmarks.peer.package import prepared
+from benchmarks.peer.search import from_log
 
 LOG = """run_id,timestamp_s,config_id,generation,status,perf_ms,compile_time_s,config
 a,{0},0,0,ok,2.5,1.0,"helion.Config(block_sizes=[16, 32], num_warps=4)"
@@ -54,13 +58,15 @@ def test_the_missing_name_appears_when_the_module_is_imported(tmp_path: Path) ->
 def test_timing_takes_turns() -> None:
     order: list[str] = []
     clock = {"a": iter([1.0, 9.0, 2.0, 2.0, 2.0]), "b": iter([4.0] * 5)}
+    a, b = lambda: "a", lambda: "b"
 
     def tick(call: object) -> float:
         name = call()  # pyright: ignore[reportCallIssue]
         order.append(name)
         return next(clock[name])
 
-    assert times.time_in_turns({"a": lambda: "a", "b": lambda: "b"}, tick) == {"a": 2.0, "b": 4.0}
+    # What two names stand for is timed once.
+    assert times.time_in_turns({"a": a, "b": b, "c": a}, tick) == {"a": 2.0, "b": 4.0, "c": 2.0}
     assert order == ["a", "b"] * 5
 
 
@@ -74,6 +80,58 @@ def test_the_table_of_what_is_there(tmp_path: Path) -> None:
         "softmax", "–", "–", "–", "0.5", "–", "–", "–", "–", "–", "1", "2", "–", "200", "–", "0.5",
     ]  # fmt: skip
     assert list(data) == ["softmax"]
+
+
+def test_kernels_have_equal_shares_of_the_time() -> None:
+    (first, second) = lanes(["a", "b", "c"], 2, range(32), most=8)
+    assert (first.kernels, first.processors) == (("a", "c"), tuple(range(8)))
+    assert (second.kernels, second.processors) == (("b",), tuple(range(16, 24)))
+    left = [585.0]
+    seen: list[object] = []
+    for step in steps(first, 120.0, ["ours", "helion", "times"], lambda: left[0]):
+        seen.append(step)
+        assert isinstance(step, Step) and left[0] - step.limit >= (292.5 if step.kernel == "a" else 0.0)
+        left[0] -= {"ours": 124.0, "helion": step.limit, "times": 20.0}[step.what]
+    assert [(s.kernel, s.what) for s in seen] == [(k, w) for k in "ac" for w in ("ours", "helion", "times")]  # pyright: ignore
+    (refused, *_) = steps(first, 120.0, ["ours", "helion", "times"], lambda: 500.0)
+    assert refused == "a: 250 s are left, 281 are needed"
+
+
+def test_a_lane_has_processors_of_its_own() -> None:
+    before = os.sched_getaffinity(0)
+    seen: dict[int, set[int]] = {}
+    work = lanes("ab", len(before), sorted(before))
+    run_lanes(work, lambda lane: seen.setdefault(lane.gpu, os.sched_getaffinity(0)))
+    assert seen == {lane.gpu: set(lane.processors) for lane in work}
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_package_is_compiled_where_it_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "source" / "helion").mkdir(parents=True)
+    (tmp_path / "source" / "helion" / "__init__.py").write_text("x = 1\n")
+    folder = prepared(tmp_path / "source", tmp_path / "out", workers=1)
+    assert list((folder / "helion" / "__pycache__").glob("__init__*.pyc"))
+    with pytest.raises(FileNotFoundError, match="no package helion"):
+        prepared(tmp_path, tmp_path / "other")
+
+
+def test_a_stopped_search_is_known_by_its_log(tmp_path: Path) -> None:
+    (tmp_path / "matmul.helion.started").write_text("0.0")
+    assert from_log("matmul", tmp_path)["tried"] == 0
+    (tmp_path / "matmul-helion.csv").write_text(LOG.format(4.0, 6.0, 20.0, 25.0))
+    found = from_log("matmul", tmp_path)
+    assert (found["tried"], found["ok"], found["curve"]["60"]["ms"]) == (4, 3, 1.5)
+
+
+def test_results_of_several_commands_are_merged(tmp_path: Path) -> None:
+    for name, kernel in (("first", "matmul"), ("second", "softmax")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{kernel}.ours.json").write_text(json.dumps({"tried": 7}))
+        (tmp_path / name / f"{kernel}.ours.trace.json").write_text("[]")
+        (tmp_path / name / "tune_against_helion.json").write_text("{}")
+    (tmp_path / "out").mkdir()
+    tune_against_helion.merge([tmp_path / "first", tmp_path / "second"], tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["matmul.ours.json", "softmax.ours.json"]
 
 
 def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:

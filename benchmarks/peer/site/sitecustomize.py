@@ -11,6 +11,11 @@ MODULE = "torch._inductor.runtime.triton_compat"
 NAME = "IntelGPUError"
 
 
+def _complete(module):
+    if not hasattr(module, NAME):
+        setattr(module, NAME, type(NAME, (RuntimeError,), {}))
+
+
 class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None):
         if fullname != MODULE:
@@ -21,11 +26,12 @@ class _Finder(importlib.abc.MetaPathFinder):
 
             def exec_module(module):
                 execute(module)
-                if not hasattr(module, NAME):
-                    setattr(module, NAME, type(NAME, (RuntimeError,), {}))
+                _complete(module)
 
             spec.loader.exec_module = exec_module
         return spec
 
 
 sys.meta_path.insert(0, _Finder())
+if MODULE in sys.modules:
+    _complete(sys.modules[MODULE])
