@@ -14,6 +14,7 @@ from benchmarks.peer.curve import best_after, count_tried, read_helion_log
 def search_ours(name: str, seconds: float, folder: Path, device: str) -> dict[str, Any]:
     """Tune with helion-ir, from the call on arguments that exist: tracing included."""
     from benchmarks.peer.cases import CASES, ours
+    from helion_ir.autotuner.local import start_before_tracing
     from helion_ir.autotuner.store import MemoryStore
     from helion_ir.autotuner.tuning import tuned
 
@@ -22,6 +23,8 @@ def search_ours(name: str, seconds: float, folder: Path, device: str) -> dict[st
     kernel = ours(case).kernel
     kernel.settings.autotune_log = str(folder / f"{name}.ours")
     start = time.monotonic()
+    # As `kernel.autotune` does, which does not say what the search has seen.
+    start_before_tracing(kernel.settings, args)
     bound = kernel.bind(args)
     bind = time.monotonic() - start
     found = tuned(bound, args, budget_seconds=seconds - bind, store=MemoryStore())

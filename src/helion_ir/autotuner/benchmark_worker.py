@@ -36,6 +36,7 @@ class _Bench:
             from helion_ir.autotuner.reference import BY_TYPE, Expectation, Tolerance
             from helion_ir.autotuner.tensors import leaves
             from helion_ir.autotuner.trial import Trials
+            from helion_ir.autotuner.warm import run_something
         with parts.of("device"):
             if setup.get("device") is not None:
                 torch.cuda.set_device(setup["device"])
@@ -48,6 +49,10 @@ class _Bench:
             if on_device:
                 torch.cuda.set_device(on_device[0].device)
                 torch.cuda.synchronize()
+        if on_device and not os.environ.get("TRITON_INTERPRET"):
+            with parts.of("warm"):
+                # A second of imports and tools, while the first configurations are compiled.
+                run_something(on_device[0].device)
         self.expectation_path: str = setup["expectation"]
         self.names: Mapping[str, Any] = AuthorNames.load(setup["names"]).namespace
         self.trials = Trials(

@@ -147,13 +147,25 @@ def scratch(args: Sequence[Any]) -> Path | None:
     return None
 
 
-def start_early(bound: TunableKernel) -> None:
-    """Start what takes seconds, while this process still finds out what there is to do."""
-    settings = bound.settings
-    if not _isolated(settings) and not _precompiles(bound):
+def start_before_tracing(settings: Any, args: Sequence[Any]) -> None:
+    """`start_early` for a kernel that is going to be tuned for these arguments and has not been looked at yet."""
+    from helion_ir.autotuner.tensors import leaves
+
+    if getattr(settings, "autotune_effort", "") != "none" and any(t.is_cuda for t in leaves(tuple(args))):
+        start_early(settings, compiled=True)
+
+
+def start_early(settings: Any, compiled: bool) -> None:
+    """Start what takes seconds, while this process still finds out what there is to do.
+
+    Args:
+        settings: the kernel's.
+        compiled: whether there is something to compile.
+    """
+    if not _isolated(settings) and not (compiled and _precompiles(settings)):
         return
     try:
-        fork_server({} if getattr(bound.target, "backend", "") else INTERPRETED)
+        fork_server({} if compiled else INTERPRETED)
     except OSError:
         return  # workers start without it
 
@@ -166,8 +178,13 @@ def _isolated(settings: Any) -> bool:
     )
 
 
-def _precompiles(bound: TunableKernel) -> bool:
-    return bool(getattr(bound.target, "backend", "") and getattr(bound.settings, "autotune_precompile", "fork"))
+def compiles(bound: TunableKernel) -> bool:
+    """Whether there is something to compile: not where Triton interprets."""
+    return bool(getattr(bound.target, "backend", ""))
+
+
+def _precompiles(settings: Any) -> bool:
+    return bool(getattr(settings, "autotune_precompile", "fork"))
 
 
 def _author_names(bound: TunableKernel, space: TunableSpace, program: ReferenceProgram | None) -> AuthorNames:
@@ -186,7 +203,7 @@ def _author_names(bound: TunableKernel, space: TunableSpace, program: ReferenceP
 
 
 def _worker_environment(bound: TunableKernel, directory: Path) -> dict[str, str]:
-    if not getattr(bound.target, "backend", ""):
+    if not compiles(bound):
         # Nothing can be compiled for this target: Triton's interpreter runs the kernels.
         return INTERPRETED
     if os.environ.get("HELION_KEEP_CACHE", "").lower() in ("1", "true", "yes", "on"):
@@ -248,7 +265,7 @@ def _compiler(
     bound: TunableKernel, inputs: Inputs, directory: Path, environment: dict[str, str], report: Reporter
 ) -> CompilePool | None:
     settings = bound.settings
-    if not _precompiles(bound):
+    if not (compiles(bound) and _precompiles(settings)):
         return None
     try:
         return CompilePool(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from helion_ir.autotuner.local import local_executor, scratch, start_early
+from helion_ir.autotuner.local import compiles, local_executor, scratch, start_early
 from helion_ir.autotuner.progress import Reporter
 from helion_ir.autotuner.protocol import Candidate, Measurement, Source, StoreKey, TunableKernel, TunableSpace
 from helion_ir.autotuner.timeline import Timeline
@@ -61,7 +61,7 @@ def tune_multi(
     report = Reporter(anchor.kernel.name, level=int(getattr(anchor.settings, "autotune_log_level", 20)))
     with contextlib.ExitStack() as cleanup:
         if make_executor is None:
-            start_early(anchor)
+            start_early(anchor.settings, compiles(anchor))
 
         def executor_for(bound: TunableKernel, args: Sequence[Any]) -> LocalExecutor:
             if make_executor is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from helion_ir.autotuner.candidates import fitted, searched_space
 from helion_ir.autotuner.effort import make_plan
 from helion_ir.autotuner.keys import store_key
-from helion_ir.autotuner.local import local_executor, scratch, start_early
+from helion_ir.autotuner.local import compiles, local_executor, scratch, start_early
 from helion_ir.autotuner.progress import Reporter
 from helion_ir.autotuner.protocol import Executor, Measurement, Search, Store, StoreKey, TunableKernel, TunableSpace
 from helion_ir.autotuner.row_log import RowLog
@@ -104,7 +104,7 @@ def tuned(
             report.say(f"no stored result fits; the nearest differs in: {why}")
     _check_allowed()
     if executor is None:
-        start_early(bound)
+        start_early(settings, compiles(bound))
     if search is None:
         known_for_others = fitted(space, store.neighbours(key, NEIGHBOURS))
         search = make_search(bound, space, plan, configs, report.say, known=known_for_others)

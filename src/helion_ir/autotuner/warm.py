@@ -110,6 +110,17 @@ def _judged(needs: list[Resources], target: Mapping[str, Any]) -> Answer:
     return answer
 
 
+def run_something(device: Any) -> None:
+    """Compile and launch a trivial kernel: what Triton does at a process's first launch is done then."""
+    import torch
+
+    from helion_ir.autotuner.warm_kernel import copy
+
+    source = torch.zeros(128, device=device)
+    copy[(1,)](source, torch.empty_like(source), 128, BLOCK=128)  # pyright: ignore[reportArgumentType]
+    torch.cuda.synchronize(device)
+
+
 def compile_something(target: Mapping[str, Any]) -> None:
     """Compile a trivial kernel, cached nowhere: what Triton and its tools do once a process is done then."""
     import triton

@@ -152,7 +152,12 @@ class Kernel:
 
     def autotune(self, args: Sequence[Any], *, force: bool = True, **options: Any) -> Config:
         """Search for the best config for these arguments, use it from now on, and return it."""
-        return self.bind(args).autotune(self.normalize_args(*args), force=force, **options)
+        full = self.normalize_args(*args)
+        if force and self.settings.autotuner_fn is None and options.get("executor") is None:
+            from helion_ir.autotuner.local import start_before_tracing
+
+            start_before_tracing(self.settings, full)
+        return self.bind(args).autotune(full, force=force, **options)
 
     def autotune_multi(
         self,

@@ -48,9 +48,12 @@ class Found:
 
 def tune_shape(file: KernelFile, args: Sequence[Any], options: Options) -> Found:
     """Tune the kernel for one tuple of arguments. Raises ValueError where there is neither a device nor a target."""
+    from helion_ir.autotuner.local import start_before_tracing
     from helion_ir.autotuner.offline import rank
     from helion_ir.autotuner.tuning import tuned
 
+    if not options.target:
+        start_before_tracing(file.kernel.settings, args)
     bound = file.kernel.bind(tuple(args))
     settings = bound.settings
     if options.quiet:
