@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "helion_ir"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"exc", "index", "records", "targets"}),
+    frozenset({"exc", "folders", "index", "records", "targets"}),
     frozenset({"dialects"}),
     frozenset({"passes"}),
     frozenset({"language", "frontend", "backend_triton", "interpreter", "autotuner"}),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from helion_ir import exc, experimental, language
+    from helion_ir.autotuner.author_searches import from_cache
     from helion_ir.autotuner.config import Config
     from helion_ir.language.numbers import cdiv, next_power_of_2
     from helion_ir.runtime.ahead_of_time import aot_kernel
@@ -24,6 +25,7 @@ _NAMES = {
     "BoundKernel": "helion_ir.runtime.bound_kernel",
     "aot_kernel": "helion_ir.runtime.ahead_of_time",
     "Config": "helion_ir.autotuner.config",
+    "from_cache": "helion_ir.autotuner.author_searches",
     "Kernel": "helion_ir.runtime.kernel",
     "OutputCodeOptions": "helion_ir.runtime.output_code",
     "RefMode": "helion_ir.runtime.settings",
@@ -45,6 +47,7 @@ __all__ = [
     "cdiv",
     "exc",
     "experimental",
+    "from_cache",
     "jit",
     "kernel",
     "language",

@@ -298,3 +298,21 @@ def test_values_found_while_tracing_separate_kernels_of_one_key(
     assert k.specialization_key((X,)) == k.specialization_key((X, 4.0))
     assert k(torch.ones(7, 3), 9.0)[0] == "interpreted"
     assert len({b.cache_key() for b in [bound, *others]}) == 3
+
+
+def test_what_tools_ask(backend: Backend) -> None:
+    """1.4: env, host_function, bench_compile_config, backend_cache_key, extra_cache_key, is_cacheable, maybe_log_repro."""
+    k = helion.kernel(double, config={"block_sizes": [32]}, print_repro=True)
+    bound = k.bind((X,))
+    assert bound.env.device.type == "cpu" and bound.env.settings is k.settings and bound.env.backend_name == "triton"
+    assert bound.env.config_spec.default_config() == bound.config_spec.default_config()
+    host = bound.host_function
+    assert host.name == "double" and host.fn is double and host.parameters == tuple(k.signature.parameters)
+    assert host.source == k.kernel_source()
+    assert bound.bench_compile_config() is bound.compile_config()
+    assert bound.backend_cache_key() == bound.backend_cache_key({"block_sizes": [32]})
+    assert bound.backend_cache_key() != bound.backend_cache_key({"block_sizes": [64]})
+    assert bound.extra_cache_key() == bound.cache_key() and bound.is_cacheable()
+    said: list[str] = []
+    bound.maybe_log_repro(said.append, (X,))
+    assert len(said) == 1 and "block_sizes=[32]" in said[0]

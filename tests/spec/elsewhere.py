@@ -18,6 +18,8 @@ COVERED: dict[str, list[tuple[str, str]]] = {
         ("1.7 the reference mode", "spec/test_s1_7_reference_mode.py"),
         ("1.8 inside of torch.compile: one operation", "runtime/test_torch_compile.py"),
         ("1.1 helion.aot_kernel, 7.6 collect, measure, build, evaluate, compile", "runtime/test_ahead_of_time.py"),
+        ("1.4 env, host_function, bench_compile_config, backend_cache_key, is_cacheable, maybe_log_repro", "runtime/test_bound_kernel.py"),
+        ("1.1 helion.from_cache; 7.1 and 7.5 searches, caches and autotune by name", "autotuner/test_author_searches.py"),
         ("1.9 helion.experimental.backward: elementwise, reductions along axes, weights of rows", "runtime/test_backward.py"),
     ],
     "2.4 Several device loops": [

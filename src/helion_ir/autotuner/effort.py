@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +16,16 @@ PROFILES: dict[str, SearchOptions] = {
     "full": SearchOptions(),
 }
 
+
+class InitialPopulationStrategy(enum.Enum):
+    """What a search begins with, besides the default and seeds."""
+
+    FROM_RANDOM = "from_random"
+    FROM_BEST_AVAILABLE = "from_best_available"
+    """What was best for other calls of the kernel, and random ones; this is done unless another is asked for."""
+
+
+initial_population_strategies = {s.value: s for s in InitialPopulationStrategy}
 
 # Helion's names for what these are most like.
 ALGORITHMS = {
@@ -51,6 +63,7 @@ def make_plan(
     budget_seconds: float | None = None,
     evaluations: int | None = None,
     algorithm: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Plan:
     """The plan that settings ask for; arguments that are not None win. Raises ValueError for an unknown effort."""
     name = effort if effort is not None else getattr(settings, "autotune_effort", "full")
@@ -60,10 +73,15 @@ def make_plan(
     generations = getattr(settings, "autotune_max_generations", None)
     if search is not None and generations is not None:
         search = replace(search, generations=generations)
+    if search is not None and changes:
+        search = replace(search, **changes)
     if seed is None:
         seed = getattr(settings, "autotune_random_seed", None)
     if budget_seconds is None:
         budget_seconds = getattr(settings, "autotune_budget_seconds", None)
     seed = time.time_ns() & 0xFFFFFFFF if seed is None else seed
     algorithm = algorithm or os.environ.get("HELION_AUTOTUNER") or "surrogate"
-    return Plan(search, seed, budget_seconds, evaluations, ALGORITHMS.get(algorithm, algorithm))
+    close = getattr(settings, "autotune_rebenchmark_threshold", None) or Plan.close
+    finalists = int(os.environ.get("HELION_AUTOTUNE_FINAL_REBENCHMARK_TOP_K") or Plan.finalists)
+    kind = ALGORITHMS.get(algorithm, algorithm)
+    return Plan(search, seed, budget_seconds, evaluations, kind, finalists, close)

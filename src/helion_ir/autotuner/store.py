@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from helion_ir.autotuner.keys import difference
 from helion_ir.autotuner.protocol import Measurement, StoreKey
+from helion_ir.folders import cache_root
 
 if TYPE_CHECKING:
     from helion_ir.dialects.knob import KnobValue
@@ -45,8 +46,8 @@ _FILE_IS_GOOD = {
 
 
 def default_path() -> Path:
-    """`tuning.sqlite` in `HELION_IR_CACHE_DIR`, or in `~/.cache/helion_ir`."""
-    return Path(os.environ.get("HELION_IR_CACHE_DIR") or "~/.cache/helion_ir").expanduser() / "tuning.sqlite"
+    """`tuning.sqlite` in the folder of `cache_root`."""
+    return cache_root() / "tuning.sqlite"
 
 
 def assignment_to_json(assignment: Mapping[str, KnobValue]) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helion_ir.autotuner.candidates import fitted, searched_space
 from helion_ir.autotuner.effort import make_plan
-from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.local import compiles, local_executor, scratch, start_early
 from helion_ir.autotuner.progress import Reporter
 from helion_ir.autotuner.protocol import Executor, Measurement, Search, Store, StoreKey, TunableKernel, TunableSpace
@@ -21,6 +20,7 @@ from helion_ir.autotuner.search_choice import make_search
 from helion_ir.autotuner.worker_process import WorkerStartError
 
 if TYPE_CHECKING:
+    from helion_ir.autotuner.caches import LocalAutotuneCache
     from helion_ir.autotuner.config import Config
 
 
@@ -49,6 +49,7 @@ def tuned(
     store: Store | None = None,
     key: StoreKey | None = None,
     measure: str | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Tuned:
     """Find the fastest configuration for a bound kernel on these arguments, with all that was learnt on the way.
 
@@ -65,6 +66,7 @@ def tuned(
         search: the name of an algorithm, one of surrogate (the default), pattern, evolution, random; or one's own.
         executor, store: replace the tuner's own parts.
         key: under which results are kept; by default the kernel's.
+        changes: fields of `SearchOptions` that replace those of the effort.
         measure: `package.module:name` of a function `(function, args, restore, effort) -> milliseconds`.
 
     Ctrl-C ends the search and gives the best so far. A configuration that fails is counted, and raises nothing.
@@ -79,6 +81,7 @@ def tuned(
         budget_seconds=budget_seconds,
         evaluations=evaluations,
         algorithm=search if isinstance(search, str) else None,
+        changes=changes,
     )
     search = None if isinstance(search, str) else search
     level = int(getattr(settings, "autotune_log_level", 20))
@@ -87,8 +90,10 @@ def tuned(
     space = searched_space(bound.config_space, settings)
     if plan.search is None and configs is None and search is None:
         return _untried(space, Measurement(space.legal_default(), None, "rejected", "not measured"))
-    store = store if store is not None else _default_store()
-    key = key if key is not None else store_key(bound)
+    cache = _cache(settings)
+    store = store if store is not None else cache.store()
+    key = key if key is not None else cache.key(bound)
+    _show_space(space, settings, report)
     if not force and configs is None and not _environment("HELION_SKIP_CACHE"):
         known = store.best(key)
         if known is not None and known.assignment.keys() == space.default().keys():
@@ -106,7 +111,8 @@ def tuned(
     if executor is None:
         start_early(settings, compiles(bound))
     if search is None:
-        known_for_others = fitted(space, store.neighbours(key, NEIGHBOURS))
+        strategy = getattr(settings, "autotune_initial_population_strategy", None)
+        known_for_others = [] if strategy == "from_random" else fitted(space, store.neighbours(key, NEIGHBOURS))
         search = make_search(bound, space, plan, configs, report.say, known=known_for_others)
     run = Run(space, plan, search, store, key, report, settings)
     try:
@@ -157,10 +163,24 @@ def _measured(
     return out
 
 
-def _default_store() -> Store:
-    from helion_ir.autotuner.store import SqliteStore
+def _cache(settings: Any) -> type[LocalAutotuneCache]:
+    from helion_ir.autotuner.caches import cache_classes
 
-    return SqliteStore()
+    return cache_classes[getattr(settings, "autotune_cache", "LocalAutotuneCache")]
+
+
+def _show_space(space: TunableSpace, settings: Any, report: Reporter) -> None:
+    """Say what is searched, where the settings ask for it: how much, each knob, and, in verbose, what each means."""
+    verbose = bool(getattr(settings, "autotune_log_search_space_verbose", False))
+    path = getattr(settings, "autotune_log_search_space_path", None)
+    if not (verbose or path or getattr(settings, "autotune_log_search_space", False)):
+        return
+    lines = [f"the search space has {len(list(space))} knobs"]
+    lines += [f"  {k.name}: {k.domain} = {k.default!r}{f'  ({k.owner}: {k.doc})' if verbose else ''}" for k in space]
+    if path:
+        Path(path).write_text("\n".join(lines) + "\n")
+    for line in lines if verbose or not path else ():
+        report.say(line)
 
 
 def _check_allowed() -> None:

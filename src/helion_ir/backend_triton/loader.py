@@ -13,12 +13,13 @@ from typing import Any
 
 from helion_ir.backend_triton import wgmma_descriptors
 from helion_ir.backend_triton.printed import PrintedModule
+from helion_ir.folders import cache_root
 
 
 @functools.cache
 def cache_folder() -> Path:
-    """Where texts are kept: `$HELION_IR_CACHE_DIR`, else `~/.cache/helion_ir`, else a folder of this process."""
-    folder = Path(os.environ.get("HELION_IR_CACHE_DIR") or Path.home() / ".cache" / "helion_ir")
+    """Where texts are kept: `cache_root()`, else a folder of this process."""
+    folder = cache_root()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):

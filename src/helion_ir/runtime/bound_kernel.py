@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -20,6 +21,7 @@ from helion_ir.runtime.settings import RefMode, Settings, parse_bool
 from helion_ir.runtime.specialization import INT32_ELEMENTS, device_of, is_constexpr, stable_text, tensors_in
 from helion_ir.runtime.stages import Stages, assignment_key
 from helion_ir.runtime.tile_interpreter import TileInterpreter
+from helion_ir.runtime.tooling import Environment, HostFunction
 from helion_ir.targets import TARGETS, Target, get_target
 
 if TYPE_CHECKING:
@@ -208,6 +210,44 @@ class BoundKernel:
         configured = None if given is None else self.lowering.declared_space.encode(given)
         return ReferenceProgram.of(self._tile, self._interpreter.assignment(configured))
 
+    # ---- what tools ask
+
+    @property
+    def env(self) -> Environment:
+        """What this kernel is compiled for."""
+        settings = self.settings
+        return Environment(self.device, self.target, settings, self.config_spec, settings.backend, self.guard_texts)
+
+    @property
+    def host_function(self) -> HostFunction:
+        """The function that was decorated."""
+        kernel = self.kernel
+        return HostFunction(kernel.name, kernel.fn, kernel.kernel_source(), tuple(kernel.signature.parameters))
+
+    def bench_compile_config(
+        self, config: Config | Mapping[str, Any] | None = None, *, allow_print: bool = False
+    ) -> Run:
+        """As `compile_config`, for measuring: nothing is printed unless asked for."""
+        return self.compile_config(config, allow_print=allow_print)
+
+    def backend_cache_key(self, config: Config | Mapping[str, Any] | None = None) -> str | None:
+        """A digest of a config's generated program; None where no config is given, set or implied."""
+        found = config if config is not None else self._implied_or_none()
+        return None if found is None else hashlib.sha256(self.to_triton_code(found).encode()).hexdigest()
+
+    def extra_cache_key(self) -> str:
+        """What tells stored results of this kernel apart beside its program: what its arguments are specialized on."""
+        return self.cache_key()
+
+    def is_cacheable(self) -> bool:
+        """Whether results of tuning this kernel may stand for later ones: not those of a clock or tuner of the author's."""
+        return self.settings.autotune_benchmark_fn is None and self.settings.autotuner_fn is None
+
+    def maybe_log_repro(self, log: Callable[[str], object], args: Sequence[Any], config: Config | None = None) -> None:
+        """Under `print_repro`, hand `log` a program that makes arguments like these and calls the kernel."""
+        if self.settings.print_repro:
+            log(self.kernel.bind(args).repro(config))
+
     # ---- looking inside
 
     @property
@@ -323,9 +363,9 @@ class BoundKernel:
             parts.append(f"index_dtype={settings.index_dtype}")
         return f"@helion.kernel({', '.join(parts)})"
 
-    def repro(self) -> str:
+    def repro(self, config: Config | None = None) -> str:
         """A program that makes arguments like those of the call and calls this kernel, from its source."""
-        decorator = self.format_kernel_decorator(self._implied_or_none() or Config())
+        decorator = self.format_kernel_decorator(config or self._implied_or_none() or Config())
         return repro_text(self.kernel.fn, decorator, self.kernel.signature, self._example)
 
     # ---- the config of a call

@@ -241,16 +241,10 @@ WITHOUT_EFFECT: dict[str, tuple[Any, str]] = {
     "distributed": (False, "kernels run on one device"),
     "autotune_log_details": (False, "every measurement is a row of the store"),
     "autotune_ignore_errors": (False, "a failing configuration is a row, never an error"),
-    "autotune_rebenchmark_threshold": (None, _OWN_TUNER),
     "autotune_suspicious_rebenchmark_ratio": (None, _OWN_TUNER),
     "autotune_search_acf": ([], "advanced controls files are not searched"),
-    "autotune_cache": ("LocalAutotuneCache", _OWN_TUNER),
-    "autotune_initial_population_strategy": (None, _OWN_TUNER),
     "autotune_best_available_max_configs": (20, _OWN_TUNER),
     "autotune_best_available_max_cache_scan": (500, _OWN_TUNER),
-    "autotune_log_search_space": (False, "bound.config_space is the space, to print or to walk"),
-    "autotune_log_search_space_verbose": (False, "bound.config_space is the space, to print or to walk"),
-    "autotune_log_search_space_path": (None, "bound.config_space is the space, to print or to walk"),
     "autotune_handoff": (False, "there is nothing to hand over to"),
     "autotune_handoff_budget_seconds": (1500, "there is nothing to hand over to"),
 }
@@ -261,6 +255,12 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "autotune_effort": ("none", "quick", "full"),
     "autotune_precompile": (None, "fork", "spawn"),
     "autotune_initial_population_strategy": (None, "from_random", "from_best_available"),
+    "autotune_cache": (
+        "LocalAutotuneCache",
+        "StrictLocalAutotuneCache",
+        "RemoteAutotuneCache",
+        "StrictRemoteAutotuneCache",
+    ),
 }
 
 _LEAST: dict[str, int] = {
