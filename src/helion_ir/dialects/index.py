@@ -123,6 +123,9 @@ class ExprAttr(Data[Any]):
         with printer.in_angle_brackets():
             printer.print_string(expr_text(self.data))
 
+    def __hash__(self) -> int:
+        return hash(self.data)
+
 
 @functools.cache
 def expr_attr(value: Expr | int) -> ExprAttr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from abc import ABCMeta
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,10 +15,20 @@ from xdsl.irdl import (
     AttrSizedResultSegments,
     IRDLOperation,
     OptionalDef,
+    VariadicDef,
 )
 
 
-class Op(IRDLOperation):
+class OpClass(ABCMeta):
+    """The class of op classes: what is no instance of one is found out at once.
+
+    Nothing is ever registered as an op, which Python's abstract classes look for, in five times the time.
+    """
+
+    __instancecheck__ = type.__instancecheck__
+
+
+class Op(IRDLOperation, metaclass=OpClass):
     """An op of our own. It is defined, built, verified, printed and parsed as any of xDSL's.
 
     A kernel's template is some hundred ops, made and walked over by twenty passes, and half of what a first
@@ -34,22 +45,23 @@ class Op(IRDLOperation):
         attributes: Mapping[str, Attribute | None] | None = None,
         regions: Sequence[Region | list[Region]] = (),
     ):
-        values, value_sizes = _flat(operands)
-        types, type_sizes = _flat(result_types)
-        flat_regions, region_sizes = _flat(regions)
         given = {} if properties is None else {k: v for k, v in properties.items() if v is not None}
-        for (what, expected, sized), sizes in zip(_defined(type(self)), (value_sizes, type_sizes, region_sizes)):
-            if len(sizes) != expected:
-                raise ValueError(f"{self.name} is defined with {expected} {what}, not {len(sizes)}")
-            if sized is not None:
-                given[sized] = _segments(tuple(sizes))
+        lists: list[Sequence[Any]] = []
+        for (what, expected, plain, sized), each in zip(_defined(type(self)), (operands, result_types, regions)):
+            if len(each) != expected:
+                raise ValueError(f"{self.name} is defined with {expected} {what}, not {len(each)}")
+            if not plain:
+                each, sizes = _flat(each)
+                if sized is not None:
+                    given[sized] = _segments(sizes)
+            lists.append(each)
         Operation.__init__(
             self,
-            operands=values,
-            result_types=types,
+            operands=lists[0],
+            result_types=lists[1],
             properties=given,
             attributes={} if attributes is None else {k: v for k, v in attributes.items() if v is not None},
-            regions=flat_regions,
+            regions=lists[2],
         )
 
     def __post_init__(self) -> None:
@@ -65,18 +77,18 @@ class Op(IRDLOperation):
 
 def _walk(root: Operation) -> Iterator[Operation]:
     yield root
-    waiting: list[Block | Operation] = [b for r in reversed(root.regions) for b in reversed(r.blocks)]
+    waiting: list[Any] = [b for r in reversed(root.regions) for b in reversed(r.blocks)]  # blocks and ops
     while waiting:
-        at = waiting.pop()
-        if isinstance(at, Block):
-            if (first := at.first_op) is None:
-                continue
-            at = first
+        op: Operation | None = waiting.pop()
+        if type(op) is Block:
+            op = op.first_op
+        if op is None:
+            continue
         # Noted before the op is seen, which may remove it.
-        if (following := at.next_op) is not None:
+        if (following := op.next_op) is not None:
             waiting.append(following)
-        yield at
-        for region in reversed(at.regions):
+        yield op
+        for region in reversed(op.regions):
             if (block := region.first_block) is region.last_block:
                 if block is not None:
                     waiting.append(block)
@@ -84,20 +96,10 @@ def _walk(root: Operation) -> Iterator[Operation]:
                 waiting.extend(reversed(region.blocks))
 
 
-def _flat(given: Sequence[object]) -> tuple[list, list[int]]:
+def _flat(given: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
     """The elements of a list of elements, lists of them and nothing; and how many each gave."""
-    out: list = []
-    sizes: list[int] = []
-    for each in given:
-        if each is None:
-            sizes.append(0)
-        elif isinstance(each, list | tuple):
-            out.extend(each)
-            sizes.append(len(each))
-        else:
-            out.append(each)
-            sizes.append(1)
-    return out, sizes
+    lists = [() if x is None else x if isinstance(x, list | tuple) else (x,) for x in given]
+    return [x for each in lists for x in each], tuple(map(len, lists))
 
 
 @functools.cache
@@ -106,20 +108,24 @@ def _segments(sizes: tuple[int, ...]) -> DenseArrayBase:
 
 
 @functools.cache
-def _defined(op: type[Op]) -> tuple[tuple[str, int, str | None], ...]:
-    """Of operands, results and regions: what they are, how many definitions there are, and the property with sizes."""
+def _defined(op: type[Op]) -> list[tuple[str, int, bool, str | None]]:
+    """Of operands, results and regions: what they are, how many definitions there are, whether each is of exactly one,
+    and the property with sizes."""
     d = op.get_irdl_definition()
     kinds = (
         ("operands", d.operands, AttrSizedOperandSegments),
         ("results", d.results, AttrSizedResultSegments),
         ("regions", d.regions, AttrSizedRegionSegments),
     )
-    return tuple(
-        [
-            (what, len(defs), kind.attribute_name if any(isinstance(o, kind) for o in d.options) else None)
-            for what, defs, kind in kinds
-        ]
-    )
+    return [
+        (
+            what,
+            len(defs),
+            not any(isinstance(each, VariadicDef) for _, each in defs),
+            kind.attribute_name if any(isinstance(o, kind) for o in d.options) else None,
+        )
+        for what, defs, kind in kinds
+    ]
 
 
 @functools.cache

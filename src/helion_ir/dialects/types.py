@@ -129,11 +129,18 @@ class TileType(ParametrizedAttribute, TypeAttribute):
     @property
     def dims(self) -> tuple[Expr, ...]:
         """The extents as index expressions."""
-        return tuple(d.data for d in self.shape)
+        return tuple([d.data for d in self.shape.data])
 
     @property
     def rank(self) -> int:
-        return len(self.shape)
+        return len(self.shape.data)
+
+    def __hash__(self) -> int:
+        # Kept, since types are compared and looked up all the time; xDSL's definitions have no other place for it.
+        own = vars(self)
+        if (known := own.get("hash")) is None:
+            known = own["hash"] = hash((self.shape, self.element_type))
+        return known
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy
@@ -24,6 +24,7 @@ from helion_ir.index.expr import (
     Or,
     Where,
     compiled,
+    free_names,
     knobs_of,
 )
 
@@ -51,6 +52,32 @@ Facts = Mapping[str, Fact]
 """Facts by the names of symbols, knobs with their `@`."""
 
 
+class KnownFacts(dict[str, Fact]):
+    """Facts that stay as they are, with what followed from them, so that nothing is worked out twice.
+
+    What mentions none of the operands belongs to the table without them, which serves a kernel's every expression.
+    """
+
+    def __init__(self, facts: Facts, outer: KnownFacts | None = None, own: frozenset[str] = frozenset()):
+        super().__init__(facts)
+        self.derived: dict[Expr, Fact] = {}
+        self.folded: dict[Expr, Expr] = {}
+        self._outer, self._own = outer, own
+        self._with_operands: dict[tuple[Fact, ...], KnownFacts] = {}
+
+    def with_operands(self, operands: Sequence[Fact]) -> KnownFacts:
+        """These facts with those of `d0, d1, …`."""
+        key = tuple(operands)
+        if (known := self._with_operands.get(key)) is None:
+            more = {f"d{i}": fact for i, fact in enumerate(key)}
+            known = self._with_operands[key] = KnownFacts({**self, **more}, self, frozenset(more))
+        return known
+
+    def behind(self, e: Expr) -> KnownFacts:
+        """The table in which all that matters for an expression is."""
+        return self if self._outer is None or not self._own.isdisjoint(free_names(e)) else self._outer
+
+
 def fact_of(e: Expr, facts: Facts, memo: dict[Expr, Fact] | None = None) -> Fact:
     """What follows for `e` from facts about its symbols, by interval arithmetic and divisors of terms.
 
@@ -58,7 +85,11 @@ def fact_of(e: Expr, facts: Facts, memo: dict[Expr, Fact] | None = None) -> Fact
     >>> fact_of(symbol("i") * 4 + 8, {"i": Fact(0, 7)})
     Fact(low=8, high=36, divisor=4)
     """
-    memo = {} if memo is None else memo
+    if isinstance(facts, KnownFacts):
+        facts = facts.behind(e)
+        memo = facts.derived
+    elif memo is None:
+        memo = {}
     if (known := memo.get(e)) is None:
         known = memo[e] = _fact(e, facts, memo)
     return known

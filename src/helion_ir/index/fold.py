@@ -12,7 +12,7 @@ import sympy
 from sympy import Expr, Integer, Symbol
 
 from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, Not, Or, all_of
-from helion_ir.index.facts import Facts, fact_of
+from helion_ir.index.facts import Facts, KnownFacts, fact_of
 
 
 def fold(e: Expr, facts: Facts, memo: dict[Expr, Expr] | None = None) -> Expr:
@@ -24,7 +24,11 @@ def fold(e: Expr, facts: Facts, memo: dict[Expr, Expr] | None = None) -> Expr:
     >>> fold(FloorDiv(64 * i + j, Integer(64)), {"i": Fact(0, 9), "j": Fact(0, 63)})
     i
     """
-    memo = {} if memo is None else memo
+    if isinstance(facts, KnownFacts):
+        facts = facts.behind(e)
+        memo = facts.folded
+    elif memo is None:
+        memo = {}
     if (known := memo.get(e)) is not None:
         return known
     out = e
@@ -113,10 +117,10 @@ def _floordiv(a: Expr, d: Expr, facts: Facts) -> Expr:
     q, r = split(a, d)
     if _below(r, d, facts):
         return q
+    inner = FloorDiv(r, d)
     if isinstance(r, FloorDiv) and fact_of(r.args[1], facts).low > 0:  # pyright: ignore
         inner = FloorDiv(r.args[0], r.args[1] * d)  # pyright: ignore # (x // b) // d == x // (b * d)
-        return q + inner
-    return q + FloorDiv(r, d)
+    return inner if q == 0 else q + inner
 
 
 def _mod(a: Expr, d: Expr, facts: Facts) -> Expr:
@@ -141,9 +145,10 @@ def _ceildiv(a: Expr, d: Expr, facts: Facts) -> Expr:
     known = fact_of(r, facts)
     if known.low >= 1 and _below(r - 1, d, facts):
         return q + 1
+    rest = CeilDiv(r, d)
     if isinstance(r, CeilDiv) and fact_of(r.args[1], facts).low > 0:  # pyright: ignore
-        return q + CeilDiv(r.args[0], r.args[1] * d)  # pyright: ignore # rounding up twice is rounding up once
-    return q + CeilDiv(r, d)
+        rest = CeilDiv(r.args[0], r.args[1] * d)  # pyright: ignore # rounding up twice is rounding up once
+    return rest if q == 0 else q + rest
 
 
 def _compare(e: Expr, facts: Facts) -> Expr:

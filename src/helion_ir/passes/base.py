@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, NameLoc, StringAttr, UnknownLoc
+from xdsl.dialects.builtin import LocationAttr, ModuleOp, NameLoc, StringAttr, UnknownLoc
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import GreedyRewritePatternApplier, PatternRewriter, PatternRewriteWalker, RewritePattern
@@ -57,11 +57,15 @@ class Pass(ModulePass):
         """Give ops without a location that of `old`, named after this pass."""
         if isinstance(old.location, UnknownLoc):
             return
-        loc = NameLoc(StringAttr(self.name), old.location)
+        loc = self.tagged(old.location)
         for op in new:
             for inner in op.walk():
                 if isinstance(inner.location, UnknownLoc):
                     inner.location = loc
+
+    def tagged(self, location: LocationAttr) -> LocationAttr:
+        """The location of what this pass makes of an op that has this one."""
+        return location if isinstance(location, UnknownLoc) else NameLoc(StringAttr(self.name), location)
 
     def rewrite(self, module: ModuleOp, patterns: Sequence[RewritePattern], *, recursively: bool = True) -> bool:
         """Apply patterns greedily; True if anything changed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sympy import Expr
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
@@ -79,11 +79,11 @@ class LiftConstexprs(Pass):
             last = region.block.last_op
             assert last is not None
             made = YieldOp(*last.operands)
-            self.located(last, [made])
+            made.location = self.tagged(last.location)
             region.block.insert_op_before(made, last)
             region.block.erase_op(last)
         switch = SwitchOp(selector, [c.data for c in op.cases], [], [r.type for r in op.results])
-        self.located(op, [switch])  # before it has regions, whose ops have locations
+        switch.location = self.tagged(op.location)
         for region in regions:
             switch.add_region(region)
         block = op.parent_block()
@@ -138,6 +138,7 @@ class _Lift:
         self.scalars: dict[str, Attribute] = {}
         """The parameters that the host computes for each call."""
         self.names: dict[Expr, str] = {}
+        self.memo: dict[Attribute, Attribute] = {}
 
     def name(self, of: Expr, name: str) -> str:
         """The parameter that stands for a knob or an extent."""
@@ -155,6 +156,13 @@ class _Lift:
         return substitute(e, {knob(n): symbol(self.name(knob(n), n.replace(".", "_"))) for n in sorted(knobs_of(e))})
 
     def attr(self, a: Attribute) -> Attribute:
+        if isinstance(a, StringAttr):
+            return a
+        if (known := self.memo.get(a)) is None:
+            known = self.memo[a] = self._attr(a)
+        return known
+
+    def _attr(self, a: Attribute) -> Attribute:
         if isinstance(a, ExprAttr):
             return expr_attr(self.expr(a.data)) if knobs_of(a.data) or scalars_of(a.data) else a
         if isinstance(a, ArrayAttr):

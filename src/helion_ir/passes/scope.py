@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from helion_ir.dialects.index import ApplyOp
-from helion_ir.dialects.knob import declarations
+from helion_ir.dialects.knob import Domain, declarations
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import SCALAR_I64, RangeType, RefType
 from helion_ir.index.expr import (
@@ -30,7 +31,7 @@ from helion_ir.index.expr import (
     operand,
     scalars_of,
 )
-from helion_ir.index.facts import Domains, Fact, decide
+from helion_ir.index.facts import Domains, Fact, KnownFacts, decide
 
 
 def domains_of(module: ModuleOp) -> Domains:
@@ -38,15 +39,19 @@ def domains_of(module: ModuleOp) -> Domains:
     return {d.sym_name.data: d.domain.data.values for d in declarations(module)}
 
 
-def knob_facts(module: ModuleOp) -> dict[str, Fact]:
+def knob_facts(module: ModuleOp) -> KnownFacts:
     """Bounds and divisors of the knobs whose values are numbers."""
+    return _facts_of(tuple([(d.sym_name.data, d.domain.data) for d in declarations(module)]))
+
+
+@functools.lru_cache(maxsize=64)  # structures of one kernel have the same knobs, and what follows from them
+def _facts_of(knobs: tuple[tuple[str, Domain], ...]) -> KnownFacts:
     facts: dict[str, Fact] = {}
-    for d in declarations(module):
-        values = [v for v in d.domain.data.values if type(v) is int]
-        if values and len(values) == len(d.domain.data.values):
-            power = d.domain.data.kind == "pow2"
-            facts["@" + d.sym_name.data] = Fact(min(values), max(values), min(values) if power else 1)
-    return facts
+    for name, domain in knobs:
+        values = [v for v in domain.values if type(v) is int]
+        if values and len(values) == len(domain.values):
+            facts["@" + name] = Fact(min(values), max(values), min(values) if domain.kind == "pow2" else 1)
+    return KnownFacts(facts)
 
 
 @dataclass(frozen=True)

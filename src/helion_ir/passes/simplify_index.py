@@ -16,7 +16,7 @@ from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import compute, control, memory
 from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number
 from helion_ir.index.expr import FloorDiv, Mod, free_names, operand, substitute
-from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, fact_of
+from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, KnownFacts, fact_of
 from helion_ir.index.fold import fold
 from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.scope import knob_facts
@@ -45,7 +45,7 @@ class SimplifyIndex(Pass):
             for inner in list(kernel.walk()):
                 self._visit(inner, known, facts)
 
-    def _visit(self, op: Operation, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
+    def _visit(self, op: Operation, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
         match op:
             case control.ProgramLoopOp():
                 inner = _operand_facts(op.symbols, known, facts)
@@ -68,14 +68,14 @@ class SimplifyIndex(Pass):
             case _:
                 pass
 
-    def _loop(self, op: control.ForOp, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
+    def _loop(self, op: control.ForOp, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
         inner = _operand_facts(op.symbols, known, facts)
         low, high, step = (fact_of(e.data, inner) for e in (op.lower, op.upper, op.step))
 
         divisor = math.gcd(low.divisor, step.divisor)
         known[op.body.block.args[0]] = Fact(low.low, max(low.low, high.high - 1), divisor)
 
-    def _apply(self, op: ApplyOp, known: dict[SSAValue, Fact], facts: dict[str, Fact]) -> None:
+    def _apply(self, op: ApplyOp, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
         expr, arguments = _inline(op.expr.data, list(op.arguments))
         inner = _operand_facts(arguments, known, facts)
         expr = fold(expr, inner)
@@ -136,10 +136,8 @@ def _element(op: ApplyOp) -> object:
     return op.result.type.element_type
 
 
-def _operand_facts(
-    arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: dict[str, Fact]
-) -> dict[str, Fact]:
-    return facts | {f"d{i}": known.get(a, ANYTHING) for i, a in enumerate(arguments)}
+def _operand_facts(arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: KnownFacts) -> KnownFacts:
+    return facts.with_operands([known.get(a, ANYTHING) for a in arguments])
 
 
 def _inline(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sympy import Expr, Integer
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, expr_attr
@@ -48,6 +48,8 @@ class Lowering:
     block: Block = field(default_factory=Block)
     after_barrier: frozenset[Operation] = frozenset()
     """Ops before which the program's threads wait for each other: see `passes/access_order.py`."""
+    location: LocationAttr = UNKNOWN_LOC
+    """That of what is added, from the op that is being lowered."""
     _powers: set[Expr] = field(default_factory=set)
     """Extents known to be powers of two."""
 
@@ -59,6 +61,7 @@ class Lowering:
     # -- adding ops ------------------------------------------------------------------------------------------------------
     def add(self, op: Operation, hint: str | None = None) -> SSAValue:
         """Append an op; returns its first result, if it has one."""
+        op.location = self.location
         self.block.add_op(op)
         if hint and op.results:
             op.results[0].name_hint = hint
@@ -141,11 +144,11 @@ class Lowering:
         for build in cases.values():
             self.block = Block()
             values = build()
-            self.block.add_op(YieldOp(*values))
+            self.add(YieldOp(*values))
             regions.append(Region(self.block))
         self.block = outer
         made = ChooseOp(expr_attr(selector), list(cases), regions, types)
-        self.block.add_op(made)
+        self.add(made)
         for r in made.results:
             r.name_hint = hint
         return list(made.results)
@@ -260,14 +263,11 @@ class Lowering:
         handler = LOWER.get(type(op))
         if handler is None:
             raise BackendUnsupported(f"{op.name} has no lowering to Triton")
-        last = self.block.last_op
+        outer, self.location = self.location, self.owner.tagged(op.location)
         if op in self.after_barrier:
             self.add(BarrierOp())
         results = handler(self, op)
-        first = last.next_op if last is not None else self.block.first_op
-        while first is not None:
-            self.owner.located(op, [first])
-            first = first.next_op
+        self.location = outer
         for old, new in zip(op.results, results):
             self.values[old] = new
             if old.name_hint:

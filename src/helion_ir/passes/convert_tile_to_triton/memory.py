@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
+from helion_ir.dialects.knob import KnobValue, ValueAttr
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile import memory as tile
 from helion_ir.dialects.triton import memory as triton
@@ -111,8 +111,7 @@ def addressed(
     if not isinstance(attr, ExprAttr):
         return build[attr.data if isinstance(attr, ValueAttr) else POINTER]()
     name = next(iter(attr.data.free_symbols)).name.removeprefix("@")  # pyright: ignore
-    domain = next(d.domain.data for d in declarations(lower.module) if d.sym_name.data == name)
-    cases: dict[KnobValue, Callable[[], Sequence[SSAValue]]] = {v: build[str(v)] for v in domain.values}
+    cases: dict[KnobValue, Callable[[], Sequence[SSAValue]]] = {v: build[str(v)] for v in lower.domains[name]}
     return lower.choose(attr.data, cases, types, hint)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -35,7 +35,12 @@ class Point:
 
 def points_of(kernel: control.KernelOp) -> list[Point]:
     """A point after every op that makes or uses a tile, in program order."""
-    return list(_points(kernel.body.block, frozenset()))
+    reads: dict[Operation, set[SSAValue]] = {}
+    for op in kernel.walk(reverse=True, region_first=True):
+        # What an op reads, and the ops of its regions, which come before it in this order.
+        inside = [reads[inner] for region in op.regions for block in region.blocks for inner in block.ops]
+        reads[op] = set(op.operands).union(*inside)
+    return list(_points(kernel.body.block, frozenset(), reads))
 
 
 def peak(points: list[Point]) -> Expr:
@@ -74,28 +79,22 @@ def _multiplies(user: Operation, value: SSAValue) -> bool:
     return isinstance(user, compute.DotOp) and value is not user.acc
 
 
-def _points(block: Block, after: frozenset[SSAValue]) -> Iterator[Point]:
+def _points(block: Block, after: frozenset[SSAValue], reads: Mapping[Operation, set[SSAValue]]) -> Iterator[Point]:
     """The points of a block, where `after` is live throughout."""
     last: dict[SSAValue, int] = {}
     ops = list(block.ops)
     for i, op in enumerate(ops):
-        for value in _read(op):
+        for value in reads[op]:
             last[value] = i
     live = set(a for a in block.args if in_registers(a) and a in last)
     for i, op in enumerate(ops):
-        outside = after | {v for v in live if last.get(v, -1) >= i}
+        outside = after | {v for v in live if last.get(v, -1) >= i} if op.regions else after
         for inner in [b for region in op.regions for b in region.blocks]:
             # What the op reads from outside stays for every iteration.
-            yield from _points(inner, frozenset(outside))
-        live |= {r for r in op.results if in_registers(r)}
-        live = {v for v in live if last.get(v, -1) > i}
+            yield from _points(inner, frozenset(outside), reads)
+        made = {r for r in op.results if in_registers(r)}
+        live = {v for v in live | made if last.get(v, -1) > i}
         # A result takes registers at its op, even if nobody reads it.
-        now = after | live | {r for r in op.results if in_registers(r)}
+        now = after | live | made
         if not isinstance(op, control.YieldOp) and any(is_tile(v) for v in (*op.operands, *op.results)):
             yield Point(op, frozenset(now))
-
-
-def _read(op: Operation) -> Iterator[SSAValue]:
-    """The values an op reads, those of its regions included."""
-    for inner in op.walk():
-        yield from inner.operands
