@@ -2,8 +2,12 @@
 
 Every knob is drawn evenly, as a random search does, and only what other passes rule out is drawn again. Triton's passes
 up to the allocation tell what each configuration needs (the same as `metadata.shared` of a whole compilation, which every
-fourth of those that fit also gets, for its registers). The answers are kept in a file as they come: a run that was
-stopped goes on, and one after a change to the model compiles nothing again.
+fourth of those that fit also gets, for its registers). Examples and targets take turns, so that a run that is cut short
+has drawn evenly. The answers are kept in the repository as they come: a run that was stopped goes on, and one after a
+change to the model compiles nothing again; what was drawn of a space that has changed since is drawn anew.
+
+    PYTHONPATH=src:. python -m benchmarks.memory_model --processes 16 --time-limit 380
+    PYTHONPATH=src:. python -m benchmarks.memory_model --kept
 """
 
 import argparse
@@ -11,7 +15,6 @@ import functools
 import json
 import random
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -87,7 +90,7 @@ def answer(task: Task) -> Row:
     warnings.filterwarnings("ignore", message=".*make_block_ptr is deprecated")
     stages = _stages(name, target)
     values = drawn(name, target, index)
-    row: Row = {"example": name, "target": target, "index": index, "assignment": _plain(values)}
+    row: Row = {"assignment": compact(name, target, values)}
     printed = stages.printed(values)
     row |= allocated(printed, stages.target)
     fits = row["shared"] <= stages.target.shared_memory and row["tensor"] <= stages.target.tensor_memory
@@ -103,35 +106,41 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
-def answers(tasks: list[Task], cache: Path, processes: int, each: float, limit: float) -> Iterator[Row]:
-    """Triton's answers, those in the cache first."""
-    known: dict[tuple[str, str, int], Row] = {}
-    if cache.exists():
-        for line in cache.read_text().splitlines():
-            row = json.loads(line)
-            known[row["example"], row["target"], row["index"]] = row
+def answers(tasks: list[Task], file: Path, processes: int, each: float, limit: float) -> Iterator[Row]:
+    """Triton's answers, those in the file first; the others are added to it, and those that are none any more removed."""
+    deadline = time.monotonic() + limit
+    version = report.versions()["triton"]
+    known = {
+        (row["example"], row["target"], row["index"]): row
+        for row in (json.loads(line) for line in (file.read_text().splitlines() if file.exists() else ()))
+        if row.get("triton") == version
+    }
     missing: list[Task] = []
     for task in tasks:
         row = known.get(task[:3])
-        # What others drew, of a space that has changed since, is no answer.
-        if row is None or "assignment" in row and row["assignment"] != _plain(drawn(*task[:3])):
-            missing.append(task)
-        else:
+        if row is not None and ("failed" in row or row["assignment"] == compact(*task[:2], drawn(*task[:3]))):
             yield row
-    deadline = time.monotonic() + limit
-    with cache.open("a") as file:
+        else:
+            known.pop(task[:3], None)
+            missing.append(task)
+    others = (
+        line
+        for line in (file.read_text().splitlines() if file.exists() else ())
+        if json.loads(line)["triton"] != version
+    )
+    file.write_text("".join(f"{line}\n" for line in (*others, *map(json.dumps, known.values()))))
+    with file.open("a") as added:
         for outcome in pool.run(answer, missing, processes=processes, seconds=each, deadline=deadline):
-            name, target, index, _ = outcome.task
-            row = {"example": name, "target": target, "index": index}
-            row = (
-                outcome.value
-                if outcome.status == "ok"
-                else row | {"failed": outcome.status, "detail": outcome.detail[:300]}
-            )
             if outcome.status == "skipped":
                 continue
-            file.write(json.dumps(row) + "\n")
-            file.flush()
+            name, target, index, _ = outcome.task
+            row = {"example": name, "target": target, "index": index, "triton": version}
+            if outcome.status == "ok":
+                row |= outcome.value
+            else:
+                row |= {"failed": outcome.status, "detail": outcome.detail.strip().split("\n")[0][:200]}
+            added.write(json.dumps(row) + "\n")
+            added.flush()
             yield row
 
 
@@ -140,27 +149,27 @@ def kept(lines: Iterable[str]) -> list[Row]:
     out: list[Row] = []
     for line in lines:
         row = json.loads(line)
-        default = _plain(_stages(row["example"], row["target"]).space.default())
-        if row["assignment"].keys() <= default.keys():
-            out.append({**row, "assignment": {**default, **row["assignment"]}})
+        if "failed" in row or row["assignment"].keys() <= _default(row["example"], row["target"]).keys():
+            out.append(row)
     return out
 
 
-def compact(row: Row) -> Row:
-    """An answer as it is kept."""
-    default = _plain(_stages(row["example"], row["target"]).space.default())
-    return {
-        **row,
-        "assignment": {
-            k: v for k, v in row["assignment"].items() if default[k] != v or type(default[k]) is not type(v)
-        },
-    }
+@functools.cache
+def _default(name: str, target: str) -> dict[str, Any]:
+    return _plain(_stages(name, target).space.default())
+
+
+def compact(name: str, target: str, values: dict[str, Any]) -> dict[str, Any]:
+    """An assignment as it is kept: without what has its default."""
+    default = _default(name, target)
+    return {k: v for k, v in _plain(values).items() if default[k] != v or type(default[k]) is not type(v)}
 
 
 def predicted(row: Row) -> Row:
     """An answer with what plan-memory says."""
     stages = _stages(row["example"], row["target"])
-    features = stages.features({k: tuple(v) if isinstance(v, list) else v for k, v in row["assignment"].items()})
+    values = {**_default(row["example"], row["target"]), **row["assignment"]}
+    features = stages.features({k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
     limit, tensor = stages.target.shared_memory, stages.target.tensor_memory
     return {k: v for k, v in row.items() if k != "assignment"} | {
         "least": features["shared_bytes_least"],
@@ -219,18 +228,17 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--each", type=float, default=20.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="for everything together")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "helion_ir_memory_model.jsonl")
     parser.add_argument(
-        "--kept", action="store_true", help=f"compare with the answers in {ANSWERS.name}; compiles nothing"
+        "--answers", type=Path, default=ANSWERS, metavar="FILE", help="the tables are written beside it"
     )
+    parser.add_argument("--kept", action="store_true", help="compare with all answers that are kept; compiles nothing")
     options = parser.parse_args()
     each = -(-options.configs // (len(EXAMPLES) * len(TARGETS)))
     tasks = [(e, t, i, i % 4 == 0) for i in range(each) for e in EXAMPLES for t in TARGETS]
     if options.kept:
-        found = kept(ANSWERS.read_text().splitlines())
+        found = kept(options.answers.read_text().splitlines())
     else:
-        found = list(answers(tasks, options.cache, options.processes, options.each, options.time_limit))
-        ANSWERS.write_text("".join(json.dumps(compact(r)) + "\n" for r in found if "failed" not in r))
+        found = list(answers(tasks, options.answers, options.processes, options.each, options.time_limit))
     rows = [predicted(r) for r in found if "failed" not in r]
     text = table(rows)
     print(text)
@@ -245,7 +253,7 @@ def main() -> None:
         "The error is of the estimate of shared memory; registers are a thread's, estimated from live tiles."
     )
     data = {**report.conditions(), "configs": len(rows), "note": note, "rows": rows}
-    report.write("memory_model", "Memory: planned, and used by Triton", text, data)
+    report.write("memory_model", "Memory: planned, and used by Triton", text, data, options.answers.parent)
     print(note)
     if wrong or share < 0.8 or any(e > 0.15 for e in worst.values()):
         raise SystemExit(f"short of the goals: {wrong[:3]} {worst}")
