@@ -67,10 +67,10 @@ def as_tensor(value: Any, dtype: torch.dtype, device: torch.device) -> torch.Ten
 
 
 def full(shape: tuple[int, ...], value: float | int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """A tile of one value."""
+    """A tile of one value, which takes the memory of one element."""
     if dtype.is_floating_point and dtype.itemsize == 1:
-        return torch.full(shape, value, device=device).to(dtype)
-    return torch.full(shape, value, dtype=dtype, device=device)
+        return torch.full((), value, device=device).to(dtype).expand(shape)
+    return torch.full((), value, dtype=dtype, device=device).expand(shape)
 
 
 def wrapped(value: int, dtype: torch.dtype) -> int:
