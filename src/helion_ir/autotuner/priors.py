@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from helion_ir.autotuner.kernel_shape import KernelShape
 from helion_ir.autotuner.protocol import assignment_key
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ PRODUCTS = (
     (16, 64, 128, 64, 4, 4),
     (32, 32, 64, 64, 2, 4),
 )
+# Bytes of an operand's element that these depths are for: a row of shared memory has the same size for all.
+DEPTH_BYTES = 2
 L2_GROUPING = 8
 ROWS = (1, 2, 4, 8, 16, 32)
 CHUNKS = (1024, 2048, 4096, 8192)
@@ -42,43 +43,6 @@ ELEMENTS = (1024, 2048, 4096, 8192, 512, 16384)
 # Elements a thread holds of what it reduces: fewer leave it waiting, more leave it without registers.
 LEAST_HELD, MOST_HELD = 4, 64
 WARP = 32
-
-
-@dataclass
-class KernelShape:
-    """What of a tile module decides which configurations are good."""
-
-    blocks: list[str] = field(default_factory=list)
-    """Knobs of block sizes, outermost loop first."""
-    roles: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """By block knob: m, n, k of the products that it is a dimension of."""
-    reduced: int = 0
-    """The longest extent that is reduced in one piece, rounded up to a power of two; 0: none."""
-    products: int = 0
-
-    @classmethod
-    def of(cls, module: ModuleOp) -> KernelShape:
-        """The shape of a declared module."""
-        from helion_ir.dialects.knob import declarations
-        from helion_ir.dialects.tile.compute import DotOp, ReduceOp
-        from helion_ir.dialects.types import TileType
-        from helion_ir.index.expr import constant_of, knobs_of
-
-        shape = cls([op.sym_name.data for op in declarations(module) if op.field and op.field.data == "block_sizes"])
-        for op in module.walk():
-            if isinstance(op, DotOp):
-                shape.products += 1
-                lhs, rhs = op.lhs.type, op.rhs.type
-                assert isinstance(lhs, TileType) and isinstance(rhs, TileType)
-                for role, dim in (("m", lhs.dims[-2]), ("k", lhs.dims[-1]), ("n", rhs.dims[-1])):
-                    for name in knobs_of(dim):
-                        shape.roles[name].add(role)
-            elif isinstance(op, ReduceOp) and isinstance(op.operands[0].type, TileType):
-                for dim in op.operands[0].type.dims:
-                    extent = constant_of(dim)
-                    if extent is not None and extent > 1:
-                        shape.reduced = max(shape.reduced, 1 << (extent - 1).bit_length())
-        return shape
 
 
 def priors(module: ModuleOp, space: TunableSpace) -> list[dict[str, KnobValue]]:
@@ -121,6 +85,7 @@ def _nearest(values: Sequence[Any], wanted: Any) -> Any:
 def _of_products(shape: KernelShape, space: TunableSpace) -> Iterator[dict[str, Any]]:
     names = [k.name for k in space]
     chained = any({"n", "k"} <= shape.roles[b] for b in shape.blocks)
+    splits = [name for name in names if name.endswith(".split_k")]
     for style in _styles(space, names):
         for m, n, k, inner, warps, stages in PRODUCTS[: None if not style else 6]:
             values: dict[str, Any] = {"num_warps": warps, "num_stages": stages, **style}
@@ -128,17 +93,25 @@ def _of_products(shape: KernelShape, space: TunableSpace) -> Iterator[dict[str, 
                 roles = shape.roles[block]
                 if {"n", "k"} <= roles or ("m" in roles and "k" in roles):
                     values[block] = inner
+                elif "k" in roles and not roles & {"m", "n"}:
+                    values[block] = k * DEPTH_BYTES // (shape.operand_bytes or DEPTH_BYTES)
                 else:
-                    values[block] = m if "m" in roles else n if "n" in roles else k if "k" in roles else 1
+                    values[block] = m if "m" in roles else n if "n" in roles else 1
             if not chained:
                 values |= {name: L2_GROUPING for name in names if name.endswith(".l2_grouping")}
             yield values
+            # Where there are fewer programs than the device runs at once, more of them along the sum.
+            missing = 2 * shape.compute_units / shape.programs(values)
+            if splits and not style and missing > 1:
+                parts = 1 << math.ceil(math.log2(missing))
+                for many in (parts, max(2, parts // 2)):
+                    yield {**values, **{name: many for name in splits}}
 
 
 def _styles(space: TunableSpace, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Ways to address and to launch, plainest first."""
     yield {}
-    described = {
+    described: dict[str, Any] = {
         k.name: "tensor_descriptor" for k in space if k.name.endswith(".indexing") and "tensor_descriptor" in k.values
     }
     if described:
@@ -146,10 +119,19 @@ def _styles(space: TunableSpace, names: Sequence[str]) -> Iterator[dict[str, Any
     if "pid_type" in names:
         yield {"pid_type": "persistent_interleaved"}
         yield {"pid_type": "persistent_interleaved", **described}
+        if described and "epilogue_subtile" in names:
+            # Descriptors made once on the host, and results stored in parts, whose place in memory others then have.
+            yield {
+                "pid_type": "persistent_blocked",
+                **described,
+                "host_tensor_descriptors": True,
+                "epilogue_subtile": 2,
+            }
 
 
 def _of_reductions(shape: KernelShape, space: TunableSpace) -> Iterator[dict[str, Any]]:
-    reductions = [k.name for k in space if k.name.startswith("reduction.")]
+    online = [k.name for k in space if k.name.startswith("reduction.") and k.name.endswith(".online")]
+    reductions = [k.name for k in space if k.name.startswith("reduction.") and k.name not in online]
     first, inner = shape.blocks[:1], shape.blocks[1:]
     # A loop over blocks takes the place of a chunk.
     chunks: list[int | None] = [None, *CHUNKS] if reductions or inner else [None]
@@ -161,25 +143,29 @@ def _of_reductions(shape: KernelShape, space: TunableSpace) -> Iterator[dict[str
         held = rows * length / (warps * WARP)
         if not LEAST_HELD <= held <= MOST_HELD:
             continue
-        values: dict[str, Any] = {"num_warps": warps, **{name: chunk for name in reductions}}
+        values: dict[str, Any] = {"num_warps": warps, "exp2": "fold", **{name: chunk for name in reductions}}
         values |= {name: rows for name in first} | {name: chunk or 1024 for name in inner}
         # One row a program, and about sixteen elements a thread; whole rows unless they are long.
         distance = abs(math.log2(held / 16)) + math.log2(rows) / 2 + (chunk is not None)
         if shape.reduced > 16384 and chunk is None:
             distance += 2
         found.append((distance, values))
+        if chunk is not None and online:
+            # One pass less over what is read.
+            found.append((distance, {**values, **{name: True for name in online}}))
     found.sort(key=lambda pair: pair[0])
     for _, values in found[:24]:
         yield values
 
 
 def _of_elements(shape: KernelShape) -> Iterator[dict[str, Any]]:
+    # The last one is that of the dimension whose elements lie side by side.
+    blocks = sorted(shape.blocks, key=lambda block: block in shape.contiguous)
     for elements, warps in itertools.product(ELEMENTS, (4, 8)):
-        # The last dimension is the one whose elements lie side by side.
         for last in (elements, 128):
             values: dict[str, Any] = {"num_warps": warps}
             left = elements
-            for position, block in enumerate(reversed(shape.blocks)):
+            for position, block in enumerate(reversed(blocks)):
                 size = min(left, last) if position == 0 else min(left, elements)
                 values[block] = size
                 left = max(1, left // size)
