@@ -144,6 +144,28 @@ PARTS = {
 FLATTEN = {"off": {"rows_columns.flatten": False}, "flatten": {"rows_columns.flatten": True}}
 LARGE = [_blocks(128, 256, 64, 8, 3), _blocks(128, 128, 64, 4, 4), _blocks(256, 128, 64, 8, 3)]
 
+GROUPED = {"rows_columns.l2_grouping": 8}
+WAVES = [
+    *[_blocks(*b, **GROUPED) for b in ((128, 256, 64, 8, 3), (128, 128, 64, 4, 4))],
+    _blocks(128, 256, 64, 8, 3, **GROUPED, **DESCRIBED),
+    _blocks(128, 256, 64, 8, 3, **GROUPED, pid_type="persistent_interleaved"),
+]
+STREAM = {
+    "off": {"rows_columns.stream_k": "off"},
+    **{
+        f"stream{f', {n} programs' if n > 1 else ''}": {
+            "rows_columns.stream_k": "two_phase", "rows_columns.stream_k_programs": n, "rows_columns.stream_k_parts": 16,
+        }
+        for n in (1, 2)
+    },
+}  # fmt: skip
+STREAM_OR_SPLIT = {**STREAM, "split 2": {"rows_columns.split_k": 2}, "split 4": {"rows_columns.split_k": 4}}
+STREAM_ATOMIC = {
+    **STREAM,
+    "stream, atomic": {"rows_columns.stream_k": "atomic"},
+    "split 2, atomic": {"rows_columns.split_k": 2, "rows_columns.split_k_mode": "atomic"},
+}
+
 
 def _looped(axis: str, *chunks: int) -> list[Forced]:
     return [
@@ -186,6 +208,17 @@ ALGORITHMS: dict[str, Algorithm] = {
     "split-k, matmul 256x256x32768 to float32": Algorithm(
         lambda: matmul_f32, _normal((256, 32768), (32768, 256)), _half, ATOMIC,
         [_blocks(64, 64, 64, 4, 4), _blocks(64, 64, 128, 4, 3), _blocks(128, 64, 64, 4, 4)],
+    ),
+    **{
+        f"stream-k, matmul + bias + relu {m}x{n}x{k}": Algorithm(
+            lambda: matmul_bias_relu, _normal((m, k), (k, n), (n,)), _bias_relu, variants, WAVES
+        )
+        for m, n, k, variants in (
+            (4096, 4224, 4096, STREAM), (3072, 3072, 8192, STREAM), (1536, 1536, 16384, STREAM_OR_SPLIT)
+        )
+    },
+    "stream-k, matmul 1536x1536x16384 to float32": Algorithm(
+        lambda: matmul_f32, _normal((1536, 16384), (16384, 1536)), _half, STREAM_ATOMIC, WAVES
     ),
     "online, softmax 4096x65536": Algorithm(
         _softmax, _normal((4096, 65536)), lambda x: torch.softmax(x.float(), 1), _online("n"), _looped("n", 2048, 8192),

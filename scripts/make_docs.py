@@ -13,6 +13,7 @@ import difflib
 import functools
 import inspect
 import io
+import itertools
 import re
 import shlex
 import sys
@@ -204,9 +205,13 @@ def changed(shown: Shown) -> Change:
     name, base = d.sym_name.data, dict(space.legal_default())
     if d.when is not None and not compiled(d.when.data)(base):
         known = {o.sym_name.data: o for o in declarations(shown.stages.declared)}
-        for other in sorted(knobs_of(d.when.data)):
-            values = [v for v in known[other].domain.data.values if compiled(d.when.data)(base | {other: v})]
-            base[other] = values[len(values) // 2]
+        names = sorted(knobs_of(d.when.data))
+        together = itertools.product(*[known[n].domain.data.values for n in names])
+        used = [u for values in together if compiled(d.when.data)(base | (u := dict(zip(names, values))))]
+        # As few knobs as can be have another value, of which there may be some to choose from.
+        least = min(sum(base[n] != u[n] for n in names) for u in used)
+        used = [u for u in used if sum(base[n] != u[n] for n in names) == least]
+        base |= used[len(used) // 2]
     old = shown.stages.printed(base).text.splitlines()
     values = d.domain.data.values
     place = [repr(v) for v in values].index(repr(base[name]))

@@ -32,8 +32,9 @@ def test_a_loop_that_is_split_is_not_static() -> None:
         "inner.block_size": 16,
         "loop.inner.peel": False,
     }
-    values["rows_columns.split_k_mode"] = "atomic"
+    values |= {"rows_columns.split_k_mode": "atomic", "rows_columns.stream_k": "off"}
     assert static.when({**values, split.name: 1}) and not static.when({**values, split.name: 2})
+    assert not static.when({**values, split.name: 1, "rows_columns.stream_k": "two_phase"})
 
 
 def test_8_bit_products_of_computed_operands_take_16_bits_where_they_are_miscompiled() -> None:

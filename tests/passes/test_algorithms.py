@@ -23,7 +23,7 @@ RESUMED = {
     "attention": (causal_attention, [(2, 50, 64)] * 3, {"loop.columns.peel": True, "exp2": "fma"}),
     "matmul": (
         matmul_bias_relu, [(32, 130), (130, 128), (128,)],
-        {"rows_columns.split_k": 2, "loop.inner.swap_dot_operands": True, "loop.inner.peel": True},
+        {"rows_columns.stream_k": "two_phase", "loop.inner.swap_dot_operands": True, "loop.inner.peel": True},
     ),
 }  # fmt: skip
 
@@ -54,6 +54,10 @@ def interpreted() -> Iterator[tuple[helion.Kernel, tuple[torch.Tensor, ...], tor
     yield matmul_bias_relu, (x, y, bias), want, {**split, "loop.inner.swap_dot_operands": True}
     yield matmul_bias_relu, (x, y, bias), want, {"epilogue_subtile": 4, "columns.block_size": 64}
     yield matmul_f32, (x, y), x.double() @ y.double() / 2, {**split, "rows_columns.split_k_mode": "atomic"}
+    shared = {"inner.block_size": 16, "rows.block_size": 16, "columns.block_size": 32}
+    for mode in ("two_phase", "atomic"):
+        forced = {"rows_columns.stream_k": mode, "rows_columns.l2_grouping": 2, **shared}
+        yield matmul_f32, (x, y), x.double() @ y.double() / 2, forced
     rows = torch.randn(5, 100) * 3
     online = {"reduction.n": 32, "reduction.n.online": True, "rows.block_size": 2}
     yield softmax, (rows,), torch.softmax(rows.double(), 1), online
@@ -80,7 +84,7 @@ def check_interpreted() -> int:
 
 
 def test_in_tritons_interpreter(triton_interpreter: TritonInterpreter) -> None:
-    assert triton_interpreter.run(check_interpreted) == 9
+    assert triton_interpreter.run(check_interpreted) == 11
 
 
 @pytest.mark.parametrize("target", ["h100", "b200", "mi350x"])
@@ -98,3 +102,5 @@ def test_compiles(target: str) -> None:
     wanted = {"rows_columns.split_k": 4, "loop.inner.swap_dot_operands": True, "loop.inner.peel": True}
     product = legal(stages, {**wanted, "rows.block_size": 32, "columns.block_size": 64, "inner.block_size": 64})
     assert len(compile_kernels(stages.printed(product), get_target(target))) == 2
+    shared = legal(stages, {"rows_columns.stream_k": "two_phase", "rows.block_size": 16, "columns.block_size": 64})
+    assert len(compile_kernels(stages.printed(shared), get_target(target))) == 2

@@ -50,8 +50,13 @@ def shift(op: ShiftOp, scope: Scope) -> Function:
 def part(op: PartOp, scope: Scope) -> Function:
     assert isinstance(op.result.type, RangeType)
     size = scope.value(op.result.type.block)
-    before = scope.value(op.at) * size
-    return lambda r: Range(r.begin + before, size, min(max(r.active - before, 0), size))
+    at, known = compiled(op.at.data), scope.known(op.at.data, len(op.symbols))
+
+    def part_at(r: Range, *operands: Any) -> Range:
+        before = at(known | {f"d{i}": scalar(v) for i, v in enumerate(operands)}) * size
+        return Range(r.begin + before, size, min(max(r.active - before, 0), size))
+
+    return part_at
 
 
 @implements(BeginOp)

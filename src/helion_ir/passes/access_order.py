@@ -177,7 +177,9 @@ def _are_parts(first: Operation, second: Operation) -> bool:
         return False
     for a, b in zip(first.subscripts, second.subscripts):
         match a.owner, b.owner:
-            case PartOp() as x, PartOp() as y if x.range is y.range and a.type == b.type and x.at != y.at:
+            case PartOp() as x, PartOp() as y if (
+                x.range is y.range and a.type == b.type and x.at != y.at and not x.symbols and not y.symbols
+            ):
                 return True
             case FullOp() as x, FullOp() as y if a.type == b.type and x.value != y.value:
                 return True

@@ -1,17 +1,32 @@
-"""Which block of each dimension a program computes: loop orders, L2 grouping and axes of the grid."""
+"""Which block of each dimension a program computes: loop orders, L2 grouping and axes of the grid; and its indices."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sympy import Expr, Integer
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.knob import ChooseOp, KnobValue, YieldOp
-from helion_ir.dialects.types import SCALAR_I32
-from helion_ir.index.expr import CeilDiv, Eq, FloorDiv, Lt, Max, Min, Mod, knob, operand, string
+from helion_ir.dialects.index import ApplyOp, ExprAttr, expr_attr
+from helion_ir.dialects.knob import ChooseOp, KnobValue, ValueAttr, YieldOp
+from helion_ir.dialects.tile import control
+from helion_ir.dialects.tile.elementwise import CastOp
+from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, TileType, i64
+from helion_ir.index.expr import (
+    CeilDiv,
+    Eq,
+    FloorDiv,
+    Lt,
+    Max,
+    Min,
+    Mod,
+    free_names,
+    knob,
+    operand,
+    string,
+    substitute,
+)
 
 Order = tuple[int, ...]
 """The dimensions, the fastest first."""
@@ -22,11 +37,79 @@ ORDERED_AT_MOST = 6
 """Dimensions of which every order is in the knob's domain, 720 of them."""
 
 
+Orders = list[Order] | tuple[Expr, list[Order]]
+"""One order, or the knob that chooses and its values."""
+
+
+def orders_of(loop: control.ParallelOp, declared: Mapping[str, tuple[object, ...]]) -> Orders:
+    """The order of a root loop's dimensions, as a list of one, or a knob and its values.
+
+    Args:
+        loop: the root loop.
+        declared: the values of every knob.
+    """
+    n = len(loop.body.block.args)
+    name = f"{loop.label.data}.loop_order"
+    schedule = loop.schedule
+    if isinstance(schedule, ExprAttr):
+        raise ValueError(f"bind-structure must run before map-grid: the order of {loop.label.data} is open")
+    if isinstance(schedule, ValueAttr):
+        return [schedule.data]
+    if n == 1 or name not in declared:
+        return [tuple(range(n))]
+    return knob(name), list(declared[name])  # pyright: ignore[reportReturnType] - a permutation's values
+
+
+def grouping_of(loop: control.ParallelOp, declared: Collection[str]) -> Expr | None:
+    """How many blocks of the fastest dimension run together, where that is open."""
+    name = f"{loop.label.data}.l2_grouping"
+    return knob(name) if name in declared else None
+
+
+def block_indices(body: Block, loop: control.ParallelOp, places: Sequence[SSAValue]) -> list[SSAValue]:
+    """What the arguments of a root loop are at given blocks along its dimensions: ranges, or scalars.
+
+    Args:
+        body: where the ops are added.
+        loop: the root loop.
+        places: the block numbers.
+    """
+    out: list[SSAValue] = []
+    for argument, place, lo, hi in zip(loop.body.block.args, places, loop.lower, loop.upper):
+        if isinstance(argument.type, RangeType):
+            made: Operation = control.BlockOp(place, lo.data, hi.data, argument.type, loop.symbols)
+            body.add_op(made)
+        else:
+            moved = {operand(i): operand(i + 1) for i in range(len(loop.symbols))}
+            made = _scalar(body, place, substitute(lo.data, moved), argument.type, loop.symbols)
+        made.results[0].name_hint = argument.name_hint
+        out.append(made.results[0])
+    return out
+
+
+def _scalar(body: Block, place: SSAValue, lower: Expr, type_: Attribute, symbols: Sequence[SSAValue]) -> Operation:
+    """The index `place + lower`, computed in 64 bits where an operand has as many or the result must."""
+    used = [s for i, s in enumerate(symbols, 1) if f"d{i}" in free_names(lower)]
+    wide = type_ == SCALAR_I64 or any(s.type == SCALAR_I64 for s in used)
+    if wide:
+        cast = CastOp(place, i64)
+        body.add_op(cast)
+        place = cast.result
+    operands = [place, *symbols] if used else [place]
+    made: Operation = ApplyOp(operand(0) + lower, operands, SCALAR_I64 if wide else SCALAR_I32)
+    body.add_op(made)
+    if made.results[0].type != type_:
+        assert isinstance(type_, TileType)
+        made = CastOp(made.results[0], type_.element_type)
+        body.add_op(made)
+    return made
+
+
 def positions(
     body: Block,
     arguments: Sequence[SSAValue],
     counts: Sequence[Expr],
-    orders: list[Order] | tuple[Expr, list[Order]],
+    orders: Orders,
     group: Expr | None,
     axes: Sequence[SSAValue] = (),
     chiplets: int = 1,
@@ -98,7 +181,7 @@ def _ordered(
     body: Block,
     arguments: Sequence[SSAValue],
     counts: Sequence[Expr],
-    orders: list[Order] | tuple[Expr, list[Order]],
+    orders: Orders,
     group: Expr | None,
 ) -> list[SSAValue]:
     if isinstance(orders, list):

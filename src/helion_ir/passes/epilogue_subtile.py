@@ -263,6 +263,7 @@ def _is_fixed(columns: SSAValue) -> bool:
     """Whether a range is a loop's own, or an axis that no reduction loops over."""
     return (
         isinstance(columns, BlockArgument)
+        or isinstance(columns.owner, control.BlockOp)
         or isinstance(columns.owner, control.AxisOp)
         and columns.owner.schedule is None
     )

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from sympy import Add, Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 
-from helion_ir.dialects.index import ApplyOp, ExprAttr, expr_attr
+from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import (
     BOOLEAN,
     DeclareOp,
     Domain,
     RequireOp,
-    ValueAttr,
     declarations,
     one_of,
     permutations,
@@ -26,7 +25,7 @@ from helion_ir.dialects.knob import (
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp
-from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, TileType, i32, i64
+from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i32
 from helion_ir.index.expr import (
     And,
     CeilDiv,
@@ -46,7 +45,14 @@ from helion_ir.index.expr import (
 )
 from helion_ir.index.facts import decide, fact_of
 from helion_ir.passes.base import Pass, kernels, target_of
-from helion_ir.passes.block_order import MOST_IN_TEMPLATE, ORDERED_AT_MOST, positions
+from helion_ir.passes.block_order import (
+    MOST_IN_TEMPLATE,
+    ORDERED_AT_MOST,
+    block_indices,
+    grouping_of,
+    orders_of,
+    positions,
+)
 from helion_ir.passes.flatten_loops import unless_flattened
 from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
 from helion_ir.passes.scope import INT32_MAX, domains_of, knob_facts
@@ -148,8 +154,17 @@ class _Root:
         moved = {operand(i): operand(i + 1) for i in range(len(self.symbols))}
         inner = [substitute(c, moved) for c in counts]
         chiplets = target_of(self.module).xcds if "xcd_remap" in self.declared else 1
-        places = positions(body, [pid, *self.symbols], inner, self._orders(), self._group(), axes, chiplets)
-        self._indices(body, places)
+        places = positions(
+            body,
+            [pid, *self.symbols],
+            inner,
+            orders_of(loop, self.declared),
+            grouping_of(loop, self.declared),
+            axes,
+            chiplets,
+        )
+        for argument, made in zip(source.args, block_indices(body, loop, places)):
+            argument.replace_all_uses_with(made)
         for op in list(source.ops):
             op.detach()
             body.add_op(op)
@@ -186,54 +201,6 @@ class _Root:
         alone = sum(isinstance(op, control.ParallelOp | ProgramLoopOp) for op in block.ops) == 1
         open_ = sum(bool(scalars_of(u.data - lo.data)) for u, lo in zip(self.loop.upper, self.loop.lower))
         return not alone or open_ > 1 and (isinstance(extent, Add) or not isinstance(argument.type, RangeType))
-
-    def _orders(self) -> list[tuple[int, ...]] | tuple[Expr, list[tuple[int, ...]]]:
-        """The order of the dimensions, as a list of one, or a knob and its values."""
-        n = len(self.loop.body.block.args)
-        name = f"{self.label}.loop_order"
-        schedule = self.loop.schedule
-        if isinstance(schedule, ExprAttr):
-            raise ValueError(f"bind-structure must run before map-grid: the order of {self.label} is open")
-        if isinstance(schedule, ValueAttr):
-            return [schedule.data]
-        if n == 1 or name not in self.declared:
-            return [tuple(range(n))]
-        return knob(name), list(self.declared[name])  # pyright: ignore[reportReturnType] - a permutation's values
-
-    def _group(self) -> Expr | None:
-        name = f"{self.label}.l2_grouping"
-        return knob(name) if name in self.declared else None
-
-    def _indices(self, body: Block, places: Sequence[SSAValue]) -> None:
-        """Ranges, or scalars, from the block numbers along the dimensions."""
-        loop, symbols = self.loop, list(self.loop.symbols)
-        moved = {operand(i): operand(i + 1) for i in range(len(symbols))}
-        for argument, place, lo, hi in zip(loop.body.block.args, places, loop.lower, loop.upper):
-            hint = argument.name_hint
-            if isinstance(argument.type, RangeType):
-                made: Operation = control.BlockOp(place, lo.data, hi.data, argument.type, symbols)
-                body.add_op(made)
-            else:
-                made = self._scalar(body, place, substitute(lo.data, moved), argument.type)
-            made.results[0].name_hint = hint
-            argument.replace_all_uses_with(made.results[0])
-
-    def _scalar(self, body: Block, place: SSAValue, lower: Expr, type_: Attribute) -> Operation:
-        """The index `place + lower`, computed in 64 bits where an operand has as many or the result must."""
-        used = [s for i, s in enumerate(self.loop.symbols, 1) if f"d{i}" in free_names(lower)]
-        wide = type_ == SCALAR_I64 or any(s.type == SCALAR_I64 for s in used)
-        if wide:
-            cast = CastOp(place, i64)
-            body.add_op(cast)
-            place = cast.result
-        operands = [place, *self.loop.symbols] if used else [place]
-        made: Operation = ApplyOp(operand(0) + lower, operands, SCALAR_I64 if wide else SCALAR_I32)
-        body.add_op(made)
-        if made.results[0].type != type_:
-            assert isinstance(type_, TileType)
-            made = CastOp(made.results[0], type_.element_type)
-            body.add_op(made)
-        return made
 
     def _replace(self, body: Block, counts: Sequence[Expr], grid: bool) -> None:
         loop, declared = self.loop, self.declared

@@ -37,6 +37,7 @@ from helion_ir.passes.set_defaults import SetDefaults
 from helion_ir.passes.simplify_index import SimplifyIndex
 from helion_ir.passes.split_k import SplitK
 from helion_ir.passes.split_phases import SplitPhases
+from helion_ir.passes.stream_k import StreamK
 from helion_ir.passes.swap_dot_operands import SwapDotOperands
 from helion_ir.targets import Target
 
@@ -66,6 +67,7 @@ LOWER: tuple[Pass, ...] = (
     RollReductions(),  # first of those that make loops, since the others see their ranges
     SwapDotOperands(),  # before split-k stores what the loop carries
     SplitK(),  # after roll-reductions, since it wants to know all loops
+    StreamK(),  # after split-k, with which it cannot be; before loops are peeled
     PeelMasks(),  # the last that makes loops
     EpilogueSubtile(),  # on what loops have left, before masks are made of its ranges
     MapGrid(),

@@ -43,6 +43,7 @@ PASS_NAMES = (
     "roll-reductions",
     "swap-dot-operands",
     "split-k",
+    "stream-k",
     "peel-masks",
     "epilogue-subtile",
     "map-grid",

@@ -93,7 +93,7 @@ def bounds_of(value: SSAValue) -> Bounds:
 
 def partial(value: SSAValue, domains: Domains) -> Expr:
     """When a range may have inactive lanes: 0 never, 1 possibly always, else a condition over knobs."""
-    if isinstance(value.owner, control.PartOp):  # all of which may lie beyond the end
+    if isinstance(value.owner, control.PartOp | control.ShiftOp):  # a part may lie beyond the end entirely
         return partial(value.owner.range, domains)
     b = bounds_of(value)
     if b.whole:

@@ -154,19 +154,23 @@ class ShiftOp(Op):
 class PartOp(Op):
     """One of the equal parts of a range, `%h = tile.part %n at <1> : !tile.range<@n> -> !tile.range<@n floordiv 2>`.
 
-    It begins `at` times its own extent after the range does, and its lanes are active where the range's are.
+    It begins `at` times its own extent after the range does, and its lanes are active where the range's are. `at` may be
+    computed: `tile.part %n at <d0> with (%i : t)`.
     """
 
     name = "tile.part"
 
     at = prop_def(ExprAttr)
     range = operand_def(RangeType)
+    symbols = var_operand_def()
     result = result_def(RangeType)
 
     traits = traits_def(Pure())
 
-    def __init__(self, range: SSAValue, at: int, block: Expr | int):
-        super().__init__(operands=[range], properties={"at": expr_attr(at)}, result_types=[range_type(block)])
+    def __init__(self, range: SSAValue, at: Expr | int, block: Expr | int, symbols: Sequence[SSAValue] = ()):
+        super().__init__(
+            operands=[range, list(symbols)], properties={"at": expr_attr(at)}, result_types=[range_type(block)]
+        )
 
     @classmethod
     def parse(cls, parser: Parser) -> PartOp:
@@ -174,17 +178,22 @@ class PartOp(Op):
         parser.parse_keyword("at")
         with parser.in_angle_brackets():
             at = parse_expr_attr(parser)
+        symbols = parse_symbols(parser)
         parser.parse_punctuation(":")
         source = parser.resolve_operand(name, parser.parse_type())
         parser.parse_punctuation("->")
-        return cls.create(operands=[source], properties={"at": at}, result_types=[parser.parse_type()])  # pyright: ignore
+        type_ = parser.parse_type()
+        assert isinstance(type_, RangeType)
+        return cls(source, at.data, type_.block.data, symbols)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_ssa_value(self.range)
         printer.print_string(" at <")
         print_expr(printer, self.at)
-        printer.print_string("> : ")
+        printer.print_string(">")
+        print_symbols(printer, self.symbols)
+        printer.print_string(" : ")
         printer.print_attribute(self.range.type)
         printer.print_string(" -> ")
         printer.print_attribute(self.result.type)

@@ -51,8 +51,10 @@ def axis(lower: Lowering, op: tile.AxisOp) -> Sequence[SSAValue]:
 @lowers(tile.PartOp)
 def part(lower: Lowering, op: tile.PartOp) -> Sequence[SSAValue]:
     assert isinstance(op.result.type, RangeType)
+    symbols = [lower.get(s) for s in op.symbols]
+    at = substitute(op.at.data, {operand(i): operand(i + 1) for i in range(len(symbols))})
     base = lower.ranges[op.range].offset
-    offset = lower.apply(operand(0) + op.at.data * op.result.type.block.data, [base])
+    offset = lower.apply(operand(0) + at * op.result.type.block.data, [base, *symbols])
     offset.name_hint = f"{op.result.name_hint or 'part'}.begin"
     lower.define_range(op.result, offset)
     return ()

@@ -90,6 +90,9 @@ class Repetition:
             return self.known(owner.expr.data, tuple(owner.arguments))
         if isinstance(owner, ChooseOp) or (isinstance(owner, Block) and isinstance(owner.parent_op(), ProgramLoopOp)):
             return Integer(0)  # a program's place in the grid: the first is like the others
+        if isinstance(owner, Block) and isinstance(loop := owner.parent_op(), control.ForOp):
+            bounds = self.known(loop.lower.data + loop.upper.data, tuple(loop.symbols))
+            return FloorDiv(bounds, Integer(2))  # half way
         return Integer(UNKNOWN_SIZE)
 
     def _launched(self, op: ProgramLoopOp, total: Expr) -> Expr:

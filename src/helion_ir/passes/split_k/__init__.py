@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument
 
 from helion_ir.dialects.index import expr_attr
-from helion_ir.dialects.knob import DeclareOp, RequireOp, declarations, one_of, pow2
+from helion_ir.dialects.knob import DeclareOp, RequireOp, RuledOutOp, declarations, one_of, pow2
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.types import RangeType
 from helion_ir.index.expr import And, CeilDiv, Eq, Le, Lt, Ne, Or, knob, knobs_of, string
@@ -22,8 +22,10 @@ from helion_ir.passes.bind_structure import open_schedule, take_schedule
 from helion_ir.passes.scope import domains_of
 from helion_ir.passes.split_k.rewrite import add_atomically, sum_in_second_launch, sum_knob
 from helion_ir.passes.split_k.site import Site, find_site
+from helion_ir.passes.summing_loops import may_be_parted, why_not_shared
 from helion_ir.targets import Target
 
+SPLIT_KNOB = "split_k"
 SPLIT = "split"
 """The decision's name in a loop's `schedule`: 0 not, 1 in two phases, 2 with atomics."""
 TWO_PHASE, ATOMIC = "two_phase", "atomic"
@@ -67,18 +69,18 @@ class SplitK(Pass):
 
     name = "split-k"
 
-    def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
+    def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         domains, target = domains_of(module), target_of(module)
         for kernel in kernels(module, control.KernelOp):
             site = find_site(module, kernel, domains)
-            if site is None or not _may_pay(site, domains, target):
+            if not isinstance(site, str) and (reason := _why_no_gain(site, domains, target)):
+                site = reason
+            if isinstance(site, str):
+                yield from why_not_shared(kernel, SPLIT_KNOB, [2], site, self.name)
                 continue
-            least = min((v for k in knobs_of(site.block) for v in domains[k]), default=0) or int(site.block)
-            most = min(MOST, 1 << (math.ceil(site.extent / least).bit_length() - 1))
-            if most < 2:
-                continue
+            most = _most(site, domains)
             label = site.root.label.data
-            split, mode = f"{label}.split_k", f"{label}.split_k_mode"
+            split, mode = f"{label}.{SPLIT_KNOB}", f"{label}.split_k_mode"
             yield DeclareOp(
                 split, pow2(1, most), 1, owner=self.name, doc=f"programs that share loop {site.loop.label.data}"
             )
@@ -97,6 +99,8 @@ class SplitK(Pass):
 
     def _second_phase(self, site: Site, module: ModuleOp, domains: Domains, when: Expr) -> Iterator[DeclareOp]:
         """The block sizes of the launch that adds up."""
+        if not may_be_parted(site, domains):
+            return
         known = {d.sym_name.data: d for d in declarations(module)}
         place = next(p for p in site.places if p is not None)
         for position, (argument, extent) in enumerate(zip(place.subscripts, place.extents)):
@@ -118,8 +122,8 @@ class SplitK(Pass):
             if not any(chosen):
                 continue
             site = find_site(op, kernel, domains)
-            if site is None:
-                raise ValueError(f"split-k: the loop of {kernel.sym_name.data} cannot be split any more")
+            if isinstance(site, str):
+                raise ValueError(f"split-k: the loop of {kernel.sym_name.data} cannot be split any more: {site}")
             split = knob(f"{site.root.label.data}.split_k")
             self._require(op, site, split)
             if max(c for c in chosen if isinstance(c, int)) == 2:
@@ -129,7 +133,7 @@ class SplitK(Pass):
 
     def _require(self, module: ModuleOp, site: Site, split: Expr) -> None:
         rules = [
-            (Le(split, CeilDiv(Integer(site.extent), site.block)), "each part of a split loop has a tile of its own")
+            (Le(split, CeilDiv(Integer(site.size), site.block)), "each part of a split loop has a tile of its own")
         ]
         kinds = domains_of(module).get("pid_type", ())
         if len(site.root.body.block.args) == 3 and "xyz" in kinds:
@@ -140,8 +144,16 @@ class SplitK(Pass):
             module.body.block.insert_op_before(RequireOp(expr_attr(condition), reason, owner=self.name), first)
 
 
-def _may_pay(site: Site, domains: Domains, target: Target) -> bool:
-    """Whether there may be multiprocessors without a block."""
+def _most(site: Site, domains: Domains) -> int:
+    """Programs at most that have an iteration each."""
+    least = min((v for k in knobs_of(site.block) for v in domains[k]), default=0) or int(site.block)
+    return min(MOST, 1 << (max(math.ceil(site.size / least), 1).bit_length() - 1))
+
+
+def _why_no_gain(site: Site, domains: Domains, target: Target) -> str:
+    """Why no multiprocessor can be without a block; "" if one may."""
+    if _most(site, domains) < 2:
+        return "the loop has one iteration at most"
     blocks = 1
     for argument, lower, upper in zip(site.root.body.block.args, site.root.lower, site.root.upper):
         size = 1
@@ -149,4 +161,6 @@ def _may_pay(site: Site, domains: Domains, target: Target) -> bool:
             e = argument.type.block.data
             size = max((v for k in knobs_of(e) for v in domains[k]), default=0) or int(e)
         blocks *= math.ceil(int(upper.data - lower.data) / size)
-    return blocks < WAVES * target.compute_units
+    if blocks >= WAVES * target.compute_units:
+        return f"there are {blocks} blocks at the largest sizes, enough for {target.compute_units} compute units"
+    return ""

@@ -7,19 +7,28 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sympy import Expr, Integer, Symbol
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from helion_ir.dialects.host import BindOp, FuncOp, PythonOp
+from helion_ir.dialects.host import BindOp
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.tile import compute, control, elementwise, memory
-from helion_ir.dialects.types import SCALAR_I32, RangeType, TileType, f64, ref_type
+from helion_ir.dialects.types import SCALAR_I32, RangeType, TileType
 from helion_ir.index.expr import CeilDiv, Min, knob, knobs_of, operand
 from helion_ir.passes.base import Pass
-from helion_ir.passes.copying import Substitution
 from helion_ir.passes.dce import remove_dead
+from helion_ir.passes.partial_sums import (
+    CopyWithout,
+    add_buffer,
+    add_instead,
+    insert,
+    replace,
+    site_name,
+    unused_name,
+    zero_before,
+)
 from helion_ir.passes.scope import INT32_MAX
-from helion_ir.passes.split_k.site import Place, Site, is_zero_at
+from helion_ir.passes.split_k.site import Place, Site
 from helion_ir.passes.split_phases import SplitPhases
 
 
@@ -38,37 +47,19 @@ def sum_knob(argument: SSAValue) -> SumKnob | None:
     return SumKnob(name, name.removesuffix(".block_size") + ".sum_block_size")
 
 
-class _Copy(Substitution):
-    """Copies ops of the root's body, but for those given."""
-
-    def __init__(self, without: Sequence[Operation], symbols: dict[Symbol, Expr] | None = None):
-        super().__init__(symbols or {})
-        self.without = set(without)
-
-    def block(self, source: Block, target: Block) -> None:
-        for op in source.ops:
-            if op not in self.without:
-                target.add_op(self.op(op))
-
-
 def add_atomically(owner: Pass, site: Site, split: Expr) -> None:
     """Each program adds its part to the output, which the host has set to zero, unless the author did."""
     assert site.atomic is not None
     root = _parts(owner, site, split, ())
-    store = next(op for op in root.body.block.ops if isinstance(op, memory.StoreOp))
-    added = memory.AtomicOp(store.site.data, "add", "relaxed", [store.value], store.ref, store.subscripts)
-    _replace(owner, store, [added])
-    index = list(site.kernel.body.block.args).index(site.atomic.ref)  # pyright: ignore[reportArgumentType]
-    name = site.launch.arguments.data[index].data
-    if not is_zero_at(site.launch, name):
-        _insert(owner, PythonOp(f"{name}.zero_()"), site.launch)
-    _replace(owner, site.root, [root])
+    add_instead(owner, next(op for op in root.body.block.ops if isinstance(op, memory.StoreOp)))
+    zero_before(owner, site, site.atomic.ref)
+    replace(owner, site.root, [root])
 
 
 def sum_in_second_launch(owner: Pass, module: ModuleOp, site: Site, split: Expr, most: int) -> None:
     """Each program stores its part; those of a second launch add the parts and do the rest."""
-    count = _unused(site, "_split_k")
-    _insert(owner, BindOp(count, expr_attr(split)), site.launch)
+    count = unused_name(site, "_split_k")
+    insert(owner, BindOp(count, expr_attr(split)), site.launch)
     buffers = [_buffer(owner, site, p, i, (count, split), most) if p else None for i, p in enumerate(site.places)]
     stores = [op for op in site.root.body.block.ops if isinstance(op, memory.StoreOp)]
     first = _parts(owner, site, split, stores)
@@ -80,13 +71,13 @@ def sum_in_second_launch(owner: Pass, module: ModuleOp, site: Site, split: Expr,
         if buffer is not None and place is not None:
             copied = [copies.get(s, s) for s in place.subscripts]
             subscripts = [last, *_subscripts(_axes(copied, site, first), place.leading, at)]
-            at.add_op(memory.StoreOp(_site_name(buffer), result, buffer, subscripts))
+            at.add_op(memory.StoreOp(site_name(buffer), result, buffer, subscripts))
     _move(at, first.body.block)
     second = _sums(site, buffers, split)
     for made in (first, second):
         owner.located(site.root, [made])
         remove_dead(made.body)
-    _replace(owner, site.root, [first, control.BarrierOp(), second])
+    replace(owner, site.root, [first, control.BarrierOp(), second])
     SplitPhases().split(site.kernel, module)
 
 
@@ -106,7 +97,7 @@ def _parts(owner: Pass, site: Site, split: Expr, without: Sequence[Operation]) -
     """The root loop with one more dimension, in which a program runs its part of the loop."""
     root, source = site.root, site.root.body.block
     body = Block(arg_types=[*[a.type for a in source.args], SCALAR_I32])
-    copier = _Copy([*without, site.loop])
+    copier = CopyWithout([*without, site.loop])
     for old, new in zip(source.args, body.args):
         new.name_hint = old.name_hint
         copier.values[old] = new
@@ -126,11 +117,11 @@ def _parts(owner: Pass, site: Site, split: Expr, without: Sequence[Operation]) -
     return made
 
 
-def _part_of(site: Site, part: SSAValue, split: Expr, copier: _Copy) -> list[Operation]:
+def _part_of(site: Site, part: SSAValue, split: Expr, copier: CopyWithout) -> list[Operation]:
     """The loop over the tiles of one part."""
     loop, block = site.loop, site.block
     lower, upper = loop.lower.data, loop.upper.data
-    chunk = CeilDiv(CeilDiv(Integer(site.extent), block), split) * block
+    chunk = CeilDiv(CeilDiv(Integer(site.size), block), split) * block
     begin = ApplyOp(lower + operand(0) * chunk, [part], SCALAR_I32)
     end = ApplyOp(Min(lower + operand(0) * chunk + chunk, upper), [part], SCALAR_I32)
     begin.result.name_hint, end.result.name_hint = "first", "last"
@@ -149,51 +140,18 @@ def _part_of(site: Site, part: SSAValue, split: Expr, copier: _Copy) -> list[Ope
     return [begin, end, made]
 
 
-def _unused(site: Site, name: str) -> str:
-    """A name that neither the function nor the kernel has."""
-    function = site.launch.parent_op()
-    assert isinstance(function, FuncOp)
-    taken = [op.source.data for op in function.body.block.ops if isinstance(op, PythonOp)]
-    taken += [op.variable.data for op in function.body.block.ops if isinstance(op, BindOp)]
-    taken += [a.data for a in (*site.kernel.arg_names, *function.parameters)]
-    text = " ".join(taken)
-    while name in text:
-        name += "_"
-    return name
-
-
 def _buffer(owner: Pass, site: Site, place: Place, position: int, split: tuple[str, Expr], most: int) -> SSAValue:
-    """A parameter of the kernel for the parts of one carried value, and a statement of the host's that allocates it."""
-    kernel, carried = site.kernel, site.loop.results[position].type
-    assert isinstance(carried, TileType)
+    """A parameter of the kernel for the parts of one carried value."""
     extents = [split[1], *map(Integer, place.extents)]
-    strides: list[Expr] = [Integer(1)]
-    for e in reversed(extents[1:]):
-        strides.insert(0, strides[0] * e)
-    type_ = ref_type(extents, carried.element_type, strides)
-    name = _unused(site, f"_{site.loop.iter_args[position].name_hint or 'sum'}_parts")
-    argument = kernel.body.block.insert_arg(type_, len(kernel.body.block.args))
-    argument.name_hint = name.strip("_")
-    kernel.arg_names = ArrayAttr([*kernel.arg_names.data, StringAttr(name)])
-    # Memory of its own: nothing that touches another tensor has to wait for it.
-    groups = kernel.allocations.data if kernel.allocations is not None else ()
-    kernel.allocations = ArrayAttr([*groups, ArrayAttr([StringAttr(name)])])
-    if most * math.prod(place.extents) > INT32_MAX:
-        kernel.wide = ArrayAttr([*(kernel.wide or ArrayAttr([])).data, StringAttr(name)])
-    dtype = "torch.float64" if carried.element_type == f64 else "torch.float32"
-    first = site.launch.arguments.data[0].data
-    device = f"{first if first.isidentifier() else f'({first})'}.device"
-    shape = ", ".join([split[0], *map(str, place.extents)])
-    _insert(owner, PythonOp(f"{name} = torch.empty([{shape}], dtype={dtype}, device={device})"), site.launch)
-    site.launch.arguments = ArrayAttr([*site.launch.arguments.data, StringAttr(name)])
-    return argument
+    wide = most * math.prod(place.extents) > INT32_MAX
+    return add_buffer(owner, site, position, extents, [split[0], *map(str, place.extents)], wide=wide)
 
 
 def _sums(site: Site, buffers: Sequence[SSAValue | None], split: Expr) -> control.ParallelOp:
     """The root loop of the second launch."""
     root, source = site.root, site.root.body.block
     pairs = [p for a in source.args if (p := sum_knob(a)) is not None and _has_own(site, p)]
-    copier = _Copy([site.loop], {knob(p.old): knob(p.new) for p in pairs})
+    copier = CopyWithout([site.loop], {knob(p.old): knob(p.new) for p in pairs})
     body = Block(arg_types=[copier.attr(a.type) for a in source.args])
     for old, new in zip(source.args, body.args):
         new.name_hint = old.name_hint
@@ -221,7 +179,7 @@ def _has_own(site: Site, pair: SumKnob) -> bool:
 
 
 def _sum_of(
-    site: Site, buffers: Sequence[SSAValue | None], split: Expr, copier: _Copy, block: Block
+    site: Site, buffers: Sequence[SSAValue | None], split: Expr, copier: CopyWithout, block: Block
 ) -> list[Operation]:
     """A loop over the parts, which adds them in order."""
     label = f"{site.root.label.data}.parts"
@@ -234,7 +192,7 @@ def _sum_of(
     sums: list[SSAValue] = []
     for (buffer, place, result), argument in zip(used, carried):
         subscripts = [part, *_subscripts([copier.values[s] for s in place.subscripts], place.leading, body)]
-        loaded = memory.LoadOp(_site_name(buffer), buffer, subscripts, argument.type)
+        loaded = memory.LoadOp(site_name(buffer), buffer, subscripts, argument.type)
         added = elementwise.AddOp(argument, loaded.result)
         body.add_ops([loaded, added])
         sums.append(added.result)
@@ -260,25 +218,7 @@ def _subscripts(values: Sequence[SSAValue], leading: int, block: Block) -> list[
     return out
 
 
-def _site_name(buffer: SSAValue) -> str:
-    return buffer.name_hint or "parts"
-
-
 def _move(source: Block, target: Block) -> None:
     for op in list(source.ops):
         op.detach()
         target.add_op(op)
-
-
-def _insert(owner: Pass, new: Operation, before: Operation) -> None:
-    block = before.parent_block()
-    assert block is not None
-    block.insert_op_before(new, before)
-    owner.located(before, [new])
-
-
-def _replace(owner: Pass, old: Operation, new: Sequence[Operation]) -> None:
-    for op in new:
-        _insert(owner, op, old)
-    old.detach()
-    old.erase()
