@@ -36,10 +36,6 @@ class Rule:
 
     off: Off
     kernels: Sequence[str]
-    on: Off = contextlib.nullcontext
-    """How it is made to apply the rule, where by default it does not."""
-    defaults: bool = False
-    """Whether the rule decides what knobs are by default."""
     forced: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -57,15 +53,6 @@ def without(*names: str) -> Off:
         return replaced((pipeline, "FRONT", front), (pipeline, "LOWER", lower))
 
     return off
-
-
-def proposing_evictions() -> contextlib.AbstractContextManager[None]:
-    """Caches are told what is read again, whatever the target's record says."""
-    from helion_ir.passes import pipeline
-    from helion_ir.passes.propose_evictions import ProposeEvictions
-
-    always = ProposeEvictions(always=True)
-    return replaced((pipeline, "FRONT", tuple(always if p.name == always.name else p for p in pipeline.FRONT)))
 
 
 @contextlib.contextmanager
@@ -133,11 +120,6 @@ RULES: dict[str, Rule] = {
     ),
     "offsets of 32 bits": Rule(wide_offsets, ("vector_add", "matmul", "softmax", "attention", "jagged_softmax")),
     "cse": Rule(without("cse"), ("attention_flex", "gemm_int4", "swiglu_backward", "jagged_layer_norm", "layer_norm")),
-    "propose-evictions": Rule(
-        without("propose-evictions"),
-        ("softmax_online", "cross_entropy", "welford", "layer_norm", "rms_norm", "attention", "squeeze_and_excitation"),
-        proposing_evictions, defaults=True,
-    ),
     "drop-unit-dims": Rule(without("drop-unit-dims"), ("bmm", "attention", "causal_attention")),
     "canonicalize": Rule(without("canonicalize"), ("moe_matmul", "attention", "mamba2_chunk_scan")),
 }  # fmt: skip
@@ -212,22 +194,18 @@ def measure(task: Task) -> dict[str, Any]:
     stages: dict[str, Any] = {}
     assignments: dict[str, Any] = {}
     texts: dict[str, str] = {}
-    with rule.on():
-        kernel.reset()
-        bound["on"] = kernel.bind(args)
-        stages["on"] = bound["on"].stages_for(task.target) if task.target else bound["on"].lowering
-        assignments["on"] = chosen(stages["on"].space, rule.forced)
-        texts["on"] = stages["on"].printed(assignments["on"]).text
+    kernel.reset()
+    bound["on"] = kernel.bind(args)
+    stages["on"] = bound["on"].stages_for(task.target) if task.target else bound["on"].lowering
+    assignments["on"] = chosen(stages["on"].space, rule.forced)
+    texts["on"] = stages["on"].printed(assignments["on"]).text
     with rule.off():
         kernel.reset()
         bound["off"] = kernel.bind(args)
         stages["off"] = bound["off"].stages_for(task.target) if task.target else bound["off"].lowering
         space = stages["off"].space
-        # Of a rule about defaults, each variant has its own. What a rule removed has knobs of its own, which the other variant does not.
-        forced = {
-            **space.legal_default(),
-            **{k: v for k, v in assignments["on"].items() if k in space.knobs and not rule.defaults},
-        }
+        # What a rule removed has knobs of its own, which the other variant does not.
+        forced = {**space.legal_default(), **{k: v for k, v in assignments["on"].items() if k in space.knobs}}
         assignments["off"] = space.project(
             {**forced, **{k: v for k, v in chosen(space, rule.forced).items() if k not in assignments["on"]}}
         )

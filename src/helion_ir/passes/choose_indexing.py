@@ -45,6 +45,9 @@ class ChooseIndexing(Pass):
     %v = tile.load "x" %x[%m, %k] attributes {indexing = #index.expr<@load.x.indexing>} : …
     ```
 
+    What the caches are told is for the tuner to find, and nothing by default: guesses from what is read again cost up to a
+    fifth of the time and never paid (`benchmarks/results/rules.md`).
+
     Block pointers and descriptors exist where every subscript is a range, or a scalar, and masks are exactly the
     tensor's bounds; descriptors need rows of 16 bytes along some dimension, an address that is a multiple of 16 and a
     target that has them, so that of tensors whose strides only a call fixes there are

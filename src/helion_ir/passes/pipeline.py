@@ -30,7 +30,6 @@ from helion_ir.passes.make_masks import MakeMasks
 from helion_ir.passes.map_grid import MapGrid
 from helion_ir.passes.peel_masks import PeelMasks
 from helion_ir.passes.plan_memory import PlanMemory
-from helion_ir.passes.propose_evictions import ProposeEvictions
 from helion_ir.passes.relax_precision import RelaxPrecision
 from helion_ir.passes.roll_reductions import RollReductions
 from helion_ir.passes.set_defaults import SetDefaults
@@ -56,7 +55,6 @@ FRONT: tuple[Pass, ...] = (
     DeclareSchedules(),  # after dce: a dead loop has no knobs
     AvoidFaults(),  # of the knobs just declared
     SetDefaults(),  # in the domains that are left
-    ProposeEvictions(),  # which depend on the loops that the defaults make
 )
 """Once a kernel, on the tile module; no decision is made."""
 

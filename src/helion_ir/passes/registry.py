@@ -35,7 +35,6 @@ PASS_NAMES = (
     "declare-schedules",
     "avoid-faults",
     "set-defaults",
-    "propose-evictions",
     "bind-structure",
     "flatten-loops",
     "clip-loops",
@@ -65,7 +64,6 @@ BEFORE_STRUCTURE = (
     "declare-schedules",
     "avoid-faults",
     "set-defaults",
-    "propose-evictions",
     "bind-structure",
 )
 """Passes that no other package's pass can follow in the pipeline: knobs are asked for, and decided, while they run."""

@@ -33,5 +33,3 @@ class Preferred:
     """Elements of the largest tile, other than of products, a thread holds before there are more warps."""
     warps: tuple[int, int] = (4, 16)
     """Least and most warps."""
-    evictions: bool = False
-    """Whether caches are told by default what is read again: where measurements show that it pays."""

@@ -79,7 +79,7 @@ class _Plan:
         products = [x for x in self.products if loop.holds(x)]
         if not loads:
             return Shared(Integer(0), Integer(0))
-        sure: list[Expr] = []
+        sure: dict[SSAValue, Expr] = {}
         likely: list[Expr] = []
         fused = any_of([x.fused for x in self.loops])
         # An address that was loaded is a level of its own, among which the stages are divided.
@@ -101,7 +101,9 @@ class _Plan:
                 if contiguous_along(load) not in loop.op.regions[0].block.args:
                     # Fused loops select the position of a block, and then nothing is known of its alignment.
                     certain = And(certain, Or(Not(fused), _is(load, "tensor_descriptor")))
-                sure.append(Where(certain, least * self.buffers(loop, direct, at_least=True), Integer(0)))
+                found = Where(certain, least * self.buffers(loop, direct, at_least=True), Integer(0))
+                # Once the loops inside are gone, loads of one tensor may be of one address, of which Triton keeps one.
+                sure[load.ref] = most(sure.get(load.ref, Integer(0)), found)
         pipelined = And(loop.innermost, Le(Integer(2), loop.stages))
         kept = self.waiting_outside(loop, products) if self.staging.operands_in_place else []
         resident = sympy.Add(*[bytes_of(x.result.type) for x in kept])
@@ -115,7 +117,7 @@ class _Plan:
         for store in [x for x in self.stores if loop.holds(x)]:
             beside = most(beside, Where(Or(loop.fused, loop.innermost), self.of_access(store).likely, Integer(0)))
         return Shared(
-            Where(pipelined, sympy.Add(*sure) + surely, Integer(0)) if sure else Integer(0),
+            Where(pipelined, sympy.Add(*sure.values()) + surely, Integer(0)) if sure else Integer(0),
             Where(pipelined, sympy.Add(*likely) + resident + beside, Integer(0)),
         )
 
