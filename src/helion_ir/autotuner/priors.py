@@ -154,7 +154,7 @@ def _of_reductions(shape: KernelShape, space: TunableSpace) -> Iterator[dict[str
             # One pass less over what is read.
             found.append((distance, {**values, **{name: True for name in online}}))
     found.sort(key=lambda pair: pair[0])
-    for _, values in found[:24]:
+    for _, values in found[:32]:
         yield values
 
 
