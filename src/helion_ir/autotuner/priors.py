@@ -148,7 +148,7 @@ def _of_reductions(shape: KernelShape, space: TunableSpace) -> Iterator[dict[str
         # One row a program, and about sixteen elements a thread; whole rows unless they are long.
         distance = abs(math.log2(held / 16)) + math.log2(rows) / 2 + (chunk is not None)
         if shape.reduced > 16384 and chunk is None:
-            distance += 2
+            distance += 1
         found.append((distance, values))
         if chunk is not None and online:
             # One pass less over what is read.
