@@ -104,7 +104,10 @@ def _flat(given: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
 
 @functools.cache
 def _segments(sizes: tuple[int, ...]) -> DenseArrayBase:
-    return DenseArrayBase.from_list(i32, sizes)
+    made = DenseArrayBase.from_list(i32, sizes)
+    # Each access to an operand asks for them, and xDSL unpacks bytes each time: a tenth of what lowering cost.
+    object.__setattr__(made, "get_values", lambda: sizes)
+    return made
 
 
 @functools.cache

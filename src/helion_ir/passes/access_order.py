@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from xdsl.ir import Operation, SSAValue
@@ -13,7 +13,7 @@ from helion_ir.dialects.tile.inline import InlineTritonOp, TritonCallOp
 from helion_ir.dialects.tile.ranges import BeginOp, IdOp, PartOp
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import RefType
-from helion_ir.passes.aliasing import elements_apart, is_injective, may_alias
+from helion_ir.passes.aliasing import allocations, elements_apart, is_injective
 
 Loop = control.ForOp | control.ParallelOp | control.WhileOp
 
@@ -42,19 +42,44 @@ def in_order(root: Operation, kernel: control.KernelOp) -> Iterator[InOrder]:
     Later is further down, or in a later iteration of a loop. Programs are not ordered among each other, so that the
     iterations of a root loop do not count.
     """
-    accesses = [op for op in root.walk() if isinstance(op, ACCESSES)]
-    for at, first in enumerate(accesses):
-        for place, second in enumerate(accesses):
-            if not _has_order(first, ACQUIRING) and not _has_order(second, RELEASING):
-                if not (writes(first) or writes(second)) or _commute(first, second) or _of_one_thread(first, second):
+    known = allocations(kernel)
+    accesses = [_Access.of(op, known) for op in root.walk() if isinstance(op, ACCESSES)]
+    for at, a in enumerate(accesses):
+        for place, b in enumerate(accesses):
+            first, second = a.op, b.op
+            if not a.acquires and not b.releases:
+                if not (a.writes or b.writes) or not a.may_touch(b):
                     continue
-                if not _may_touch(first, second, kernel) or _are_parts(first, second):
+                if _commute(first, second) or _of_one_thread(first, second) or _are_parts(first, second):
                     continue
             between = _further_down(first, second) if place > at else None
             if between is None:
                 between = _in_next_iteration(first, second)
             if between is not None:
                 yield InOrder(first, second, between)
+
+
+@dataclass(frozen=True)
+class _Access:
+    """What is asked of an access beside every other one."""
+
+    op: Operation
+    writes: bool
+    acquires: bool
+    releases: bool
+    memory: frozenset[int | None] | None
+    """The host's allocations that it may touch, None among them for arguments, which may overlap each other; and None
+    for addresses that the kernel loads, which are of any."""
+
+    @staticmethod
+    def of(op: Operation, known: Mapping[SSAValue, int]) -> _Access:
+        anywhere = isinstance(op, StackLoadOp | StackStoreOp)
+        memory = None if anywhere else frozenset([known.get(v) for v in op.operands if isinstance(v.type, RefType)])
+        return _Access(op, writes(op), _has_order(op, ACQUIRING), _has_order(op, RELEASING), memory)
+
+    def may_touch(self, other: _Access) -> bool:
+        """Whether two accesses may be of the same memory."""
+        return self.memory is None or other.memory is None or not self.memory.isdisjoint(other.memory)
 
 
 def _further_down(first: Operation, second: Operation) -> Operation | None:
@@ -120,17 +145,6 @@ def writes(access: Operation) -> bool:
 
 def _has_order(access: Operation, orders: tuple[str, ...]) -> bool:
     return isinstance(access, memory.AtomicOp) and access.sem.data in orders
-
-
-def _may_touch(first: Operation, second: Operation, kernel: control.KernelOp) -> bool:
-    """Whether two accesses may be of the same memory; addresses that the kernel loads are of any."""
-    if isinstance(first, StackLoadOp | StackStoreOp) or isinstance(second, StackLoadOp | StackStoreOp):
-        return True
-    return any(may_alias(a, b, kernel) for a in _tensors(first) for b in _tensors(second))
-
-
-def _tensors(access: Operation) -> list[SSAValue]:
-    return [v for v in access.operands if isinstance(v.type, RefType)]
 
 
 def _commute(first: Operation, second: Operation) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from sympy import Expr, Integer
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
@@ -20,15 +20,15 @@ def may_alias(a: SSAValue, b: SSAValue, kernel: control.KernelOp) -> bool:
     What the host function allocated shares memory only with views of it (`allocations` of the kernel); arguments may
     overlap each other in any way.
     """
-    return a is b or _allocation(a, kernel) == _allocation(b, kernel)
+    known = allocations(kernel)
+    return a is b or known.get(a) == known.get(b)
 
 
-def _allocation(ref: SSAValue, kernel: control.KernelOp) -> int | None:
-    """Which of the host function's allocations a tensor is part of; None of arguments."""
-    if kernel.allocations is None or not isinstance(ref, BlockArgument) or ref.owner is not kernel.body.block:
-        return None
-    name = kernel.arg_names.data[ref.index].data
-    return next((i for i, group in enumerate(kernel.allocations) if name in [n.data for n in group]), None)
+def allocations(kernel: control.KernelOp) -> dict[SSAValue, int]:
+    """Which of the host function's allocations each parameter of a kernel is part of; arguments are missing."""
+    groups = {} if kernel.allocations is None else {n.data: i for i, g in enumerate(kernel.allocations) for n in g}
+    parameters = zip(kernel.arg_names.data, kernel.body.block.args)
+    return {value: groups[name.data] for name, value in parameters if name.data in groups}
 
 
 def written_by(op: Operation) -> list[SSAValue] | None:

@@ -23,7 +23,7 @@ from helion_ir.dialects.knob import (
 from helion_ir.index.expr import And, Eq, Ne, Not, any_of, as_expr, knob
 from helion_ir.index.facts import decide
 from helion_ir.passes.base import Pass, target_of
-from helion_ir.passes.fault_conditions import CONDITIONS
+from helion_ir.passes.fault_conditions import CONDITIONS, Subject
 from helion_ir.passes.scope import domains_of
 from helion_ir.targets.faults import Fault, faults_of, triton_version
 
@@ -47,10 +47,11 @@ class AvoidFaults(Pass):
     name = "avoid-faults"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        subject, declared_knobs = Subject(op), list(declarations(op))
         met = [
-            (fault, d, CONDITIONS[fault.when](op, d.sym_name.data))
+            (fault, d, CONDITIONS[fault.when](subject, d.sym_name.data))
             for fault in faults_of(target_of(op), triton_version())
-            for d in declarations(op)
+            for d in declared_knobs
             if fault.knob == d.sym_name.data or d.sym_name.data.endswith(f".{fault.knob}")
         ]
         # What goes altogether goes first: no requirement may read a knob that is not there any more.

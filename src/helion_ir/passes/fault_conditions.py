@@ -5,7 +5,9 @@ Each gives an expression over knobs, for the knob of that name: 1 where the kern
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from sympy import Expr, Integer
 from xdsl.dialects.builtin import ModuleOp
@@ -28,22 +30,47 @@ BESIDE_RESULT = 16
 """Registers a thread needs at least beside those of a product's result."""
 
 
-def always(module: ModuleOp, name: str) -> Expr:
+@dataclass
+class Subject:
+    """A module in which faults are looked for, with what is asked of it for several knobs."""
+
+    module: ModuleOp
+
+    @functools.cached_property
+    def declared(self) -> frozenset[str]:
+        """Names of the knobs."""
+        return frozenset([d.sym_name.data for d in declarations(self.module)])
+
+    @functools.cached_property
+    def products(self) -> list[compute.DotOp]:
+        return [op for op in self.module.walk() if isinstance(op, compute.DotOp)]
+
+    @functools.cached_property
+    def roots(self) -> list[control.ParallelOp]:
+        return [op for op in self.module.walk() if isinstance(op, control.ParallelOp)]
+
+    @functools.cached_property
+    def after_writes(self) -> list[tuple[Operation, Operation]]:
+        """Accesses that write, with those of the same program that have to come after them."""
+        pairs = [pair for root in self.roots for pair in in_order(root, kernel_of(root))]
+        return [(pair.first, pair.second) for pair in pairs if writes(pair.first)]
+
+
+def always(subject: Subject, name: str) -> Expr:
     return Integer(1)
 
 
-def cache_modifier(module: ModuleOp, name: str) -> Expr:
+def cache_modifier(subject: Subject, name: str) -> Expr:
     """Whether the load of an eviction knob has a cache modifier."""
     cache = f"{name.removesuffix('.eviction')}.cache"
-    declared = any(d.sym_name.data == cache for d in declarations(module))
-    return Ne(knob(cache), string("")) if declared else Integer(0)
+    return Ne(knob(cache), string("")) if cache in subject.declared else Integer(0)
 
 
-def more_registers_for_products(module: ModuleOp, name: str) -> Expr:
+def more_registers_for_products(subject: Subject, name: str) -> Expr:
     """Whether a thread's share of a product's result leaves too few of the registers the knob allows."""
-    threads = knob("num_warps") * target_of(module).warp_size
+    threads = knob("num_warps") * target_of(subject.module).warp_size
     needs: list[Expr] = []
-    for product in _products(module):
+    for product in subject.products:
         elements: Expr = Integer(1)
         for d in _type(product.result).dims:
             elements = elements * physical(d)
@@ -51,34 +78,34 @@ def more_registers_for_products(module: ModuleOp, name: str) -> Expr:
     return And(Ne(knob(name), NONE), any_of(needs))
 
 
-def warps_for_no_roles(module: ModuleOp, name: str) -> Expr:
+def warps_for_no_roles(subject: Subject, name: str) -> Expr:
     warps = knob("num_warps")
     return Or(Lt(warps, Integer(LEAST_WARPS)), Lt(Integer(MOST_WARPS), warps))
 
 
-def products_of_few_rows(module: ModuleOp, name: str) -> Expr:
-    return any_of([Lt(physical(_type(p.lhs).dims[-2]), Integer(LEAST_ROWS)) for p in _products(module)])
+def products_of_few_rows(subject: Subject, name: str) -> Expr:
+    return any_of([Lt(physical(_type(p.lhs).dims[-2]), Integer(LEAST_ROWS)) for p in subject.products])
 
 
-def persistent_root(module: ModuleOp, name: str) -> Expr:
-    roots = {f"loop.{op.label.data}.warp_specialize" for op in module.walk() if isinstance(op, control.ParallelOp)}
+def persistent_root(subject: Subject, name: str) -> Expr:
+    roots = {f"loop.{op.label.data}.warp_specialize" for op in subject.roots}
     return Integer(int(name in roots))
 
 
-def unrolled_loop(module: ModuleOp, name: str) -> Expr:
+def unrolled_loop(subject: Subject, name: str) -> Expr:
     """Whether the loop of a knob is unrolled in part."""
     unroll = f"{name.rpartition('.')[0]}.loop_unroll_factor"
-    return Ne(knob(unroll), NONE) if any(d.sym_name.data == unroll for d in declarations(module)) else Integer(0)
+    return Ne(knob(unroll), NONE) if unroll in subject.declared else Integer(0)
 
 
-def later_access_to_what_is_written(module: ModuleOp, name: str) -> Expr:
+def later_access_to_what_is_written(subject: Subject, name: str) -> Expr:
     """Whether the access of an indexing knob writes, or comes after one that does, and has to come after it."""
-    return Integer(int(any(name in (_indexing(first), _indexing(second)) for first, second in _after_writes(module))))
+    return Integer(int(any(name in (_indexing(first), _indexing(second)) for first, second in subject.after_writes)))
 
 
-def loop_that_reads_what_it_stores(module: ModuleOp, name: str) -> Expr:
+def loop_that_reads_what_it_stores(subject: Subject, name: str) -> Expr:
     """Whether the loop of a knob, of products where it is the launch's, writes what it may read afterwards."""
-    for write, load in _after_writes(module):
+    for write, load in subject.after_writes:
         if writes(load):  # which are done in their places
             continue
         for loop in loops_around(write):
@@ -90,7 +117,7 @@ def loop_that_reads_what_it_stores(module: ModuleOp, name: str) -> Expr:
     return Integer(0)
 
 
-CONDITIONS: dict[str, Callable[[ModuleOp, str], Expr]] = {
+CONDITIONS: dict[str, Callable[[Subject, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
         always, cache_modifier, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
@@ -100,20 +127,8 @@ CONDITIONS: dict[str, Callable[[ModuleOp, str], Expr]] = {
 """By the names that the table calls them."""
 
 
-def _after_writes(module: ModuleOp) -> Iterator[tuple[Operation, Operation]]:
-    """Accesses that write, with those of the same program that have to come after them."""
-    for root in [op for op in module.walk() if isinstance(op, control.ParallelOp)]:
-        for pair in in_order(root, kernel_of(root)):
-            if writes(pair.first):
-                yield pair.first, pair.second
-
-
 def _indexing(op: Operation) -> str:
     return f"{access_name(op)}.indexing" if isinstance(op, memory.AccessOp) else ""
-
-
-def _products(module: ModuleOp) -> list[compute.DotOp]:
-    return [op for op in module.walk() if isinstance(op, compute.DotOp)]
 
 
 def _type(value: object) -> TileType:

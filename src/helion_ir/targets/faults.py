@@ -5,6 +5,7 @@ A row rules configurations out that are legal by themselves. `avoid-faults` read
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ def faults_of(target: Target, version: Version | None) -> Iterator[Fault]:
             yield fault
 
 
+@functools.cache
 def triton_version() -> Version | None:
     """Major and minor number of the Triton that is installed; None where there is none. Triton is not imported."""
     try:
