@@ -9,6 +9,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Expr, Integer
+from tests.index.reached import all_of_them, reached
 from xdsl.parser import Parser
 
 from helion_ir.dialects.context import new_context
@@ -74,6 +75,12 @@ def agree(before: Expr, after: Expr) -> None:
         (Min(B, Integer(16)), B),
         (And(Lt(I, Integer(12)), Lt(J, Integer(3))), Lt(J, Integer(3))),
         (FloorDiv(8 * I + 9, Integer(8)), I + 1),
+        (CeilDiv(8 * I + J + 1, Integer(8)), I + 1),
+        (4 * FloorDiv(FloorDiv(I, Integer(2)), Integer(4)) + Mod(FloorDiv(I, Integer(2)), Integer(4)), FloorDiv(I, Integer(2))),
+        (Min(Integer(20), I), I),
+        (Max(Integer(20), I), Integer(20)),
+        (Max(I, I + J), I + J),
+        (Or(Lt(I, Integer(12)), Lt(J, Integer(3))), Integer(1)),
         (CeilDiv(CeilDiv(I, Integer(2)), Integer(3)), CeilDiv(I, Integer(6))),
         (CeilDiv(8 + CeilDiv(I, B), Integer(4)), 2 + CeilDiv(I, 4 * B)),
         (Min(I + J, I + 9), I + J),
@@ -97,22 +104,49 @@ def test_rule(before: Expr, after: Expr) -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    [Lt(I, Integer(11)), Mod(I, B), FloorDiv(I, Integer(8)), Min(I, J), Mod(8 * I + J + 1, Integer(8)), Eq(I, J)],
-)
+    [
+        Lt(I, Integer(11)), Lt(I, J), Mod(I, B), FloorDiv(I, Integer(8)), Min(I, J), Mod(8 * I + J + 1, Integer(8)), Eq(I, J),
+        FloorDiv(I, Integer(-2)), Mod(I, Integer(-2)), CeilDiv(I, Integer(-2)), Or(Lt(I, J), Lt(J, Integer(3))),
+        Not(And(Lt(I, J), Lt(J, Integer(3)))),
+    ],
+)  # fmt: skip
 def test_what_facts_do_not_decide_is_kept_equal(kept: Expr) -> None:
     folded = fold(kept, FACTS)
     assert folded.free_symbols, "folded to a constant although it is none"
     agree(kept, folded)
 
 
+def _digits(of: Expr, x: Expr, d: Expr) -> Expr:
+    return d * FloorDiv(of, d) + Mod(x, d)
+
+
+small = st.sampled_from([2, 3, 4]).map(Integer)
+symbols = st.sampled_from([I, J])
 leaves = st.sampled_from([I, J, B]) | st.integers(-9, 20).map(Integer)
 positive = st.sampled_from([B]) | st.integers(1, 9).map(Integer)
 
 
-def grow(children: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+def shapes(children: st.SearchStrategy[Expr]) -> list[st.SearchStrategy[Expr]]:
     pairs = st.tuples(children, children)
-    return st.one_of(
+    below = st.tuples(children | symbols, st.integers(1, 6).map(Integer)).map(lambda p: Lt(*p))
+    towers = st.tuples(st.sampled_from([FloorDiv, Mod, CeilDiv]), children | symbols, small, small)
+    digits = st.tuples(children, st.integers(1, 3), small)
+    return [
         pairs.map(lambda p: p[0] + p[1]),
+        st.tuples(st.sampled_from([And, Or]), below, below).map(lambda t: t[0](t[1], t[2])),
+        below.map(Not),
+        towers.map(lambda t: t[0](t[0](5 * t[1] + 1, t[2] * t[3]), t[3])),
+        digits.map(lambda t: t[1] * _digits(t[0], t[0], t[2])),
+        digits.map(lambda t: _digits(FloorDiv(t[0], Integer(2)), FloorDiv(t[0], Integer(2)), t[2])),
+        digits.map(lambda t: 4 * t[2] * FloorDiv(t[0], 4 * t[2]) + _digits(Mod(t[0], 4 * t[2]), t[0], t[2])),
+        st.tuples(st.sampled_from([Min, Max]), children, st.integers(-2, 2)).map(lambda t: t[0](t[1], t[1] + t[2])),
+        st.tuples(st.sampled_from([Min, Max]), children, small).map(lambda t: t[0](t[1], t[1] + J)),
+        st.tuples(st.sampled_from([FloorDiv, Mod, CeilDiv]), children, small, st.integers(0, 1)).map(
+            lambda t: t[0](t[2] * t[1] + t[3], t[2])
+        ),
+        st.tuples(st.sampled_from([Lt, Le]), leaves, small, st.integers(-9, 30).map(Integer)).map(
+            lambda t: t[0](t[2] * t[1], t[3])
+        ),
         pairs.map(lambda p: p[0] - p[1]),
         st.tuples(children, st.integers(-4, 8)).map(lambda p: p[0] * p[1]),
         st.tuples(children, leaves).map(lambda p: p[0] * p[1]),
@@ -120,16 +154,40 @@ def grow(children: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         st.tuples(st.sampled_from([Min, Max]), children, children).map(lambda t: t[0](t[1], t[2])),
         st.tuples(st.sampled_from([Lt, Le, Eq, Ne]), children, children).map(lambda t: t[0](t[1], t[2])),
         st.tuples(children, children, children).map(lambda t: Where(Lt(t[0], t[1]), t[1], t[2])),
-    )
+    ]
 
 
-expressions = st.recursive(leaves, grow, max_leaves=8)
+def grow(children: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    return st.one_of(*shapes(children))
+
+
+expressions = st.recursive(leaves, grow, max_leaves=8) | grow(grow(leaves))
 
 
 @settings(max_examples=400, deadline=None)
 @given(expressions)
 def test_folding_keeps_every_value(e: Expr) -> None:
     agree(e, fold(e, FACTS))
+
+
+def test_every_rule_is_tried_by_hand_and_by_chance() -> None:
+    (by_hand,) = (mark.args[1] for mark in test_rule.pytestmark)
+    (kept,) = (mark.args[1] for mark in test_what_facts_do_not_decide_is_kept_equal.pytestmark)
+    unknown = all_of_them().keys() - reached(
+        lambda: [fold(e, FACTS) for e in (*(before for before, _ in by_hand), *kept)]
+    )
+    assert not unknown, [all_of_them()[line] for line in sorted(unknown)]
+    chance: list[Expr] = []
+    for shape in shapes(leaves):
+
+        @settings(max_examples=30, deadline=None, derandomize=True, database=None)
+        @given(shape)
+        def draw(e: Expr) -> None:
+            chance.append(e)
+
+        draw()
+    unknown = all_of_them().keys() - reached(lambda: [fold(e, FACTS) for e in chance])
+    assert not unknown, [all_of_them()[line] for line in sorted(unknown)]
 
 
 @settings(max_examples=300, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sympy
 from sympy import Expr, Integer, Symbol
+from tests.index.reached import all_of_them, reached
 
 from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Lt, Max, Min, Mod, Ne, Not, Or, Where, symbol
 from helion_ir.index.facts import Fact
@@ -22,6 +23,11 @@ WHOLE: dict[str, Expr] = {
     "a reshape of three": 512 * FloorDiv(P, Integer(512))
     + 8 * FloorDiv(Mod(P, Integer(512)), Integer(8))
     + Mod(P, Integer(8)),
+    "digits of a half": 64 * FloorDiv(FloorDiv(P, Integer(2)), Integer(64)) + Mod(FloorDiv(P, Integer(2)), Integer(64)),
+    "two moduli": Mod(Mod(P, Integer(512)), Integer(64)),
+    "rounded up to what divides": CeilDiv(64 * I, Integer(64)) + CeilDiv(64 * I + J + 1, Integer(64)),
+    "of a selection": Or(Eq(I, Integer(5000)), Ne(P, Integer(-1))) + Or(Eq(I, J), Lt(-2 * I, Integer(-5))),
+    "a divisor that may be negative": FloorDiv(P, Integer(-2)) + Mod(64 * I, Integer(64)),
     "rounded up twice": CeilDiv(CeilDiv(P + 3, Integer(4)), Integer(16)),
     "a packed nibble": Mod(FloorDiv(2 * I + 1, Integer(2)), Integer(4096)),
     "of a multiple of 16": Mod(K + 32, Integer(16)) + FloorDiv(K, Integer(16)),
@@ -100,6 +106,11 @@ def test_folding_changes_no_value(name: str) -> None:
     after = fold(before, FACTS)
     assert after != before, "nothing folds, so that nothing is checked"
     assert counterexample(before, after) is None
+
+
+def test_every_rule_is_cross_checked() -> None:
+    unknown = all_of_them().keys() - reached(lambda: [fold(e, FACTS) for e in WHOLE.values()])
+    assert not unknown, [all_of_them()[line] for line in sorted(unknown)]
 
 
 def test_a_wrong_rule_is_found() -> None:

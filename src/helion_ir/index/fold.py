@@ -174,8 +174,6 @@ def _divided(e: Expr) -> Expr:
     if not right.is_Integer or left.is_Integer:
         return e
     terms = [t.as_coeff_Mul() for t in sympy.Add.make_args(left)]  # pyright: ignore
-    if not all(c.is_Integer for c, _ in terms):
-        return e
     common = math.gcd(*[int(c) for c, rest in terms if rest != 1])
     if common <= 1 or any(int(c) % common for c, rest in terms if rest == 1):
         return e
