@@ -15,7 +15,7 @@ from helion_ir.targets import TARGETS
 
 ALL = [(name, target) for name in registry.names() for target, record in TARGETS.items() if record.backend]
 SAMPLE = [
-    ("matmul", "a100"), ("matmul", "h200"), ("attention", "b200"), ("softmax", "rtx5090"), ("matmul", "mi300x"),
+    ("matmul", "a100"), ("matmul", "h200"), ("matmul_bias_gelu", "b200"), ("softmax", "rtx5090"), ("matmul", "mi300x"),
     ("layer_norm", "mi350x"), ("vector_add", "h100"),
 ]  # fmt: skip
 

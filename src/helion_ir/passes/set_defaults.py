@@ -14,7 +14,8 @@ from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
 from helion_ir.index.expr import compiled, constant_of, free_names, knobs_of
-from helion_ir.passes.base import Pass, target_of
+from helion_ir.passes.base import Pass, kernels, target_of
+from helion_ir.passes.plan_memory.liveness import points_of
 from helion_ir.passes.scope import physical
 from helion_ir.targets import Target
 from helion_ir.targets.preferred import Preferred
@@ -37,7 +38,8 @@ class SetDefaults(Pass):
 
     The numbers are the target's (`Target.preferred`): an extent of a product gets the preferred one, halved while fewer
     programs than compute units would run or operands in flight would not fit; other blocks grow along the contiguous
-    dimension first, until a tile holds the preferred number of elements. Domains stay. Does not handle: knobs of the
+    dimension first, until a tile holds the preferred number of elements. Warps grow until a thread holds its share of a
+    product's result, and of the tiles that are live at a time. Domains stay. Does not handle: knobs of the
     author's, and reductions, whose defaults depend on the length alone. What a default still breaks (a `knob.require`
     that only lowering finds), `ConfigSpace.legal_default` mends.
     Runs after declare-schedules, which declares the knobs.
@@ -187,7 +189,20 @@ class _Defaults:
         of_products = max((self._elements(s) for s in products), default=0) // (lanes * p.product_elements)
         of_others = max((self._elements(s) for s in self.shapes), default=0) // (lanes * p.thread_elements)
         least, most = p.warps
-        return min(most, max(least, of_products if self.dots else of_others))
+        if not self.dots:
+            return min(most, max(least, of_others))
+        warps, live = min(most, max(least, of_products)), self._live()
+        # With more warps than take part in them, products would leave the asynchronous matrix unit.
+        most = min(most, max(self.target.staging.async_warps, default=most))
+        while warps < most and live > 4 * p.live_registers * lanes * warps:
+            warps *= 2
+        return warps
+
+    def _live(self) -> int:
+        """Bytes of the tiles that are live at a time, the most of any point of the program."""
+        points = {p.live for kernel in kernels(self.module, control.KernelOp) for p in points_of(kernel)}
+        sizes = {t: self._bytes(t) for t in {_type(v) for live in points for v in live}}
+        return max((sum(sizes[_type(v)] for v in live) for live in points), default=0)
 
     def _order(self, root: control.ParallelOp) -> None:
         """Blocks of a product by rows and columns, grouped; of anything else along contiguous memory first."""

@@ -69,11 +69,12 @@ H200 = Target(
     launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )
-# The result lies in tensor memory, so that one warp group holds 128 rows.
+# The result lies in tensor memory, so that one warp group holds 128 rows; what follows the product needs registers for
+# all of it at once.
 B200 = Target(
     name="b200", arch=100, memory_bandwidth=8.0e12, dot_flops=2250e12, flops=75e12,
     compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
-    warp_specialization=True, preferred=Preferred(stages=4, product_elements=128), staging=_TCGEN05,
+    warp_specialization=True, preferred=Preferred(stages=4, product_elements=128, live_registers=255), staging=_TCGEN05,
     descriptor_atomics=True, programmatic_launch=True, launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip

@@ -31,5 +31,8 @@ class Preferred:
     """Elements of a program that reduces, or loops over what it reads."""
     thread_elements: int = 32
     """Elements of the largest tile, other than of products, a thread holds before there are more warps."""
+    live_registers: int = 300
+    """Registers that the tiles of a product's kernel take of a thread, where most of them are live, before there are more
+    warps. Beyond what a thread has: not all that is live is held, and this much compilers have been seen to place."""
     warps: tuple[int, int] = (4, 16)
     """Least and most warps."""
