@@ -102,13 +102,9 @@ class Command:
 
     def lane(self, lane: Lane) -> None:
         """All kernels of a lane, as far as time goes."""
-        whats = [*self.options.sides, *([] if self.options.no_times else ["times"])]
-        for step in steps(lane, self.options.seconds, whats, self.options.left):
+        for step in steps(lane, self.options.seconds, lambda kernel: missing(kernel, self.options), self.options.left):
             if isinstance(step, str):
                 print(step, flush=True)
-                continue
-            path = self.options.out / f"{step.kernel}.{step.what}.json"
-            if path.exists() and step.what != "times" and not self.options.again:
                 continue
             start = time.monotonic()
             status = self._one(step.kernel, step.what, step.limit, lane)
@@ -152,12 +148,23 @@ def merge(folders: Iterable[Path], out: Path) -> None:
                 shutil.copy(path, out / path.name)
 
 
+def missing(kernel: str, options: argparse.Namespace) -> list[str]:
+    """What is to be done for a kernel; what was found anew is timed anew."""
+    sides = [s for s in options.sides if options.again or not (options.out / f"{kernel}.{s}.json").exists()]
+    timed = not options.no_times and (sides or not (options.out / f"{kernel}.times.json").exists())
+    return [*sides, *(["times"] if timed else [])]
+
+
 def plan(work: Iterable[Lane], options: argparse.Namespace, left: float) -> str:
     """What would be done, a line a lane."""
-    least = sum(LEAST[s] + options.seconds for s in options.sides) + (0 if options.no_times else LEAST["times"])
+
+    def seconds(lane: Lane) -> float:
+        todo = [what for kernel in lane.kernels for what in missing(kernel, options)]
+        return sum(LEAST[what] + (0.0 if what == "times" else options.seconds) for what in todo)
+
     return "\n".join(
         f"GPU {lane.gpu}, {len(lane.processors)} processors: {' '.join(lane.kernels)}; "
-        f"{len(lane.kernels) * least:.0f} of {left:.0f} s are needed"
+        f"{seconds(lane):.0f} of {left:.0f} s are needed"
         for lane in work
     )
 
@@ -192,13 +199,8 @@ def main() -> None:
         print(Command(options, None, Path(folder)).write_table(), flush=True)
 
 
-def _done(kernel: str, options: argparse.Namespace) -> bool:
-    whats = [*options.sides, *([] if options.no_times else ["times"])]
-    return all((options.out / f"{kernel}.{what}.json").exists() for what in whats)
-
-
 def _work(options: argparse.Namespace, folder: Path) -> None:
-    kernels = [k for k in options.kernels if options.again or not _done(k, options)]
+    kernels = [k for k in options.kernels if missing(k, options)]
     work = lanes(kernels, options.gpus, sorted(os.sched_getaffinity(0)), options.processors)
     print(plan(work, options, options.left()), flush=True)
     if options.dry_run:

@@ -11,6 +11,8 @@ from typing import Any
 
 LEAST = {"ours": 5.0, "helion": 14.0, "times": 22.0}
 """Seconds that a process takes at least besides searching: to import what it needs, and to end."""
+TIMES_LEAST = 12.0
+"""With less the timing is not begun."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +52,34 @@ class Step:
     limit: float
 
 
-def steps(lane: Lane, seconds: float, whats: Sequence[str], left: Callable[[], float]) -> Iterator[Step | str]:
-    """What a lane does next, for as long as there is time; a text for a kernel for which there is not.
+def steps(
+    lane: Lane, seconds: float, missing: Callable[[str], Sequence[str]], left: Callable[[], float]
+) -> Iterator[Step | str]:
+    """What a lane does next, for as long as there is time; a text for what there is no time for.
 
     Each kernel has an equal share of what is left, so that the last is not the one that pays for slow ones; a process
     may take what the rest of its kernel does not need. One that has not ended by then is stopped, and of a search what
-    its log says counts.
+    its log says counts. A kernel is begun where its searches fit; what they found can be timed by a later command.
 
     Args:
         seconds: of a search.
-        whats: of "ours", "helion" and "times", in this order.
+        missing: by kernel, which of "ours", "helion" and "times" are to be done, in this order.
         left: the seconds left.
     """
-    least = [LEAST[what] + (0.0 if what == "times" else seconds) for what in whats]
     for position, kernel in enumerate(lane.kernels):
         others = left() * (1 - 1 / (len(lane.kernels) - position))
-        if left() - others < sum(least):
-            yield f"{kernel}: {left() - others:.0f} s are left, {sum(least):.0f} are needed"
+        todo = missing(kernel)
+        least = [LEAST[what] + (0.0 if what == "times" else seconds) for what in todo]
+        searches = sum(n for n, what in zip(least, todo) if what != "times")
+        if left() - others < searches:
+            yield f"{kernel}: {left() - others:.0f} s are left, {searches:.0f} are needed to search"
             continue
-        for at, what in enumerate(whats):
-            yield Step(kernel, what, left() - others - sum(least[at + 1 :]))
+        for at, what in enumerate(todo):
+            here = left() - others
+            if what == "times" and here < TIMES_LEAST:
+                yield f"{kernel}: {here:.0f} s are left, too few to time what was found; run the command again"
+            else:
+                yield Step(kernel, what, max(least[at] if what != "times" else 0.0, here - sum(least[at + 1 :])))
 
 
 def run_lanes(work: Sequence[Lane], run: Callable[[Lane], Any]) -> None:
