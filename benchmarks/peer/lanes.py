@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-LEAST = {"ours": 5.0, "helion": 14.0, "times": 22.0}
+LEAST = {"ours": 12.0, "helion": 14.0, "times": 16.0}
 """Seconds that a process takes at least besides searching: to import what it needs, and to end."""
 TIMES_LEAST = 12.0
 """With less the timing is not begun."""
