@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import Builtin, ModuleOp
 from helion_ir.dialects.host import Host
 from helion_ir.dialects.index import Index
 from helion_ir.dialects.knob import Knob
-from helion_ir.dialects.text_parser import TextParser
+from helion_ir.dialects.text_parser import Known, TextParser
 from helion_ir.dialects.text_printer import TextPrinter
 from helion_ir.dialects.tile import Tile
 from helion_ir.dialects.triton import Triton
@@ -40,9 +40,10 @@ def canonical_text(module: ModuleOp) -> str:
     return printer.text() + "\n"
 
 
+_KNOWN = Known()
 _UNKNOWN = re.compile(r" loc\(unknown\)$", re.MULTILINE)
 
 
 def parse_module(text: str, name: str = "<text>") -> ModuleOp:
     """Parse a module. Raises xdsl's ParseError, with file, line and caret, on malformed text."""
-    return TextParser(new_context(), text, name).parse_module()
+    return TextParser(new_context(), text, name, _KNOWN).parse_module()

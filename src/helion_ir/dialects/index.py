@@ -22,6 +22,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.operation import Op
+from helion_ir.dialects.text_parser import remembered
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -45,8 +46,13 @@ _INFIX_BY_FIRST = {first: [op for op in _INFIX if op[0] == first] for first in {
 _ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
-def parse_expr(parser: AttrParser, precedence: int = 0) -> Expr:
-    """A Pratt parser over xDSL's public parser methods; the inverse of `index.text.expr_text`."""
+def parse_expr(parser: AttrParser) -> Expr:
+    """An index expression; the inverse of `index.text.expr_text`."""
+    return remembered(parser, lambda: _parse_operators(parser, 0))
+
+
+def _parse_operators(parser: AttrParser, precedence: int) -> Expr:
+    """A Pratt parser over xDSL's public parser methods."""
     left = _parse_primary(parser)
     while True:
         # Most of what follows an expression starts no operator: looking first spares a dozen attempts.
@@ -59,7 +65,7 @@ def parse_expr(parser: AttrParser, precedence: int = 0) -> Expr:
                 break
         else:
             return left
-        right = parse_expr(parser, own)
+        right = _parse_operators(parser, own)
         if op in _ARITHMETIC:
             left = _ARITHMETIC[op](left, right)
         else:
@@ -84,10 +90,10 @@ def _parse_primary(parser: AttrParser) -> Expr:
 
         return Integer(value)
     if first == "-" and parser.parse_optional_punctuation("-") is not None:
-        return -parse_expr(parser, 11)
+        return -_parse_operators(parser, 11)
     if first == "(":
         parser.parse_punctuation("(")
-        inner = parse_expr(parser)
+        inner = _parse_operators(parser, 0)
         parser.parse_punctuation(")")
         return inner
 
@@ -98,10 +104,10 @@ def _parse_primary(parser: AttrParser) -> Expr:
     if first == '"' and (text := parser.parse_optional_str_literal()) is not None:
         return string(text)
     if first == "n" and parser.parse_optional_keyword("not") is not None:
-        return Not(parse_expr(parser, 3))
+        return Not(_parse_operators(parser, 3))
     name = parser.parse_identifier(" in an index expression")
     if name in _CALLS:
-        args = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_expr(parser))
+        args = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: _parse_operators(parser, 0))
         return FUNCTIONS[name](*args)
     return symbol(name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABCMeta
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from xdsl.dialects.builtin import DenseArrayBase, i32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
@@ -63,6 +63,35 @@ class Op(IRDLOperation, metaclass=OpClass):
             attributes={} if attributes is None else {k: v for k, v in attributes.items() if v is not None},
             regions=lists[2],
         )
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        operands: Sequence[Any] | None = None,
+        result_types: Sequence[Any] | None = None,
+        attributes: Mapping[str, Attribute | None] | None = None,
+        properties: Mapping[str, Attribute | None] | None = None,
+        successors: Sequence[Any] | None = None,
+        regions: Sequence[Any] | None = None,
+    ) -> Self:
+        """An op from its parts, for what does not know its class's own constructor, such as the parser of formats."""
+        assert not successors, f"{cls.name} has no successors"
+        # A list of one is given, too, for what is exactly one.
+        parts = [
+            [x[0] if plain and isinstance(x, list | tuple) and len(x) == 1 else x for x in given or ()]
+            for given, (_, _, plain, _) in zip((operands, result_types, regions), _defined(cls))
+        ]
+        made = cls.__new__(cls)
+        Op.__init__(
+            made,
+            operands=parts[0],
+            result_types=parts[1],
+            properties=properties,
+            attributes=attributes,
+            regions=parts[2],
+        )
+        return made
 
     def __post_init__(self) -> None:
         if _has_defaults(type(self)):

@@ -1,13 +1,14 @@
-"""xDSL's parser on tokens that one regular expression finds, and types that are read once."""
+"""xDSL's parser on tokens that one regular expression finds; types, expressions and locations are read once."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from xdsl.context import Context
-from xdsl.ir import Attribute
-from xdsl.parser import Parser
+from xdsl.dialects.builtin import LocationAttr
+from xdsl.parser import AttrParser, Parser
 from xdsl.parser.generic_parser import ParserState
 from xdsl.utils.lexer import Input, Span, Token
 from xdsl.utils.mlir_lexer import KIND_BY_PUNCTUATION_SPELLING, MLIRLexer, MLIRToken, MLIRTokenKind, StringLiteral
@@ -27,9 +28,15 @@ _TOKEN = re.compile(
     )""",
     re.ASCII | re.VERBOSE,
 )
-# What stands in angle brackets and can be found again by its text: no strings, arrows or comments. Spaces come after.
-_INNER = r"(?:[^<>\"/-]|-(?!>))"
+# What stands in angle brackets and can be found again by its text: no arrows or comments, and of strings those without
+# escapes. Spaces come after.
+_STRING_TEXT = r"\"[^\"\\\n\v\f]*+\""
+_INNER = rf"(?:[^<>\"/-]|-(?!>)|{_STRING_TEXT})"
 _BODY = re.compile(rf"(<(?:{_INNER}|<{_INNER}*+>)*+>)\s*+", re.ASCII)
+
+# An index expression up to the bracket that ends it, and a location up to the end of its line.
+_EXPRESSION = re.compile(rf"((?:[^<>\"\n]|{_STRING_TEXT})++)(?=>)")
+_LOCATION = re.compile(r"(loc\([^\n]*+)\n\s*+")
 
 _PUNCTUATION, _STRING = 2, 6
 _KINDS = (
@@ -67,13 +74,28 @@ class TextLexer(MLIRLexer):
         return TextToken(kind, span, text)  # pyright: ignore[reportArgumentType]
 
 
-class TextParser(Parser):
-    """xDSL's parser of a module's text, which reads a type or attribute once, wherever the same text stands again."""
+MOST_KNOWN = 50_000
+"""Texts whose meanings are kept."""
 
-    def __init__(self, ctx: Context, text: str, name: str):
+
+class Known(dict[tuple[str, ...], Any]):
+    """What texts mean that stood in modules before. A meaning is kept where reading it ended where the text does."""
+
+    def keep(self, key: tuple[str, ...], meaning: Any) -> None:
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        self[key] = meaning
+
+
+class TextParser(Parser):
+    """xDSL's parser of a module's text, which reads a type, attribute, expression or location once, wherever the same
+    text stands again: in this module, and in all that are read with one `known`, whose contexts must be alike.
+    """
+
+    def __init__(self, ctx: Context, text: str, name: str, known: Known | None = None):
         super().__init__(ctx, "", name)
         self._parser_state = ParserState(TextLexer(Input(text, name)))
-        self._read: dict[tuple[str, bool, str], Attribute] = {}
+        self.known = Known() if known is None else known
 
     def _parse_dialect_type_or_attribute_body(
         self, attr_name: str, is_type: bool, is_opaque: bool, starting_opaque_pos: int | None
@@ -82,11 +104,43 @@ class TextParser(Parser):
         body = _BODY.match(content, self.pos)
         if body is None or is_opaque:
             return super()._parse_dialect_type_or_attribute_body(attr_name, is_type, is_opaque, starting_opaque_pos)
-        key = (attr_name, is_type, body[1])
-        if (known := self._read.get(key)) is not None:
+        key = ("type" if is_type else "attribute", attr_name, body[1])
+        if (known := self.known.get(key)) is not None:
             self._resume_from(body.end())
             return known
         read = super()._parse_dialect_type_or_attribute_body(attr_name, is_type, is_opaque, starting_opaque_pos)
         if self.pos == body.end():
-            self._read[key] = read
+            self.known.keep(key, read)
         return read
+
+    def parse_optional_location(self) -> LocationAttr | None:
+        if self._current_token.text != "loc":
+            return None
+        line = _LOCATION.match(self.lexer.input.content, self.pos)
+        if line is None:
+            return super().parse_optional_location()
+        key = ("location", line[1])
+        if (known := self.known.get(key)) is not None:
+            self._resume_from(line.end())
+            return known
+        read = super().parse_optional_location()
+        if self.pos == line.end():
+            self.known.keep(key, read)
+        return read
+
+
+def remembered(parser: AttrParser, read: Callable[[], Any]) -> Any:
+    """An index expression, read by `read` unless its text up to the closing bracket is known."""
+    if not isinstance(parser, TextParser):
+        return read()
+    text = _EXPRESSION.match(parser.lexer.input.content, parser.pos)
+    if text is None:
+        return read()
+    key = ("expression", text[1])
+    if (known := parser.known.get(key)) is not None:
+        parser._resume_from(text.end())
+        return known
+    found = read()
+    if parser.pos == text.end():
+        parser.known.keep(key, found)
+    return found
