@@ -31,9 +31,9 @@ DOCS = ROOT / "docs"
 FILECHECK = ROOT / "tests" / "filecheck" / "passes"
 RUN = re.compile(r"^// RUN: helion-ir-opt %s (.*?)\s*\| filecheck", re.MULTILINE)
 
-TARGETS = ("h200", "b200", "mi350x")
+TARGETS = ("h200", "b200", "mi350x", "mi300x")
 FIRST_EXAMPLES = ("matmul", "row_sum")
-"""Where most knobs are shown; the other examples follow for those that these have not."""
+"""Where most knobs are shown, and all of the last target; the other examples follow for those that these have not."""
 DIFF_LINES = 30
 IR_LINES = 12
 """Lines of a change that are shown: of Triton, and of the IR."""
@@ -143,7 +143,7 @@ def pattern_of(declaration: Any) -> str:
         return name if owner != "frontend" else "<tunable>" if declaration.field is None else "<variable>"
     kind = name.split(".")[0]
     if kind == "reduction":
-        return "reduction.<axis>"
+        return "reduction.<axis>.online" if last == "online" and name.count(".") > 1 else "reduction.<axis>"
     if kind in ("load", "store", "atomic"):
         return f"{kind}.<site>.{last}"
     if kind == "loop":
@@ -170,7 +170,7 @@ def shown_knobs() -> list[Shown]:
     bound["matmul_f32"] = algorithm_kernels.matmul_f32.bind(few)
     names = list(bound)
     for target in TARGETS:
-        for name in names:
+        for name in names if target != TARGETS[-1] else FIRST_EXAMPLES:
             stages = bound[name].stages_for(target)
             for d in declarations(stages.declared):
                 pattern = pattern_of(d)
