@@ -92,6 +92,35 @@ def matmul_f32(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 @helion.kernel()
+def scaled_rows(x: torch.Tensor, y: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """(scale * x) @ y in float32, of 16-bit operands whose rows are scaled as they are loaded."""
+    m, k = x.size()
+    n = y.size(1)
+    out = torch.empty([m, n], dtype=torch.float32, device=x.device)
+    for rows, columns in hl.tile([m, n]):
+        total = hl.zeros([rows, columns], dtype=torch.float32)
+        for inner in hl.tile(k):
+            left = (x[rows, inner].to(torch.float32) * scale[rows][:, None]).to(x.dtype)
+            total = torch.addmm(total, left, y[inner, columns])
+        out[rows, columns] = total
+    return out
+
+
+@helion.kernel()
+def scaled_terms(x: torch.Tensor, y: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """(x @ y) * scale * 0.5 in float32, every block of products scaled by itself."""
+    m, k = x.size()
+    n = y.size(1)
+    out = torch.empty([m, n], dtype=torch.float32, device=x.device)
+    for rows, columns in hl.tile([m, n]):
+        total = hl.zeros([rows, columns], dtype=torch.float32)
+        for inner in hl.tile(k):
+            total = total + hl.dot(x[rows, inner], y[inner, columns]) * scale[columns][None, :] * 0.5
+        out[rows, columns] = total
+    return out
+
+
+@helion.kernel()
 def affine(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     """x * scale + shift, row by row, of rows that fill no number of blocks."""
     out = torch.empty_like(x)

@@ -21,7 +21,14 @@ from typing import Any
 import torch
 
 from benchmarks import pool, report
-from benchmarks.algorithm_kernels import affine, causal_attention, matmul_bias_relu, matmul_f32, plain_causal
+from benchmarks.algorithm_kernels import (
+    affine,
+    causal_attention,
+    matmul_bias_relu,
+    matmul_f32,
+    plain_causal,
+    scaled_rows,
+)
 
 Forced = Mapping[str, Any]
 Row = dict[str, Any]
@@ -52,6 +59,16 @@ def _normal(*shapes: tuple[int, ...], dtype: torch.dtype = torch.bfloat16):
         return tuple(torch.randn(s, device=device, dtype=dtype, generator=generator) for s in shapes)
 
     return make
+
+
+def _normal_and_scale(m: int, n: int, k: int) -> Callable[[str], tuple[torch.Tensor, ...]]:
+    make = _normal((m, k), (k, n))
+
+    def all_three(device: str) -> tuple[torch.Tensor, ...]:
+        x, y = make(device)
+        return x, y, torch.linspace(0.5, 2.0, m, device=x.device)
+
+    return all_three
 
 
 def _attention(heads: int, m: int, d: int) -> Callable[[str], tuple[torch.Tensor, ...]]:
@@ -235,6 +252,10 @@ ALGORITHMS: dict[str, Algorithm] = {
         lambda: matmul_f32, _normal((32, 8192), (8192, 4096)), _half,
         {name: {**forced, "rows_columns.split_k": 4} for name, forced in SWAP.items()},
         [_blocks(32, 64, 128, 4, 4), _blocks(32, 128, 64, 4, 4), _blocks(32, 128, 128, 8, 3)],
+    ),
+    "hoist-scaling, scaled rows 4096x4096x4096": Algorithm(
+        lambda: scaled_rows, _normal_and_scale(4096, 4096, 4096), lambda x, y, s: (x.float() * s[:, None]) @ y.float(),
+        {"off": {"loop.inner.hoist_scaling": False}, "hoist": {"loop.inner.hoist_scaling": True}}, LARGE,
     ),
     "clip-loops, plain causal attention 64x4096x64": Algorithm(
         lambda: plain_causal, _attention(64, 4096, 64), _causal, CLIP, ATTENTION

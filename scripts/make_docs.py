@@ -168,6 +168,7 @@ def shown_knobs() -> list[Shown]:
     bound["plain_causal"] = algorithm_kernels.plain_causal.bind(heads)
     few = torch.empty(16, 8192, dtype=half), torch.empty(8192, 8192, dtype=half)
     bound["matmul_f32"] = algorithm_kernels.matmul_f32.bind(few)
+    bound["scaled_rows"] = algorithm_kernels.scaled_rows.bind((*few, torch.empty(16)))
     names = list(bound)
     for target in TARGETS:
         for name in names if target != TARGETS[-1] else FIRST_EXAMPLES:

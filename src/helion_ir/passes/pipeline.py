@@ -25,6 +25,7 @@ from helion_ir.passes.flatten_loops import FlattenLoops
 from helion_ir.passes.fold_exp2 import FoldExp2
 from helion_ir.passes.forward_memory import ForwardMemory
 from helion_ir.passes.hoist_descriptors import HoistDescriptors
+from helion_ir.passes.hoist_scaling import HoistScaling
 from helion_ir.passes.lift_constexprs import LiftConstexprs
 from helion_ir.passes.make_masks import MakeMasks
 from helion_ir.passes.map_grid import MapGrid
@@ -63,6 +64,7 @@ LOWER: tuple[Pass, ...] = (
     ClipLoops(),  # while exponents are the author's
     FoldExp2(),  # while each exponent is there once
     RollReductions(),  # first of those that make loops, since the others see their ranges
+    HoistScaling(),  # before those that look for plain products
     SwapDotOperands(),  # before split-k stores what the loop carries
     SplitK(),  # after roll-reductions, since it wants to know all loops
     StreamK(),  # after split-k, with which it cannot be; before loops are peeled

@@ -40,6 +40,7 @@ PASS_NAMES = (
     "clip-loops",
     "fold-exp2",
     "roll-reductions",
+    "hoist-scaling",
     "swap-dot-operands",
     "split-k",
     "stream-k",
