@@ -1,4 +1,7 @@
-"""What both searches found, timed in turns in one process.
+"""What both searches found, timed in turns in one process: on the device, and as calls that the host has to queue.
+
+On the device a call is timed with the stream held until it is queued, so that what it takes the host does not count
+(`python -m benchmarks.call_overhead` measures that). Shorter than its queueing, a call takes as long as that.
 
 `python -m benchmarks.peer.times CASE FOLDER [DEVICE [SECONDS]]`; SECONDS: how long this may take, torch.compile included.
 """
@@ -106,6 +109,8 @@ def main() -> None:
     """Time and write the result; once more with torch.compile if there is time for it."""
     from examples.harness import milliseconds
 
+    from helion_ir.autotuner.measure import Effort, device_milliseconds
+
     name, folder, *rest = sys.argv[1:]
     device = rest[0] if rest else "cuda"
     end = time.monotonic() + (float(rest[1]) if len(rest) > 1 else 600.0)
@@ -115,13 +120,17 @@ def main() -> None:
         call()
         return 1e3 * (time.perf_counter() - start)
 
+    def device_clock(call: Callable[[], Any]) -> float:
+        return device_milliseconds(call, lambda: None, Effort())
+
     timing = Timing(name, Path(folder), device)
     timing.add_winners()
 
     def write() -> None:
-        times = time_in_turns(timing.calls, milliseconds if device == "cuda" else host_clock)
+        clocks = {"times": device_clock, "queued": milliseconds} if device == "cuda" else {"times": host_clock}
+        found = {kind: time_in_turns(timing.calls, clock) for kind, clock in clocks.items()}
         path = Path(folder) / f"{name}.times.json"
-        path.with_suffix(".tmp").write_text(json.dumps({"times": times, "missing": timing.missing}, indent=1))
+        path.with_suffix(".tmp").write_text(json.dumps({**found, "missing": timing.missing}, indent=1))
         path.with_suffix(".tmp").rename(path)
 
     write()
