@@ -17,7 +17,7 @@ demo: $(READY)
 	$(BIN)/python demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) -q $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -35,20 +35,18 @@ def prepared(name: str, case_name: str) -> tuple[Example, Args, Any, Any]:
     return example, args, example.expect(args), example.kernel.bind(args)
 
 
-@functools.lru_cache(maxsize=8)
-def stages(name: str, case_name: str) -> list[tuple[str, str]]:
-    """(stage, IR text) of the default configuration."""
-    bound = prepared(name, case_name)[3]
-    return bound.stages(bound.config_spec.default_config())
-
-
 def run_text(name: str, case_name: str, stage: str, text: str, assignment: Any) -> None:
     """Parse the text of a stage, run it in the interpreter and compare."""
     from helion_ir.dialects.context import parse_module
+
+    run_parsed(name, case_name, stage, parse_module(text, f"{name}-{stage}"), assignment)
+
+
+def run_parsed(name: str, case_name: str, stage: str, module: Any, assignment: Any) -> None:
+    """Run a module that was read in the interpreter and compare."""
     from helion_ir.interpreter import run_module
 
     example, args, expected, bound = prepared(name, case_name)
-    module = parse_module(text, f"{name}-{stage}")
     with poisoned():
         actual = run_module(module, args, assignment, globals=bound.kernel.fn.__globals__)
     try:
@@ -93,25 +91,22 @@ def test_last_stage(name: str, case_name: str) -> None:
 
 @pytest.mark.parametrize(("name", "case_name"), FIRST)
 def test_every_stage(name: str, case_name: str) -> None:
-    """The module after each pass means the same; the first stage that does not is named."""
-    bound = prepared(name, case_name)[3]
-    assignment = bound.config_space.encode(bound.config_spec.default_config())
-    last = None
-    for stage, text in stages(name, case_name):
-        if text != last:
-            run_text(name, case_name, stage, text, assignment)
-        last = text
-
-
-@pytest.mark.parametrize(("name", "case_name"), FIRST)
-def test_text_round_trip(name: str, case_name: str) -> None:
-    """The text of each stage, parsed and printed, is the same text."""
+    """The text of the module after each pass is printed as it was read, and means the same; the first stage that does not
+    is named."""
     from helion_ir.dialects.context import module_text, parse_module
 
-    for text, stage in {text: stage for stage, text in reversed(stages(name, case_name))}.items():
-        assert module_text(parse_module(text, f"{name}-{stage}")) == text, (
-            f"{name}: {stage} does not print as it was read"
-        )
+    bound = prepared(name, case_name)[3]
+    config = bound.config_spec.default_config()
+    assignment = bound.config_space.encode(config)
+    read: dict[str, Any] = {}
+    last = None
+    for stage, text in bound.stages(config):
+        if text not in read:
+            read[text] = parse_module(text, f"{name}-{stage}")
+            assert module_text(read[text]) == text, f"{name}: {stage} does not print as it was read"
+        if text != last:
+            run_parsed(name, case_name, stage, read[text], assignment)
+        last = text
 
 
 @pytest.mark.parametrize(("name", "case_name"), FIRST)

@@ -78,7 +78,7 @@ class Op(IRDLOperation, metaclass=OpClass):
         """An op from its parts, for what does not know its class's own constructor, such as the parser of formats."""
         assert not successors, f"{cls.name} has no successors"
         # A list of one is given, too, for what is exactly one.
-        parts = [
+        parts: list[list[Any]] = [
             [x[0] if plain and isinstance(x, list | tuple) and len(x) == 1 else x for x in given or ()]
             for given, (_, _, plain, _) in zip((operands, result_types, regions), _defined(cls))
         ]
