@@ -182,4 +182,6 @@ def test_where_it_would_be_wrong_there_is_no_choice() -> None:
     assert reasons(horner, x) == {"the loop does not just add to what it carries"}
     (reason,) = reasons(column_sums, torch.empty(64, 1 << 20))
     assert reason.startswith("there are 256 blocks at the largest sizes")
+    long = torch.empty(1).expand(1 << 32, 8)
+    assert reasons(column_sums, long) == {"32 bits may not count the indices of the loops"}
     assert reasons(column_sums, torch.empty(1, 32)) == {"the loop has one iteration at most"}

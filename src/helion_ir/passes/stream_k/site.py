@@ -12,6 +12,7 @@ from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import RangeType, TileType
 from helion_ir.index.expr import CeilDiv, FloorDiv, Max, Min, Mod, knobs_of, scalars_of
 from helion_ir.index.facts import Domains
+from helion_ir.passes.scope import exceeds_int32, wide_scalars
 from helion_ir.passes.summing_loops import SummingLoop, added_store, find_summing_loop, is_unit, may_be_parted
 
 
@@ -101,6 +102,9 @@ def find_site(module: ModuleOp, kernel: control.KernelOp, domains: Domains) -> S
     found = find_summing_loop(module, kernel)
     if isinstance(found, str):
         return found
+    ends = [e.data for e in (*found.root.upper, found.loop.upper)]
+    if any(exceeds_int32(e, wide_scalars(found.root)) for e in ends):
+        return "32 bits may not count the indices of the loops"
     ranges = [a for a in found.root.body.block.args if isinstance(a.type, RangeType)]
     carried = tuple(i for i, r in enumerate(found.loop.results) if r.first_use is not None)
     for i in carried:
