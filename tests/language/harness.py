@@ -59,8 +59,8 @@ def check_stages(case: Case) -> None:
     if len(case.configs) > 1:
         case.check(helion.kernel(case.kernel, autotune_effort="none"), "called")
     read: dict[str, Any] = {}
+    bound = case.bound({})
     for config in case.configs:
-        bound = case.bound(config)
         wanted = {**bound.config_spec.default_config(), **config}
         assignment = bound.config_space.encode(wanted)
         stages = bound.stages(wanted)
@@ -92,10 +92,10 @@ def triton_failures(module: str) -> dict[str, str]:
         if not case.in_triton:
             continue
         try:
+            bound = case.bound({})
             for config in case.configs:
-                bound = case.bound(config)
-                wanted = {**bound.config_spec.default_config(), **config}
-                case.check(helion.kernel(case.kernel, config=helion.Config(**wanted)), f"Triton {config}")
+                bound.set_config({**bound.config_spec.default_config(), **config})
+                case.check(bound, f"Triton {config}")
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             wrong[name] = f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"

@@ -173,6 +173,15 @@ class Stages:
 
         return compile_kernels(self.printed(assignment), self.target)
 
+    @functools.cached_property
+    def _texts_of_kernel(self) -> tuple[tuple[str, str], ...]:
+        """(stage, IR text) of the stages that all configurations share, "declared" the last."""
+        from helion_ir.dialects.context import module_text
+
+        out = [("tile", module_text(self.tile))]
+        declared = self._prepared(lambda name, module: out.append((name, module_text(module))))
+        return (*out, ("declared", module_text(declared)))
+
     def texts(self, assignment: Assignment) -> list[tuple[str, str]]:
         """(stage, IR text) of every stage of one configuration, in order.
 
@@ -183,12 +192,11 @@ class Stages:
         from helion_ir.passes.materialize_config import materialize
         from helion_ir.passes.pipeline import lower
 
-        out = [("tile", module_text(self.tile))]
+        out = list(self._texts_of_kernel)
 
         def seen(name: str, module: ModuleOp) -> None:
             out.append((name, module_text(module)))
 
-        out.append(("declared", module_text(self._prepared(seen))))
         template = lower(self.declared, assignment, seen)
         out.append(("template", module_text(template)))
         out.append(("materialize-config", module_text(materialize(template, assignment))))
