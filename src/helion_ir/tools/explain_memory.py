@@ -17,11 +17,13 @@ from helion_ir.passes.base import kernels
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
+    from xdsl.ir import SSAValue
 
     from helion_ir.runtime.stages import Stages
 
-BAR = 40
-"""Characters of the longest bar."""
+BAR, SHORTEST = 40, 10
+"""Characters of the longest bar, at most and at least."""
+PEAK = " ◀ peak"
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,21 @@ def _moments(kernel: object, assignment: Mapping[str, KnobValue]) -> list[Moment
         tiles: list[tuple[str, int]] = []
         for value in point.live:
             if value not in names:
-                names[value] = value.name_hint or f"{getattr(value.owner, 'name', 'carried')} {len(names)}"
+                names[value] = value.name_hint or _made(value, len(names))
             tiles.append((names[value], int(compiled(bytes_of(value.type))(assignment))))
         tiles.sort(key=lambda t: (-t[1], t[0]))
         out.append(Moment(author_location(point.op.location) or "", point.op.name, tuple(tiles)))
     return out
+
+
+def _made(value: SSAValue, number: int) -> str:
+    """What an unnamed tile is called: by the op that made it and its line."""
+    from xdsl.ir import Operation
+
+    if not isinstance(value.owner, Operation):
+        return f"carried.{number}"
+    line = _line(author_location(value.owner.location) or "").rpartition(":")[2]
+    return f"{value.owner.name.removeprefix('tile.')}.{number}" + (f" (line {line})" if line else "")
 
 
 def show(stages: Stages, assignment: Mapping[str, KnobValue], title: str, picture: Path | None = None) -> None:
@@ -83,15 +95,17 @@ def show(stages: Stages, assignment: Mapping[str, KnobValue], title: str, pictur
         rows = Table(box=None, header_style="bold", pad_edge=False)
         for column in ("line", "after", "bytes", ""):
             rows.add_column(column, justify="right" if column == "bytes" else "left", no_wrap=True)
+        used = max((len(_line(m.where)) + len(m.op.removeprefix("tile.")) for m in moments), default=0)
+        longest = max(SHORTEST, min(BAR, out.width - used - len(f"{most:,}") - len(PEAK) - 8))
         for m in moments:
-            bar = "█" * (BAR * m.total // most if most else 0)
+            bar = "█" * (longest * m.total // most if most else 0)
             rows.add_row(
-                _line(m.where), m.op.removeprefix("tile."), f"{m.total:,}", bar + (" ◀ peak" if m.total == most else "")
+                _line(m.where), m.op.removeprefix("tile."), f"{m.total:,}", bar + (PEAK if m.total == most else "")
             )
         out.print(rows)
         if moments:
             peak = max(moments, key=lambda m: m.total)
-            out.print("at the peak: " + ", ".join(f"{name} {size:,}" for name, size in peak.tiles), highlight=False)
+            out.print("at the peak: " + ", ".join(f"{name} {size:,} B" for name, size in peak.tiles), highlight=False)
     needs = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("of a program", "needs", f"{target.name} has"):
         needs.add_column(column, justify="left" if column == "of a program" else "right")
@@ -129,7 +143,7 @@ def draw(profiles: Mapping[str, list[Moment]], file: Path) -> None:
         axis.set_ylabel("bytes of live tiles")
         ticks = list(range(0, len(moments), max(1, len(moments) // 20)))
         axis.set_xticks(ticks, [_line(moments[i].where) for i in ticks], rotation=60, fontsize=7)
-        axis.legend(fontsize=7, loc="upper left")
+        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.tight_layout()
     figure.savefig(file)
     pyplot.close(figure)
