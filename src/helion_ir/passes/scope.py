@@ -124,7 +124,13 @@ def multiple_of(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
             continue
         coefficient, rest = term.as_coeff_Mul()
         found = next((s for i, s in enumerate(symbols) if rest == operand(i)), None)
-        out = And(out, Integer(0) if found is None else _value_multiple(found, block))
+        if found is not None:
+            out = And(out, _value_multiple(found, block))
+        elif block.is_Integer:  # whatever the others are, those that only knobs decide may have it
+            known = Mul(*[f for f in Mul.make_args(term) if len(free_names(f)) == len(knobs_of(f))])  # pyright: ignore
+            out = And(out, Eq(Mod(known, block), 0))
+        else:
+            out = Integer(0)
     return And(out, Eq(Mod(plain, block), 0))
 
 
