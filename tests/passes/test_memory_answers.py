@@ -21,12 +21,12 @@ def rows() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_bound_is_one(rows: list[dict[str, Any]], example: str, target: str) -> None:
     mine = [r for r in rows if (r["example"], r["target"]) == (example, target)]
-    assert len(mine) >= 40
+    assert len(mine) >= 10
     assert [r for r in mine if r["least"] > r["shared"]] == []
     assert statistics.median(error(r) for r in mine) < 0.15
 
 
 def test_most_of_what_does_not_fit_is_ruled_out(rows: list[dict[str, Any]]) -> None:
     not_fit = [r for r in rows if not r["fits"]]
-    assert len(not_fit) > 100
+    assert len(not_fit) > 30
     assert sum(r["ruled_out"] for r in not_fit) >= 0.8 * len(not_fit)

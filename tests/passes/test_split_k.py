@@ -10,6 +10,7 @@ from tests.passes.structures import legal, lowered, run_every_stage
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir.dialects.tile.control import ForOp, KernelOp
+from helion_ir.interpreter import run_module
 
 
 @helion.kernel()
@@ -40,6 +41,26 @@ def column_sums(x: torch.Tensor) -> torch.Tensor:
         for rows in hl.tile(m):
             total = total + x[rows, columns].sum(dim=0)
         out[columns] = total
+    return out
+
+
+@helion.kernel()
+def column_variances(x: torch.Tensor) -> torch.Tensor:
+    """Two loops that may be split, one after the other."""
+    n = x.size(1)
+    mean, out = (torch.empty([n], dtype=torch.float32, device=x.device) for _ in range(2))
+    for columns in hl.tile(n):
+        total = hl.zeros([columns], dtype=torch.float32)
+        for rows in hl.tile(x.size(0)):
+            total = total + x[rows, columns].sum(0)
+        mean[columns] = total / x.size(0)
+    hl.barrier()
+    for columns in hl.tile(n):
+        squares = hl.zeros([columns], dtype=torch.float32)
+        for rows in hl.tile(x.size(0)):
+            off = x[rows, columns] - mean[columns][None, :]
+            squares = squares + (off * off).sum(0)
+        out[columns] = squares / x.size(0)
     return out
 
 
@@ -162,6 +183,22 @@ def test_what_is_carried_has_buffers_of_its_own() -> None:
         ["inner"],
         ["b_rows.parts"],
     ]
+
+
+def test_parts_of_two_loops_have_one_place_and_are_not_zeroed() -> None:
+    x = torch.randn(256, 16)
+    bound = column_variances.bind((x,))
+    stages = bound.stages_for("h200")
+    split = {k.name: 4 for k in stages.space if k.name.endswith("split_k")}
+    assert len(split) == 2
+    assignment = legal(stages, {**split, "rows.block_size": 64, "rows.1.block_size": 64})
+    text = stages.printed(assignment).text
+    first, second = text.index("_total_parts = torch.empty("), text.index("_squares_parts = torch.empty(")
+    # The first is dropped before the second is made, the second when the function returns.
+    assert first < text.index("del _total_parts") < second and "del _squares_parts" not in text
+    assert "zero" not in text[text.index("def column_variances") :]
+    got = run_module(stages.template(assignment), (x,), assignment, globals=column_variances.fn.__globals__)
+    torch.testing.assert_close(got, x.var(0, unbiased=False))
 
 
 @pytest.mark.parametrize("mode", ["two_phase", "atomic"])

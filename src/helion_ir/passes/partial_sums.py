@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sympy import Expr, Integer, Symbol
-from xdsl.dialects.builtin import ArrayAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from helion_ir.dialects.host import BindOp, FuncOp, PythonOp
+from helion_ir.dialects.host import BindOp, FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.tile import memory
 from helion_ir.dialects.types import f64, ref_type
 from helion_ir.passes.base import Pass
@@ -89,6 +89,22 @@ def zero_before(owner: Pass, site: SummingLoop, ref: SSAValue) -> None:
     name = site.launch.arguments.data[list(site.kernel.body.block.args).index(ref)].data  # pyright: ignore
     if not is_zero_at(site.launch, name):
         insert(owner, PythonOp(f"{name}.zero_()"), site.launch)
+
+
+def release(owner: Pass, module: ModuleOp, buffers: Sequence[StringAttr]) -> None:
+    """Let the host drop buffers after the last launch that takes them, where others follow.
+
+    PyTorch's allocator gives their memory to the next buffer, in the order of the stream: buffers that are not needed at
+    the same time have one place.
+    """
+    for name in buffers:
+        launches = [o for o in module.walk() if isinstance(o, LaunchOp) and name in o.arguments.data]
+        following = launches[-1].next_op
+        rest = following
+        while rest is not None and not isinstance(rest, LaunchOp):
+            rest = rest.next_op
+        if following is not None and rest is not None:
+            insert(owner, PythonOp(f"del {name.data}"), following)
 
 
 def site_name(buffer: SSAValue) -> str:

@@ -49,6 +49,8 @@ class Loop:
     """Iterations, where they are known, else 0."""
     flatten: Expr
     """Whether it is asked to become one loop with those inside."""
+    specialized: Expr = Integer(0)
+    """Whether its warps take roles."""
     inner: list[Loop] = field(default_factory=list)
 
     @property
@@ -133,7 +135,9 @@ def _of_programs(op: ProgramLoopOp, outer: Loop | None, declared: Collection[str
 def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) -> Loop:
     prefix = f"loop.{op.label.data}."
     own = {
-        k: knob(prefix + k) for k in ("num_stages", "loop_unroll_factor", "flatten", "static") if prefix + k in declared
+        k: knob(prefix + k)
+        for k in ("num_stages", "loop_unroll_factor", "flatten", "static", "warp_specialize")
+        if prefix + k in declared
     }
     stages, explicit = _stages(own.get("num_stages"), declared)
     unroll = _number(own.get("loop_unroll_factor"))
@@ -146,7 +150,8 @@ def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) 
         if "static" in own:  # a loop that Python runs is none in the program
             looped = Not(_true(own["static"]))
             runs, remains = And(looped, runs), And(looped, remains)
-    return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, _true(own.get("flatten")))
+    flatten, specialized = _true(own.get("flatten")), _true(own.get("warp_specialize"))
+    return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, flatten, specialized)
 
 
 def _launch_stages(declared: Collection[str]) -> Expr:

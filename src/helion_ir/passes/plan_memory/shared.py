@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.tile import compute, control, elementwise, memory
-from helion_ir.dialects.types import TileType, bit_width
+from helion_ir.dialects.types import RangeType, TileType, bit_width
 from helion_ir.index.expr import And, Eq, FloorDiv, Le, Lt, Max, Min, Not, Or, Where, all_of, any_of, string
 from helion_ir.passes.plan_memory.copying import addressed_by_loads, contiguous_along, copies_whole_words
 from helion_ir.passes.plan_memory.footprint import bytes_of, elements_of, most
@@ -129,7 +129,8 @@ class _Plan:
         if direct and self.staging.async_rows:
             beside = all_of([self.runs_beside(p) for p in direct])
             if at_least and self.target.tensor_memory:
-                beside = And(beside, Eq(count, Integer(1)))  # of several products only some are awaited a stage later
+                # Of several products only some are awaited a stage later, and none where warps have roles.
+                beside = all_of([beside, Eq(count, Integer(1)), Not(loop.specialized)])
             ahead = Where(beside, loop.stages, ahead)
         if self.staging.chained_stages and count != 0:
             chained = And(Eq(count, Integer(2)), Eq(loop.stages, Integer(self.staging.chained_stages)))
@@ -180,12 +181,26 @@ class _Plan:
         alone: Expr = Integer(0)
         for value in (product.lhs, product.rhs):
             if isinstance(load := _source(value).owner, memory.LoadOp):
-                size = Where(_is_reshaped(load), Integer(0), divided(bytes_of(value.type), self.blocks))
+                doubtful = Or(_is_reshaped(load), self.may_fit_registers(product, load))
+                size = Where(doubtful, Integer(0), divided(bytes_of(value.type), self.blocks))
                 sizes.append(self.share(load, [product]))
                 # What a descriptor loads may go on to registers before the other operand is there.
                 sure.append(Where(Or(beside, Not(_is(load, "tensor_descriptor"))), size, Integer(0)))
                 alone = most(alone, size)
         return Shared(most(self.together(sure), alone), self.together(sizes) + self.computed(product))
+
+    def may_fit_registers(self, product: compute.DotOp, load: memory.LoadOp) -> Expr:
+        """Whether an operand that is contiguous along the sum may be loaded in the layout that a product reads, or get
+        there within a warp: seen for gfx950 with one warp, and where four lanes load a row by 16 bytes each."""
+        along = contiguous_along(load)
+        assert isinstance(product.lhs.type, TileType)
+        summed = product.lhs.type.dims[-1]
+        if self.staging.operands_in_place or along is None or not isinstance(along.type, RangeType):
+            return Integer(0)
+        if along.type.block.data != summed:
+            return Integer(0)
+        row = physical(summed) * bit_width(product.lhs.type.element_type)
+        return Or(Le(self.warps, Integer(1)), Le(row, Integer(4 * 128)))
 
     def together(self, sizes: list[Expr]) -> Expr:
         """Bytes of a product's operands, where they are not pipelined."""

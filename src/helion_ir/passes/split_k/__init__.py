@@ -60,7 +60,10 @@ class SplitK(Pass):
     carries at 0, in float32 or float64, and adds terms that depend on none of that; where what the kernel stores it does
     not load; and where the carried tiles' dimensions tell the programs apart. With atomics also: one store, of every
     element, of a multiple or sum of multiples of what is carried, in the same type, to a tensor that the function allocates itself.
-    Sums are taken in another order; in two phases in the same order each time, with atomics not.
+    Sums are taken in another order; in two phases in the same order each time, with atomics not. Parts lie in memory that
+    is not zeroed and that the host drops after the second launch where others follow, so that parts of several loops
+    have one place (PyTorch's allocator keeps the order of the stream); an output is zeroed for atomics unless the author
+    did.
 
     Does not handle: loops whose bounds a call or the device knows, several loops, 16-bit outputs with atomics. Offered
     where the output has fewer than 2 blocks a multiprocessor at the largest block sizes.

@@ -22,6 +22,7 @@ from helion_ir.passes.partial_sums import (
     add_buffer,
     add_instead,
     insert,
+    release,
     replace,
     site_name,
     unused_name,
@@ -60,6 +61,7 @@ def sum_in_second_launch(owner: Pass, module: ModuleOp, site: Site, split: Expr,
     """Each program stores its part; those of a second launch add the parts and do the rest."""
     count = unused_name(site, "_split_k")
     insert(owner, BindOp(count, expr_attr(split)), site.launch)
+    before = len(site.launch.arguments)
     buffers = [_buffer(owner, site, p, i, (count, split), most) if p else None for i, p in enumerate(site.places)]
     stores = [op for op in site.root.body.block.ops if isinstance(op, memory.StoreOp)]
     first = _parts(owner, site, split, stores)
@@ -78,7 +80,9 @@ def sum_in_second_launch(owner: Pass, module: ModuleOp, site: Site, split: Expr,
         owner.located(site.root, [made])
         remove_dead(made.body)
     replace(owner, site.root, [first, control.BarrierOp(), second])
+    added = site.launch.arguments.data[before:]
     SplitPhases().split(site.kernel, module)
+    release(owner, module, added)
 
 
 def _arguments(root: control.ParallelOp, copy: control.ParallelOp) -> dict[SSAValue, SSAValue]:

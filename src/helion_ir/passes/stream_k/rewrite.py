@@ -22,6 +22,7 @@ from helion_ir.passes.partial_sums import (
     add_buffer,
     add_instead,
     insert,
+    release,
     replace,
     site_name,
     unused_name,
@@ -38,6 +39,7 @@ BUFFERED = 1
 def share_blocks(owner: Pass, module: ModuleOp, site: Site, shares: Shares, way: int) -> None:
     """Replace the root loop of a kernel; `way` is what was decided."""
     rewriter = _Rewriter(owner, module, site, shares)
+    before = len(site.launch.arguments)
     if way == BUFFERED:
         buffers = rewriter.buffers()
         roots = [rewriter.whole(), rewriter.shared(buffers), control.BarrierOp(), rewriter.fixup(buffers)]
@@ -51,7 +53,9 @@ def share_blocks(owner: Pass, module: ModuleOp, site: Site, shares: Shares, way:
             remove_dead(root.body)
     replace(owner, site.root, roots)
     if way == BUFFERED:
+        added = site.launch.arguments.data[before:]
         SplitPhases().split(site.kernel, module)
+        release(owner, module, added)
 
 
 class _Rewriter:
