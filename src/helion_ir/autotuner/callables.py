@@ -113,7 +113,7 @@ class _InThisProcess:
         on_device = torch.cuda.device(at) if at is not None and at.type == "cuda" else contextlib.nullcontext()
         try:
             with on_device:
-                run = self._compile(self._space.decode(candidate.assignment))
+                run = self._compile(Config(**candidate.assignment))
                 self._restore()
                 result = run(*self._args)
                 if self._expected:

@@ -105,7 +105,7 @@ def decode(space: ConfigSpace, assignment: Mapping[str, KnobValue]) -> Config:
         entries[key] = [_entry_of_knob(field, k, values[k.name]) for k in knobs]
     listed = {k.name for knobs in space.fields.values() for k in knobs}
     for name, value in values.items():
-        if name not in listed and (len(space[name].domain.values) > 1 or space[name].owner == "frontend"):
+        if name not in listed and len(space[name].domain.values) > 1:
             entries[name] = NONE if value is None and space[name].default is not None else value
     return Config(**entries)
 
