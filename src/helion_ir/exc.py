@@ -143,7 +143,7 @@ class TopLevelStatementBetweenLoops(BaseError):
 
 
 class LoopDependencyError(BaseError):
-    """A top-level loop uses what an earlier one writes. Here they run one after the other, so that it is not raised."""
+    """Iterations of a top-level loop use what others write. A later loop may: loops run one after the other."""
 
 
 class CrossLoopSchedulingError(BaseError):

@@ -26,7 +26,6 @@ refuses = SECTION.refuses
 X = torch.ones(11, 6)
 
 NEVER = {
-    "LoopDependencyError": "top-level loops that depend on each other run one after the other",
     "CrossLoopSchedulingError": "a launch of its own orders any loop after another",
     "BarrierRequiresPersistent": "every phase is a launch of its own, which any pid_type can run",
     "PdlStateWithoutWait": "a kernel without hl.pdl_wait() is launched after the ones before have ended",
@@ -92,6 +91,29 @@ def barrier_inside(x):
     for t in hl.tile(x.size(0)):
         hl.barrier()  # here
         x[t, :] = 1
+
+
+@refuses(
+    "LoopDependencyError: an iteration of a top-level loop needs another's element",
+    exc.LoopDependencyError,
+    "'x' is written, and read 1 before that along 't': another iteration of the loop has that element, and iterations of "
+    "a top-level loop are in no order; use a tensor of its own for the result, or two loops",
+)
+def chained(x):
+    for t in hl.tile(1, x.size(0)):
+        x[t, :] = x[t, :] + x[t.index - 1, :]  # here
+
+
+@refuses(
+    "LoopDependencyError: two iterations store one element",
+    exc.LoopDependencyError,
+    "'x' is written, and written 1 after that along 'i': another iteration of the loop has that element, and iterations of "
+    "a top-level loop are in no order; use a tensor of its own for the result, or two loops",
+)
+def overlapping(x):
+    for i in hl.grid(x.size(0) - 1):
+        x[i, :] = 1
+        x[i + 1, :] = 2  # here
 
 
 @refuses(
@@ -408,6 +430,27 @@ def test_refusal(it: Refusal) -> None:
 
 
 # ---- what is no matter of one statement ----
+
+
+def far_apart(x):
+    half = x.size(0) // 2
+    for t in hl.tile(half):
+        x[t + half, :] = x[t, :]
+
+
+def one_block(x):
+    for t in hl.tile(x.size(0) - 1, block_size=16):
+        x[t + 1, :] = x[t, :] * 2
+
+
+def guarded(x):
+    for t in hl.tile(x.size(0)):
+        x[t, :] = x[t, :] + hl.load(x, [t.index - 1, slice(None)], extra_mask=(t.index < 0)[:, None])
+
+
+@pytest.mark.parametrize("kernel", [far_apart, one_block, guarded])
+def test_iterations_that_need_not_depend(kernel: Callable[..., Any]) -> None:
+    helion.kernel(kernel).bind((X,))
 
 
 def plain(x):

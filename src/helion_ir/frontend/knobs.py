@@ -84,6 +84,11 @@ class Knobs:
         self._declared[name] = BlockKnob(name, low, max(low, high), known, doc)
         return self.sizes.symbol(knob(name))
 
+    def given_size(self, block: Expr) -> int | None:
+        """The size that the author gave a block; None of one that is tuned."""
+        found = next((d for n, d in self._declared.items() if knob(n) == block), None)
+        return found.size if isinstance(found, FixedBlock) else int(block) if block.is_Integer else None
+
     def fixed_block(self, name: str, size: int, *, doc: str) -> Size:
         """A block of a given size whose last one may have inactive lanes, which are found by its name."""
         self._declared[name] = FixedBlock(name, size, doc)

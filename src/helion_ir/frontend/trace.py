@@ -29,6 +29,7 @@ from helion_ir.frontend.diagnostics import explain
 from helion_ir.frontend.expressions import Names, Scope, is_device_code
 from helion_ir.frontend.host import AuthorsError, Host
 from helion_ir.frontend.imports import imports_of
+from helion_ir.frontend.iterations import check_iterations
 from helion_ir.frontend.jagged import Jagged
 from helion_ir.frontend.knobs import OWNER, Knobs
 from helion_ir.frontend.loops import LoopCall
@@ -414,7 +415,7 @@ class Trace:
             with self.device.loop_allowed():
                 call = self.walker.evaluate(node.iter, scope)
             assert isinstance(call, LoopCall)
-            self.walker.loops.root(call, node, scope)
+            check_iterations(self.walker.loops.root(call, node, scope), self.knobs.given_size)
         self.root_scope = None
 
     def warn(self, kind: type[exc.BaseWarning], place: exc.Place, message: str = "") -> None:
