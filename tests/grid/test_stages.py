@@ -7,16 +7,16 @@ import random
 import pytest
 from tests.grid.kernels import CASES
 from tests.language.harness import check_stages, triton_failures
+from tests.passes.structures import resume_every_stage
 from tests.triton_interpreter.client import TritonInterpreter
 from xdsl.dialects.builtin import ModuleOp
 
 from helion_ir.backend_triton.compile import compile_kernels
 from helion_ir.backend_triton.printer import print_module
-from helion_ir.dialects.context import module_text, new_context, parse_module
+from helion_ir.dialects.context import module_text, parse_module
 from helion_ir.dialects.knob import ChooseOp, declarations, knobs_read
 from helion_ir.index.expr import knobs_of
 from helion_ir.passes.bind_structure import schedules
-from helion_ir.passes.pipeline import pipeline
 from helion_ir.targets import get_target
 
 EVERY = pytest.mark.parametrize("name", list(CASES))
@@ -52,24 +52,8 @@ def test_template_and_materialized_module_print_the_same(name: str) -> None:
 
 @ONCE
 def test_any_dump_resumes_to_the_same_triton(name: str) -> None:
-    bound = CASES[name].bound({})
-    stages = bound.stages_for("h200")
-    assignment = stages.space.sample(random.Random(5))
-    texts = dict(stages.texts(assignment))
-    want = stages.printed(assignment).text
-    passes = pipeline()
-    names = ["bind-structure", *(p.name for p in passes)]
-    last = ""
-    for number, stage in enumerate(names):
-        if names.count(stage) > 1:
-            continue  # of a pass that runs twice the dump that is kept is the last
-        if texts[stage] == last:
-            continue
-        last = texts[stage]
-        again = parse_module(texts[stage], stage)
-        for p in passes[number:]:
-            p.apply(new_context(), again)
-        assert print_module(again, assignment).text == want, stage
+    stages = CASES[name].bound({}).stages_for("h200")
+    resume_every_stage(stages.declared, stages.space.sample(random.Random(5)))
 
 
 @ONCE

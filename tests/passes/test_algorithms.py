@@ -32,7 +32,7 @@ RESUMED = {
 def test_any_stage_resumes(name: str) -> None:
     kernel, shapes, forced = RESUMED[name]
     stages = kernel.bind([torch.empty(s, dtype=torch.bfloat16) for s in shapes]).stages_for("h200")
-    resume_every_stage(stages, legal(stages, forced, seed=1))
+    resume_every_stage(stages.declared, legal(stages, forced, seed=1))
 
 
 CAUSAL = torch.nn.functional.scaled_dot_product_attention

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.passes.structures import resume_every_stage
 
 from helion_ir.backend_triton.printer import print_module
 from helion_ir.dialects.context import module_text, new_context, parse_module
@@ -16,7 +17,7 @@ from helion_ir.index.expr import knobs_of
 from helion_ir.interpreter import run_module
 from helion_ir.passes.bind_structure import check_structure, complete, schedules
 from helion_ir.passes.materialize_config import MaterializeConfig, materialize
-from helion_ir.passes.pipeline import lower, pipeline, prepare, structure_key
+from helion_ir.passes.pipeline import lower, prepare, structure_key
 from helion_ir.targets import get_target
 
 HERE = Path(__file__).parent
@@ -121,20 +122,7 @@ def test_knobs_of_the_templates_are_the_declared_ones(name: str) -> None:
 @EVERY
 def test_any_dump_resumes_to_the_same_triton(name: str) -> None:
     module = declared(name, "h200")
-    assignment = random_assignment(module, random.Random(5))
-    stages: list[tuple[str, str]] = []
-    template = lower(module, assignment, lambda stage, at: stages.append((stage, module_text(at))))
-    want = print_module(template, assignment).text
-    passes = pipeline()
-    last = ""
-    for number, (stage, text) in enumerate(stages):
-        if text == last:
-            continue
-        last = text
-        again = parse_module(text, stage)
-        for p in passes[number:]:  # stage 0 is bind-structure
-            p.apply(new_context(), again)
-        assert print_module(again, assignment).text == want, stage
+    resume_every_stage(module, random_assignment(module, random.Random(5)))
 
 
 def test_a_template_refuses_a_config_of_another_structure() -> None:
