@@ -107,6 +107,32 @@ def test_toolchain_faults_are_reasons_in_the_module() -> None:
     assert reasons["num_ctas"].startswith("clusters: ")
 
 
+def test_results_that_no_thread_can_hold_are_ruled_out() -> None:
+    """16 rows a warp, wherever another product follows: of 64 rows each of 16 warps holds all columns, and spills them."""
+    wide = MATMUL.replace("72", "512").replace('block_size : pow2 16 to 256 = 64 in "block_sizes" by "frontend" doc "cols"',
+        'block_size : pow2 16 to 512 = 64 in "block_sizes" by "frontend" doc "cols"')  # fmt: skip
+    spaces: dict[str, ConfigSpace] = {}
+    for target in ("h200", "b200"):
+        module = parse_module(wide, "wide")
+        prepare(module, get_target(target))
+        spaces[target] = ConfigSpace.of(module)
+
+    def why(target: str, rows: int, columns: int, warps: int, unroll: int | None, **more: Any) -> str:
+        space = spaces[target]
+        blocks = {"tile_m.block_size": rows, "tile_n.block_size": columns, "tile_k.block_size": 32, "num_warps": warps}
+        given = {**blocks, "loop.tile_k.loop_unroll_factor": unroll, **more}
+        return space.is_legal(space.project({**space.default(), **given})) or ""
+
+    for rows, columns, warps, unroll in ((64, 512, 16, 2), (64, 256, 16, 2), (64, 512, 8, 3), (256, 256, 16, None)):
+        assert "takes all that it may have, and ptxas 12.8" in why("h200", rows, columns, warps, unroll)
+    assert "takes all that it may have" in why("h200", 64, 512, 16, None, **{"loop.tile_k.static": True})
+    for rows, columns, warps, unroll in ((64, 512, 16, None), (64, 512, 8, None), (64, 256, 8, 2), (64, 128, 16, 2)):
+        assert not why("h200", rows, columns, warps, unroll)
+    assert not why("b200", 64, 256, 16, 2)  # whose results are in a memory of their own
+    assert "ptxas refuses" in why("h200", 64, 128, 16, 2, maxnreg=64)
+    assert not why("h200", 64, 128, 16, None, maxnreg=64) and not why("h200", 64, 128, 16, 2, maxnreg=96)
+
+
 @pytest.mark.parametrize(("version", "ruled_out_together"), [((3, 6), True), ((3, 7), False)])
 def test_faults_are_those_of_the_version(
     monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], ruled_out_together: bool

@@ -16,11 +16,15 @@ from xdsl.ir import Operation
 from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import TileType
-from helion_ir.index.expr import NONE, And, FloorDiv, Lt, Ne, Or, any_of, knob, string
+from helion_ir.index.expr import NONE, And, FloorDiv, Le, Lt, Min, Ne, Or, any_of, knob, string
+from helion_ir.index.facts import decide
 from helion_ir.passes.access_order import in_order, loops_around, writes
 from helion_ir.passes.base import target_of
+from helion_ir.passes.chained_products import is_chained, registers_of_result
 from helion_ir.passes.choose_indexing import access_name
-from helion_ir.passes.scope import kernel_of, physical
+from helion_ir.passes.plan_memory.loops import Loop, loops_of
+from helion_ir.passes.plan_memory.products import suits_groups
+from helion_ir.passes.scope import domains_of, kernel_of, physical
 
 LEAST_WARPS, MOST_WARPS = 4, 8
 """Warps of a launch whose warps take roles."""
@@ -46,6 +50,16 @@ class Subject:
         return [op for op in self.module.walk() if isinstance(op, compute.DotOp)]
 
     @functools.cached_property
+    def loops(self) -> dict[Operation, Loop]:
+        kernels = [op for op in self.module.walk() if isinstance(op, control.KernelOp)]
+        return {x.op: x for k in kernels for top in loops_of(k, self.declared) for x in top.all()}
+
+    def by_groups(self, product: compute.DotOp) -> Expr:
+        """Whether groups of warps do a product together and keep its result in registers, given the warps for it."""
+        target = target_of(self.module)
+        return Integer(0) if target.tensor_memory else suits_groups(product, target.staging)
+
+    @functools.cached_property
     def roots(self) -> list[control.ParallelOp]:
         return [op for op in self.module.walk() if isinstance(op, control.ParallelOp)]
 
@@ -68,14 +82,29 @@ def cache_modifier(subject: Subject, name: str) -> Expr:
 
 def more_registers_for_products(subject: Subject, name: str) -> Expr:
     """Whether a thread's share of a product's result leaves too few of the registers the knob allows."""
-    threads = knob("num_warps") * target_of(subject.module).warp_size
+    target, warps = target_of(subject.module), knob("num_warps")
     needs: list[Expr] = []
     for product in subject.products:
-        elements: Expr = Integer(1)
-        for d in _type(product.result).dims:
-            elements = elements * physical(d)
-        needs.append(Lt(knob(name) - BESIDE_RESULT, FloorDiv(elements, threads)))
+        chained = And(subject.by_groups(product), is_chained(product, subject.loops))
+        elements = registers_of_result(product, chained, warps)
+        needs.append(Lt(knob(name) - BESIDE_RESULT, FloorDiv(elements, warps * target.warp_size)))
     return And(Ne(knob(name), NONE), any_of(needs))
+
+
+def results_for_all_registers(subject: Subject, name: str) -> Expr:
+    """Whether a product of warp groups has a result that takes all registers its threads can have."""
+    target, warps = target_of(subject.module), knob(name)
+    most = Min(warps * (target.warp_size * target.max_registers_per_thread), Integer(target.registers))
+    needs: list[Expr] = []
+    for product in subject.products:
+        takes_all, largest = (
+            And(subject.by_groups(product), Le(most, registers_of_result(product, chained, warps)))
+            for chained in (is_chained(product, subject.loops), Integer(1))
+        )
+        # The largest has fewer knobs, so that this is decided where it never happens.
+        if decide(largest, domains_of(subject.module)) != 0:
+            needs.append(takes_all)
+    return any_of(needs)
 
 
 def warps_for_no_roles(subject: Subject, name: str) -> Expr:
@@ -120,8 +149,8 @@ def loop_that_reads_what_it_stores(subject: Subject, name: str) -> Expr:
 CONDITIONS: dict[str, Callable[[Subject, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
-        always, cache_modifier, more_registers_for_products, warps_for_no_roles, products_of_few_rows,
-        persistent_root, unrolled_loop, later_access_to_what_is_written, loop_that_reads_what_it_stores,
+        always, cache_modifier, more_registers_for_products, results_for_all_registers, warps_for_no_roles,
+        products_of_few_rows, persistent_root, unrolled_loop, later_access_to_what_is_written, loop_that_reads_what_it_stores,
     )
 }  # fmt: skip
 """By the names that the table calls them."""

@@ -52,6 +52,12 @@ FAULTS: tuple[Fault, ...] = (
         link="ptxas C7602: Insufficient registers to compile instruction",
     ),
     Fault(
+        "num_warps", (4, 8, 16, 32), "results for all registers",
+        "registers: a thread's share of a product's result takes all that it may have, and ptxas 12.8 spills it wrongly",
+        archs=(90,), since=(3, 6),
+        link="ptxas C7511: wgmma.mma_async instructions are serialized due to insufficient register resources",
+    ),
+    Fault(
         "warp_specialize", (True,), "persistent root", "warp specialization of a persistent loop fails in Triton",
         since=(3, 6), link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
     ),

@@ -92,3 +92,54 @@ builtin.module attributes {helion_ir.target = "h200"} {
     }
   }
 }
+
+// -----
+
+// A result of 512 columns: unrolled, the product of each copy but the last has its rows on all warps, 16 each, so that 16
+// warps hold 256 rows of it, all registers of their threads twice over.
+// CHECK:      knob.require <not ((@num_warps eq 4 or @num_warps eq 8 or @num_warps eq 16 or @num_warps eq 32) and (64 le @m and min(@num_warps * 8160, 65536) le where(1 lt where(@loop.k.loop_unroll_factor eq none, 1, @loop.k.loop_unroll_factor), max(@m, @num_warps * 16), @m) * 512))>, "registers: a thread's share of a product's result takes all that it may have, and ptxas 12.8 spills it wrongly" by "avoid-faults"
+// CHECK-NEXT: knob.declare @num_warps
+builtin.module attributes {helion_ir.target = "h200"} {
+  knob.declare @m : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @k : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "inner"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @loop.k.loop_unroll_factor : one_of none, 2, 3, 4 = none in "range_unroll_factors" by "convert-tile-to-triton" doc "copies"
+  tile.kernel @product (%x: !tile.ref<[256, 4096], bf16, strides = [4096, 1]>, %y: !tile.ref<[4096, 512], bf16, strides = [512, 1]>, %out: !tile.ref<[256, 512], f32, strides = [512, 1]>) names ["x", "y", "out"] {
+    tile.parallel "m" (%m = 0 to 256 : !tile.range<@m>) {
+      %n = tile.axis "n" 0 to 512 : !tile.range<512>
+      %zero = tile.full <0.0> -> !tile.tile<[@m, 512], f32>
+      %r = tile.for "k" (%k = 0 to 4096 : !tile.range<@k>) iter_args (%acc = %zero : !tile.tile<[@m, 512], f32>) {
+        %a = tile.load "x" %x[%m, %k] : !tile.ref<[256, 4096], bf16, strides = [4096, 1]>[!tile.range<@m>, !tile.range<@k>] -> !tile.tile<[@m, @k], bf16>
+        %b = tile.load "y" %y[%k, %n] : !tile.ref<[4096, 512], bf16, strides = [512, 1]>[!tile.range<@k>, !tile.range<512>] -> !tile.tile<[@k, 512], bf16>
+        %t = tile.dot %a, %b, %acc precision "tf32" : !tile.tile<[@m, @k], bf16>, !tile.tile<[@k, 512], bf16>, !tile.tile<[@m, 512], f32> -> !tile.tile<[@m, 512], f32>
+        tile.yield %t : !tile.tile<[@m, 512], f32>
+      }
+      tile.store "out" %r, %out[%m, %n] : !tile.tile<[@m, 512], f32> : !tile.ref<[256, 512], f32, strides = [512, 1]>[!tile.range<@m>, !tile.range<512>]
+    }
+  }
+}
+
+// -----
+
+// The first of two products that follow each other has its rows on all warps, where nothing is unrolled too; the second not.
+// CHECK:      knob.require <not ((@num_warps eq 4 or @num_warps eq 8 or @num_warps eq 16 or @num_warps eq 32) and (64 le @m and min(@num_warps * 8160, 65536) le max(@m, @num_warps * 16) * 256 or 64 le @m and min(@num_warps * 8160, 65536) le @m * 128))>, "registers:
+builtin.module attributes {helion_ir.target = "h200"} {
+  knob.declare @m : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  tile.kernel @products (%x: !tile.ref<[256, 64], bf16, strides = [64, 1]>, %y: !tile.ref<[64, 256], bf16, strides = [256, 1]>, %z: !tile.ref<[256, 128], bf16, strides = [128, 1]>, %out: !tile.ref<[256, 128], f32, strides = [128, 1]>) names ["x", "y", "z", "out"] {
+    tile.parallel "m" (%m = 0 to 256 : !tile.range<@m>) {
+      %k = tile.axis "k" 0 to 64 : !tile.range<64>
+      %n = tile.axis "n" 0 to 256 : !tile.range<256>
+      %j = tile.axis "j" 0 to 128 : !tile.range<128>
+      %a = tile.load "x" %x[%m, %k] : !tile.ref<[256, 64], bf16, strides = [64, 1]>[!tile.range<@m>, !tile.range<64>] -> !tile.tile<[@m, 64], bf16>
+      %b = tile.load "y" %y[%k, %n] : !tile.ref<[64, 256], bf16, strides = [256, 1]>[!tile.range<64>, !tile.range<256>] -> !tile.tile<[64, 256], bf16>
+      %c = tile.load "z" %z[%n, %j] : !tile.ref<[256, 128], bf16, strides = [128, 1]>[!tile.range<256>, !tile.range<128>] -> !tile.tile<[256, 128], bf16>
+      %zero = tile.full <0.0> -> !tile.tile<[@m, 256], f32>
+      %s = tile.dot %a, %b, %zero precision "tf32" : !tile.tile<[@m, 64], bf16>, !tile.tile<[64, 256], bf16>, !tile.tile<[@m, 256], f32> -> !tile.tile<[@m, 256], f32>
+      %p = tile.cast %s : !tile.tile<[@m, 256], f32> -> !tile.tile<[@m, 256], bf16>
+      %none = tile.full <0.0> -> !tile.tile<[@m, 128], f32>
+      %t = tile.dot %p, %c, %none precision "tf32" : !tile.tile<[@m, 256], bf16>, !tile.tile<[256, 128], bf16>, !tile.tile<[@m, 128], f32> -> !tile.tile<[@m, 128], f32>
+      tile.store "out" %t, %out[%m, %j] : !tile.tile<[@m, 128], f32> : !tile.ref<[256, 128], f32, strides = [128, 1]>[!tile.range<@m>, !tile.range<128>]
+    }
+  }
+}

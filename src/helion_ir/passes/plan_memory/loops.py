@@ -51,6 +51,8 @@ class Loop:
     """Whether it is asked to become one loop with those inside."""
     specialized: Expr = Integer(0)
     """Whether its warps take roles."""
+    static: Expr = Integer(0)
+    """Whether Python runs it, so that the program has its iterations one after the other."""
     inner: list[Loop] = field(default_factory=list)
 
     @property
@@ -142,16 +144,15 @@ def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) 
     stages, explicit = _stages(own.get("num_stages"), declared)
     unroll = _number(own.get("loop_unroll_factor"))
     extent = op.upper.data - op.lower.data
-    runs, remains, trips = Integer(1), Integer(0), Integer(0)
+    runs, remains, trips, static = Integer(1), Integer(0), Integer(0), _true(own.get("static"))
     range_type = op.body.block.args[0].type
     if len(free_names(extent)) == len(knobs_of(extent)) and isinstance(range_type, RangeType):
         trips = CeilDiv(extent, range_type.block.data)
         runs, remains = Le(2 * unroll, trips), Le(Integer(2), Mod(trips, unroll))
-        if "static" in own:  # a loop that Python runs is none in the program
-            looped = Not(_true(own["static"]))
-            runs, remains = And(looped, runs), And(looped, remains)
+        if "static" in own:
+            runs, remains = And(Not(static), runs), And(Not(static), remains)
     flatten, specialized = _true(own.get("flatten")), _true(own.get("warp_specialize"))
-    return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, flatten, specialized)
+    return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, flatten, specialized, static)
 
 
 def _launch_stages(declared: Collection[str]) -> Expr:

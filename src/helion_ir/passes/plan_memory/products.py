@@ -45,13 +45,17 @@ def rows_blocks(product: compute.DotOp, blocks: Expr) -> Expr:
 
 def runs_beside(product: compute.DotOp, warps: Expr, staging: Staging) -> Expr:
     """Whether a product is one of those that read shared memory while other work goes on."""
+    return And(suits_groups(product, staging), any_of([Eq(warps, Integer(w)) for w in staging.async_warps]))
+
+
+def suits_groups(product: compute.DotOp, staging: Staging) -> Expr:
+    """Whether a product is one that groups of warps do together, given the warps for it."""
     type_, operand = product.result.type, product.lhs.type
     assert isinstance(type_, TileType) and isinstance(operand, TileType)
     exact = product.precision.data == "ieee" and bit_width(operand.element_type) >= 32
     if type_.rank != 2 or not staging.async_rows or exact:
         return Integer(0)
-    enough = Le(Integer(staging.async_rows), physical(type_.dims[0]))
-    return And(enough, any_of([Eq(warps, Integer(w)) for w in staging.async_warps]))
+    return Le(Integer(staging.async_rows), physical(type_.dims[0]))
 
 
 def tensor_memory(kernel: control.KernelOp, target: Target, declared: Collection[str]) -> Expr:
