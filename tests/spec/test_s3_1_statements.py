@@ -294,6 +294,54 @@ def formats(x):
         x[t, :] += 1
 
 
+def lost(method: str, tensor: str, instead: str) -> str:
+    return (
+        f"`{method}` changes the tile that was loaded and not the tensor '{tensor}', and nothing uses the tile "
+        f"afterwards; to change the tensor write `{tensor}[...] = {instead}`"
+    )
+
+
+@refuses("copy_ to a loaded tile that is dropped", exc.NotAllowedOnDevice, lost("copy_", "out", "the value"))
+def copy_dropped(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t, :].copy_(x[t, :])  # here
+        x[t, :] = 1
+
+
+@refuses("add_ to a named tile that nothing uses", exc.NotAllowedOnDevice, lost("add_", "x", "x[...].add(...)"))
+def addition_dropped(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        v = x[t, :]
+        out[t, :] = v
+        v.add_(1)  # here
+
+
+@refuses("a chain of methods in place", exc.NotAllowedOnDevice, lost("mul_", "x", "x[...].mul(...)"))
+def chain_dropped(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t, :] = x[t, :]
+        y = x[t, :].add_(1).mul_(2)  # here  # noqa: F841
+
+
+@refuses("out= a loaded tile", exc.NotAllowedOnDevice, lost("exp(..., out=...)", "x", "exp(...)"))
+def out_dropped(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t, :] = x[t, :]
+        torch.exp(out[t, :], out=x[t, :])  # here
+
+
+@refuses("a function in place", exc.NotAllowedOnDevice, lost("relu_", "x", "x[...].relu(...)"))
+def function_dropped(x):
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t, :] = x[t, :]
+        torch.relu_(x[t, :])  # here
+
+
 @pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
 def test_item(it: Item) -> None:
     assert not (wrong := check_stages(it)), wrong

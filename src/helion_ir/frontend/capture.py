@@ -32,6 +32,7 @@ from helion_ir.frontend.dynamo import without_dynamo
 from helion_ir.frontend.polynomial import Poly
 from helion_ir.frontend.size_node import FloatTree, Leaf
 from helion_ir.frontend.sizes import BlockSizes, Size
+from helion_ir.frontend.source import place_of_instruction
 from helion_ir.frontend.tile_tensor import TileTensor
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Capture(TorchDispatchMode):
         self._emitters, self._own, self._table = EMITTERS, OWN, decomposition_table()
         self._locations: dict[tuple[types.CodeType, int], FileLineColLoc] = {}
         self._running: list[Any] = []
+        self._changed: list[TileTensor] = []
         self._entered = 0
         self._guards = ExitStack()
 
@@ -124,10 +126,7 @@ class Capture(TorchDispatchMode):
 
     def location(self) -> LocationAttr | None:
         """File, line and column of the author's innermost running expression, else `statement`."""
-        frame = sys._getframe(1)
-        while frame is not None and not self._is_author(frame.f_code):
-            frame = frame.f_back
-        if frame is None:
+        if (frame := self._authors_frame()) is None:
             return self.statement
         key = (frame.f_code, frame.f_lasti)
         if (found := self._locations.get(key)) is None:
@@ -136,6 +135,12 @@ class Capture(TorchDispatchMode):
                 StringAttr(frame.f_code.co_filename), IntAttr(line or frame.f_lineno), IntAttr((column or 0) + 1)
             )
         return found
+
+    def _authors_frame(self) -> types.FrameType | None:
+        frame = sys._getframe(2)
+        while frame is not None and not self._is_author(frame.f_code):
+            frame = frame.f_back
+        return frame
 
     # ---- types ----
 
@@ -280,10 +285,40 @@ class Capture(TorchDispatchMode):
         if new.dtype != target.dtype and not any_dtype and not torch.can_cast(new.dtype, target.dtype):
             raise TypeInferenceError(f"a result of {new.dtype} cannot be stored in place in a tile of {target.dtype}")
         target.assign(self.cast(new.value, target.dtype))
+        if target.loaded_from:
+            if not any(t is target for t in self._changed):
+                self._changed.append(target)
+            target.unused = self._unused(target.loaded_from)
         return target
+
+    def _unused(self, tensor: str) -> NotAllowedOnDevice:
+        """The error for the in-place operation that is running, should nobody use what it makes of a loaded tile."""
+        method = _name(self._running[0]).rsplit(".", 1)[-1]
+        if method.endswith("_"):
+            said, instead = method, "the value" if method in _REPLACING else f"{tensor}[...].{method[:-1]}(...)"
+        else:
+            said, instead = f"{method}(..., out=...)", f"{method}(...)"
+        error = NotAllowedOnDevice(
+            f"`{said}` changes the tile that was loaded and not the tensor '{tensor}', and nothing uses the tile "
+            f"afterwards; to change the tensor write `{tensor}[...] = {instead}`"
+        )
+        if (frame := self._authors_frame()) is not None:
+            error.at(place_of_instruction(frame.f_code, frame.f_lasti))
+        return error
+
+    def check_changed(self) -> None:
+        """Raise NotAllowedOnDevice for the first in-place operation on a loaded tile whose result nothing uses.
+
+        In PyTorch it would write the tensor; here it would be dropped without a word.
+        """
+        changed, self._changed = self._changed, []
+        for tile in changed:
+            if tile.unused is not None:
+                raise tile.unused
 
 
 _CONVERTING = {aten.copy_.default, aten.fill_.Scalar, aten.fill_.Tensor, aten.zero_.default}
+_REPLACING = {"copy_", "fill_", "zero_"}
 
 
 def _only_real_tensors(args: tuple) -> bool:

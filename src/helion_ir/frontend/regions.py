@@ -24,8 +24,11 @@ MOST_UNROLLED = 10_000
 """Iterations of a compile-time loop before it is taken for endless."""
 
 
-def assigned(body: Sequence[ast.AST]) -> list[str]:
-    """Names that statements may change, in order: assigned, subscript-assigned, or changed by a method like `add_`."""
+def assigned(body: Sequence[ast.AST], *, methods: bool = True) -> list[str]:
+    """Names that statements may change, in order: assigned, subscript-assigned, or changed by a method like `add_`.
+
+    Without `methods` only what is assigned, since `torch.relu_(x)` reads as a method that changes `torch`.
+    """
     found: dict[str, None] = {}
     for statement in body:
         for child in ast.walk(statement):
@@ -34,7 +37,7 @@ def assigned(body: Sequence[ast.AST]) -> list[str]:
                     found[name] = None
                 case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
                     found[name] = None
-                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if methods and (
                     method.endswith("_")
                     and not method.endswith("__")
                     or method in ("append", "extend", "insert", "update")

@@ -55,7 +55,9 @@ class StackTensor:
         shown = self._dims(access.shown)
         if len(shown) != len(dims):
             value = cap.emit(ReshapeOp(value, cap.exprs(shown)))
-        return cap.tile(value, shown, self.dtype)
+        tile = cap.tile(value, shown, self.dtype)
+        tile.loaded_from = self.example.name
+        return tile
 
     def store(self, index: Any, value: Any, mask: Any) -> None:
         """Store a tensor that broadcasts to the shape accessed, or a number."""

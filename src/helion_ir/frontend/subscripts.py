@@ -369,7 +369,9 @@ def load(tensor: HostTensor, index: Any, mask: Any = None, eviction: str | None 
         value = cap.emit(ReshapeOp(value, cap.exprs(access.kept)))
     if access.spread:
         value = cap.broadcast(value, access.shown)
-    return cap.tile(value, access.shown, tensor.dtype)
+    tile = cap.tile(value, access.shown, tensor.dtype)
+    tile.loaded_from = tensor.name
+    return tile
 
 
 def _mask(tensor: HostTensor, access: Access, mask: Any) -> SSAValue | None:

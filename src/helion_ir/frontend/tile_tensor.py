@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from xdsl.ir import Block, SSAValue
 
-from helion_ir.exc import NotAllowedOnDevice, NotInsideKernel, TypeInferenceError
+from helion_ir.exc import BaseError, NotAllowedOnDevice, NotInsideKernel, TypeInferenceError
 from helion_ir.frontend.sizes import Size
 
 
@@ -27,11 +27,15 @@ class TileTensor(torch.Tensor):
         dims: its extents; the same objects as long as an extent is passed on, so that they compare by identity first.
         home_block: the block it was made in. An in-place operation in another block would be lost where that ends.
         is_view: whether it shows another tile's elements; in-place operations on it are refused.
+        loaded_from: the tensor that it was loaded from, as the author named it; "" if it was computed.
+        unused: the error for an in-place operation on it, as long as nothing has used what that made of it.
     """
 
     dims: list[Size]
     home_block: Block | None
     is_view: bool
+    loaded_from: str
+    unused: BaseError | None
     _ssa: SSAValue
     _shared: Storage
     _seen: int
@@ -52,6 +56,7 @@ class TileTensor(torch.Tensor):
         self.dims = dims
         self.home_block = home_block
         self.is_view = base is not None
+        self.loaded_from, self.unused = "", None
         self._ssa = value
         self._shared = base._shared if base is not None else Storage()
         self._seen = self._shared.version
@@ -68,7 +73,13 @@ class TileTensor(torch.Tensor):
                 "this is a view of a tile that was changed in place after the view was taken; "
                 "take the view again, or write `x = x + ...` in place of the in-place operation"
             )
+        self.unused = None
         return self._ssa
+
+    def named(self, name: str) -> None:
+        """Let the IR's text call the value as the author does, which is no use of it."""
+        if self._ssa.name_hint is None:
+            self._ssa.name_hint = name
 
     def assign(self, value: SSAValue) -> None:
         """Become another value, as in-place operations do; views taken before go stale."""

@@ -240,7 +240,7 @@ class Trace:
     def _check_names(self) -> None:
         own = [
             *self.function.__code__.co_varnames[: self.function.__code__.co_argcount],
-            *assigned(self.host.node.body),
+            *assigned(self.host.node.body, methods=False),
         ]
         for name in own:
             if name in _RESERVED:
@@ -415,7 +415,9 @@ class Trace:
             with self.device.loop_allowed():
                 call = self.walker.evaluate(node.iter, scope)
             assert isinstance(call, LoopCall)
-            check_iterations(self.walker.loops.root(call, node, scope), self.knobs.given_size)
+            root = self.walker.loops.root(call, node, scope)
+            self.cap.check_changed()
+            check_iterations(root, self.knobs.given_size)
         self.root_scope = None
 
     def warn(self, kind: type[exc.BaseWarning], place: exc.Place, message: str = "") -> None:

@@ -204,8 +204,8 @@ class Walker:
                             else f"use another name, or store with {name}[...] = value"
                         )
                     )
-                if isinstance(value, TileTensor) and value.value.name_hint is None:
-                    value.value.name_hint = name
+                if isinstance(value, TileTensor):
+                    value.named(name)
                 scope.names[name] = value
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
                 self._unpack(elements, value, scope, loop)
