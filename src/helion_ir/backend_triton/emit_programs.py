@@ -108,13 +108,13 @@ def _blocked(p: KernelPrinter, shared: str, totals: list[str], position: int) ->
     if position == 0:
         p.line(f"{share} = tl.cdiv({_sum(totals) if len(totals) > 1 else totals[0]}, tl.num_programs(0))")
         p.line(f"{first} = tl.program_id(0) * {share}")
-        return [first, f"tl.minimum({first} + {share}, {totals[0]})", "1"]
-    start = _sum([_sum(totals[:position])])
-    return [
-        f"tl.maximum({first} - {start}, 0)",
-        f"tl.minimum({first} + {share} - {start}, {totals[position]})",
-        "1",
-    ]
+        begin, end = first, f"tl.minimum({first} + {share}, {totals[0]})"
+    else:
+        start = _sum([_sum(totals[:position])])
+        begin = f"tl.maximum({first} - {start}, 0)"
+        end = f"tl.minimum({first} + {share} - {start}, {totals[position]})"
+    # Programs without a share end before they begin, which MLIR cannot count when it unrolls the loop.
+    return [begin, f"tl.maximum({begin}, {end})", "1"]
 
 
 def _interleaved(p: KernelPrinter, shared: str, totals: list[str], position: int) -> list[str]:

@@ -11,11 +11,11 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
-from helion_ir.dialects.index import ApplyOp
+from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import compute, control, memory
 from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number
-from helion_ir.index.expr import FloorDiv, Mod, free_names, operand, substitute
+from helion_ir.index.expr import FloorDiv, Max, Mod, free_names, operand, substitute
 from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, KnownFacts, fact_of
 from helion_ir.index.fold import fold
 from helion_ir.passes.base import Pass, kernels
@@ -70,8 +70,11 @@ class SimplifyIndex(Pass):
 
     def _loop(self, op: control.ForOp, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
         inner = _operand_facts(op.symbols, known, facts)
-        low, high, step = (fact_of(e.data, inner) for e in (op.lower, op.upper, op.step))
-
+        # The end may be held at the beginning. What an iteration knows is that it comes before the end itself.
+        upper = op.upper.data.args[1] if op.upper.data.func is Max else op.upper.data
+        low, high, step = (fact_of(e, inner) for e in (op.lower.data, upper, op.step.data))
+        if fact_of(upper - op.lower.data, inner).low >= 0:
+            op.upper = expr_attr(upper)
         divisor = math.gcd(low.divisor, step.divisor)
         known[op.body.block.args[0]] = Fact(low.low, max(low.low, high.high - 1), divisor)
 

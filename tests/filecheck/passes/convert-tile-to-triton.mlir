@@ -87,3 +87,29 @@ builtin.module {
     tile.store "x" %v, %x[%i, %m, %d] mask %mask attributes {indexing = #knob.value<"tensor_descriptor">} : !tile.tile<[1000, 64], f16> : !tile.ref<[8, 1000, 64], f16, strides = [64000, 64, 1]>[!tile.tile<[], i32>, !tile.range<1000>, !tile.range<64>] mask !tile.tile<[1000, 1], i1>
   }
 }
+
+// -----
+
+// Where a loop may be unrolled in part, a range that the device computes does not end before it begins.
+// CHECK-LABEL: triton.kernel @between
+// CHECK:         triton.for %k.begin = <d0> to <max(d0, d1)> step <16> with (%first, %last
+// CHECK:         triton.for %j.begin = <d0> to <d1> step <16> with (%first, %last
+// CHECK:         triton.for %i.begin = <0> to <64> step <16> iter_args
+builtin.module {
+  knob.declare @loop.k.loop_unroll_factor : one_of none, 2 = none in "range_unroll_factors" by "convert-tile-to-triton" doc "copies"
+  knob.declare @loop.i.loop_unroll_factor : one_of none, 2 = none in "range_unroll_factors" by "convert-tile-to-triton" doc "copies"
+  tile.kernel @between (%x: !tile.ref<[64], f32, strides = [1]>, %first: !tile.tile<[], i32>, %last: !tile.tile<[], i32>) names ["x", "first", "last"] attributes {explicit_masks} {
+    %z = tile.full <0.0> -> !tile.tile<[16], f32>
+    %r = tile.for "k" (%k = d0 to d1 : !tile.range<16>) with (%first, %last : !tile.tile<[], i32>, !tile.tile<[], i32>) iter_args (%acc = %z : !tile.tile<[16], f32>) {
+      tile.yield %acc : !tile.tile<[16], f32>
+    }
+    %s = tile.for "j" (%j = d0 to d1 : !tile.range<16>) with (%first, %last : !tile.tile<[], i32>, !tile.tile<[], i32>) iter_args (%acc = %r : !tile.tile<[16], f32>) {
+      tile.yield %acc : !tile.tile<[16], f32>
+    }
+    %t = tile.for "i" (%i = 0 to 64 : !tile.range<16>) iter_args (%acc = %s : !tile.tile<[16], f32>) {
+      tile.yield %acc : !tile.tile<[16], f32>
+    }
+    %m = tile.axis "m" 0 to 16 : !tile.range<16>
+    tile.store "x" %t, %x[%m] attributes {indexing = #knob.value<"pointer">} : !tile.tile<[16], f32> : !tile.ref<[64], f32, strides = [1]>[!tile.range<16>]
+  }
+}

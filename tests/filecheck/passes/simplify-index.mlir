@@ -1,4 +1,4 @@
-// RUN: helion-ir-opt %s -p simplify-index | filecheck %s
+// RUN: helion-ir-opt %s -p simplify-index --split-input-file | filecheck %s
 
 // The program id is from 0 to 7, a loop's index a multiple of what all steps are multiples of, a lane below its tile's
 // extent; of a parameter nothing is known. Constants move into what uses them. Where an operand gives a tile its shape
@@ -36,6 +36,29 @@ builtin.module {
         %some = index.apply <d0 + d1 lt 100>(%k, %a) : (!tile.tile<[], i32>, !tile.tile<[@bm], i32>) -> !tile.tile<[@bm], i1>
         %rows = index.apply <(d0 + d1) floordiv 16>(%k, %a) : (!tile.tile<[], i32>, !tile.tile<[@bm], i32>) -> !tile.tile<[@bm], i32>
         "test.op"(%aligned, %block, %inside, %some, %rows) : (!tile.tile<[], i32>, !tile.tile<[], i32>, !tile.tile<[@bm], i1>, !tile.tile<[@bm], i1>, !tile.tile<[@bm], i32>) -> ()
+        triton.yield
+      }
+    }
+  }
+}
+
+// -----
+
+// A loop's end is held at its beginning only where it may come before it.
+// CHECK-LABEL: triton.kernel @ends
+// CHECK:         triton.for %a = <0> to <d0 + 1> step <1>
+// CHECK:         triton.for %b = <d0> to <(max(d1 - d0, 0) floordiv 4) * 4 + d0> step <4>
+// CHECK:         triton.for %c = <d0> to <max(d0, d1)> step <4>
+builtin.module {
+  triton.kernel @ends (%x: !tile.tile<[], i32>, %y: !tile.tile<[], i32>) names ["x", "y"] constexprs {} launch {} {
+    triton.program_loop %pid of <8> kind #index.expr<"flat"> {
+      triton.for %a = <0> to <max(0, d0 + 1)> step <1> with (%pid : !tile.tile<[], i32>) options {} {
+        triton.yield
+      }
+      triton.for %b = <d0> to <max(d0, (max(d1 - d0, 0) floordiv 4) * 4 + d0)> step <4> with (%x, %y : !tile.tile<[], i32>, !tile.tile<[], i32>) options {} {
+        triton.yield
+      }
+      triton.for %c = <d0> to <max(d0, d1)> step <4> with (%x, %y : !tile.tile<[], i32>, !tile.tile<[], i32>) options {} {
         triton.yield
       }
     }

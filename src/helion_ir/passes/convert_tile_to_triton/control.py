@@ -12,7 +12,7 @@ from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i64
-from helion_ir.index.expr import FloorDiv, Min, operand, substitute
+from helion_ir.index.expr import FloorDiv, Max, Min, operand, substitute
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, Range, lowers
 from helion_ir.passes.loop_knobs import loop_options, static_option
 from helion_ir.passes.scope import exceeds_int32, wide_scalars
@@ -124,7 +124,12 @@ def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
     declared = {d.sym_name.data for d in declarations(lower.module)}
     options = loop_options(declared, op.label.data)
     static = static_option(declared, op.label.data)
-    made = triton.ForOp(op.lower.data, op.upper.data, step.data, inits, body, symbols, options, static)
+    upper = op.upper.data
+    if symbols and "loop_unroll_factor" in options:
+        # MLIR counts the iterations of a loop that is unrolled in part with an unsigned division: of a range that ends
+        # before it begins there are a great many, and the loop for those left over runs once more.
+        upper = Max(op.lower.data, upper)
+    made = triton.ForOp(op.lower.data, upper, step.data, inits, body, symbols, options, static)
     lower.add(made)
     return list(made.results)
 
