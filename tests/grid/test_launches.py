@@ -67,7 +67,10 @@ def test_text_of_several_roots() -> None:
     module = printed(kernel, **BLOCKED, range_num_stages=[2, 3, 0], range_unroll_factors=[0, 4, 0])
     blocked = module.kernel_text
     assert "pid_share = tl.cdiv(total_programs + total_programs_1 + total_programs_2, tl.num_programs(0))" in blocked
-    assert "        tl.maximum(pid_first, tl.minimum(pid_first + pid_share, total_programs)),\n        1,\n        num_stages=loop_" in blocked
+    assert (
+        "        tl.maximum(pid_first, tl.minimum(pid_first + pid_share, total_programs)),\n        1,\n        num_stages=loop_"
+        in blocked
+    )
     assert re.findall(r"loop_\w+_num_stages=(\w+),", module.host_text) == ["2", "3", "None"]
     assert re.findall(r"loop_\w+_loop_unroll_factor=(\w+),", module.host_text) == ["None", "4", "None"]
     interleaved = printed(kernel, **INTERLEAVED).kernel_text
