@@ -342,6 +342,19 @@ def function_dropped(x):
         torch.relu_(x[t, :])  # here
 
 
+@refuses(
+    ".item() of a value of the kernel",
+    exc.NotAllowedOnDevice,
+    "`.item()` asks for a number of Python's, and a value of the kernel is none while the kernel is compiled. Use the "
+    "value itself: a scalar of the kernel, such as x[i, 0] or x[t].sum(), may stand in arithmetic, conditions, subscripts "
+    "and bounds of loops; or call `.item()` on the host, before the loop",
+)
+def item_on_device(x):
+    for i in hl.grid(x.size(0)):
+        first = x[i, 0].item()  # here
+        x[i, :] *= first
+
+
 @pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
 def test_item(it: Item) -> None:
     assert not (wrong := check_stages(it)), wrong

@@ -174,6 +174,10 @@ _MATH = {getattr(math, n): getattr(torch, n) for n in
          if hasattr(torch, n)}  # fmt: skip
 
 
+_TO_PYTHON = ("item", "tolist", "numpy")
+"""Methods of tensors that give what only a run has."""
+
+
 class Evaluator:
     """Carries out what `Rewrite` put in place of Python's own operations."""
 
@@ -235,6 +239,12 @@ class Evaluator:
 
     def _builtin(self, function: Any, args: tuple) -> Callable[..., Any] | None:
         """The meaning of a function of Python's where a value of the kernel is among its arguments."""
+        if isinstance(getattr(function, "__self__", None), TileTensor) and function.__name__ in _TO_PYTHON:
+            raise exc.NotAllowedOnDevice(
+                f"`.{function.__name__}()` asks for a number of Python's, and a value of the kernel is none while the kernel "
+                "is compiled. Use the value itself: a scalar of the kernel, such as x[i, 0] or x[t].sum(), may stand in "
+                "arithmetic, conditions, subscripts and bounds of loops; or call `.item()` on the host, before the loop"
+            )
         if function is isinstance:
             return self._isinstance
         if function is print:
