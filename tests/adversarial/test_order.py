@@ -10,6 +10,7 @@ from tests.adversarial.cases import CASES
 
 import helion_ir as helion
 import helion_ir.language as hl
+from helion_ir.frontend.root_order import overlap
 
 WAITS = {
     "store then load": {True: 1, False: 1},  # forwarded: stored and stored again
@@ -117,3 +118,54 @@ def test_only_what_has_to_wait_does() -> None:
     assert before.count("tl.debug_barrier()") == inside.count("tl.debug_barrier()") == 1, code
     assert before.rindex("tl.debug_barrier()") > before.rindex("tl.store(")
     assert inside.index("tl.debug_barrier()") > inside.rindex("tl.load(")
+
+
+def two_loops(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(y)
+    for t in hl.tile(x.size(0)):
+        x[t] = x[t] + 1
+    for s in hl.tile(y.size(0)):
+        out[s] = y[s] * 2
+    return out
+
+
+def read_then_updated(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_like(x)
+    for t in hl.tile(x.size(0)):
+        out[t] = x[t] + y[t]
+    for s in hl.tile(x.size(0)):
+        x[s] = x[s] + 1
+    return out
+
+
+def updated_through_a_view(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    flat = x.view(-1)
+    assert x.size(0) == y.size(0)  # with dynamic sizes other tensors stand for x and flat from here on
+    for t in hl.tile(x.size(0)):
+        x[t] = x[t] + y[t]
+    for s in hl.tile(flat.size(0)):
+        flat[s] = flat[s] * 2
+    return x
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_loops_that_use_one_memory_are_in_order(static: bool) -> None:
+    """A barrier stands between top-level loops where the second uses what the first does and one of them writes it."""
+    memory = torch.arange(1.0, 97.0)
+    x, y = memory[:64], torch.ones(64)
+    kernel = helion.kernel(static_shapes=static, autotune_effort="none")(two_loops)
+    apart, overlapping, one = kernel.bind((x, y)), kernel.bind((x, memory[32:])), kernel.bind((x, x))
+    adjacent = kernel.bind((memory[:32], memory[32:64])), kernel.bind((memory[:32], torch.ones(32)))
+    assert adjacent[0] is adjacent[1]
+    assert [b.canonical_text().count("tile.barrier") for b in (apart, overlapping, one)] == [0, 1, 1]
+    assert kernel.bind((x, memory[32:])) is overlapping and kernel.bind((torch.ones(64), y)) is apart
+    for function in (read_then_updated, updated_through_a_view):
+        bound = helion.kernel(static_shapes=static)(function).bind((x, y))
+        assert bound.canonical_text().count("tile.barrier") == 1, function
+        assert "overlap" not in str(bound.guard_texts), function
+
+
+def test_views_that_interleave_overlap() -> None:
+    memory = torch.ones(4, 6)
+    assert overlap(memory[:, :3], memory[:, 3:]) and overlap(memory, memory[3, 5:])
+    assert not overlap(memory[:2], memory[2:]) and not overlap(memory[:0], memory)

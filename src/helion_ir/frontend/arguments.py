@@ -194,6 +194,7 @@ class Arguments:
             self._kept.append(like)
             if not like.is_meta:  # a global, or part of an object: nothing else says what it is
                 self.specialized[f"(tuple({text}.shape), {text}.stride(), {text}.data_ptr() % {ALIGNMENT} == 0)"] = None
+                self.trace.order.outside(like, like, text)
         return known
 
     def _stride(self, like: torch.Tensor, i: int, name: str, text: str) -> Expr:

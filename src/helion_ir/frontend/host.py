@@ -357,6 +357,7 @@ class Host:
                 shape = [other(s) for s in leaf.shape]
                 made = torch.empty_strided(shape, leaf.stride(), dtype=leaf.dtype, device="meta")
                 self.trace.alignment.replaced(leaf, made)
+                self.trace.order.replaced(leaf, made)
                 swapped[id(leaf)] = made
             return swapped[id(leaf)]
 

@@ -355,7 +355,7 @@ def _same(a: Any, b: Any) -> bool:
 def load(tensor: HostTensor, index: Any, mask: Any = None, eviction: str | None = None) -> TileTensor:
     """`tensor[index]`, with an optional mask and eviction policy."""
     trace, cap = tensor.trace, tensor.trace.cap
-    trace.reads(tensor)
+    trace.order.reads(tensor.like)
     access = resolve(tensor, index)
     if access.spread and trace.jagged.mask(access.shown, mask) is not None:
         # Lanes that share an element differ by the mask, so each has an address of its own.
@@ -429,7 +429,7 @@ def store(tensor: HostTensor, index: Any, value: Any, mask: Any = None) -> None:
     """`tensor[index] = value`, with an optional mask."""
     trace, cap = tensor.trace, tensor.trace.cap
     value = _value(tensor, value)
-    trace.writes(tensor)
+    trace.order.writes(tensor.like)
     access = resolve(tensor, index, stored=True)
     if access.spread:
         raise exc.ShapeMismatch(f"every lane of a tile would store into a dimension of '{tensor.name}' with extent 1")
@@ -448,7 +448,7 @@ def atomic(tensor: Any, kind: str, index: Any, values: Sequence[Any], sem: str) 
     if kind in ("and", "or", "xor") and tensor.dtype.is_floating_point:
         raise exc.InvalidAPIUsage(f"atomic_{kind} needs integers, '{tensor.name}' is {tensor.dtype}")
     values = [_value(tensor, v) for v in values]
-    trace.writes(tensor)
+    trace.order.writes(tensor.like)
     access = resolve(tensor, index, stored=True)
     if access.spread:
         raise exc.ShapeMismatch(f"every lane of a tile would add into a dimension of '{tensor.name}' with extent 1")

@@ -17,7 +17,7 @@ from helion_ir import exc
 from helion_ir.dialects.host import FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
-from helion_ir.dialects.tile.control import BarrierOp, KernelOp
+from helion_ir.dialects.tile.control import KernelOp
 from helion_ir.dialects.tile.memory import AtomicOp, LoadOp, StoreOp
 from helion_ir.dialects.tile.ranges import AxisOp, IndexOp
 from helion_ir.dialects.types import i32, i64, tile_type
@@ -35,6 +35,7 @@ from helion_ir.frontend.knobs import OWNER, Knobs
 from helion_ir.frontend.loops import LoopCall
 from helion_ir.frontend.random import Random
 from helion_ir.frontend.regions import assigned
+from helion_ir.frontend.root_order import RootOrder
 from helion_ir.frontend.sizes import BlockSizes, Size
 from helion_ir.frontend.source import place_of_node
 from helion_ir.frontend.subscripts import HostTensor
@@ -137,6 +138,7 @@ class Trace:
         self.device_text, self.torch_device = "", torch.device("cpu")
         self.args = args
         self.arguments = Arguments(self)
+        self.order = RootOrder(self.arguments.block, self.arguments.specialized)
         self.knobs = Knobs(self.sizes)
         self.kernel_name = f"_{function.__name__}"
         self.launch: LaunchOp | None = None
@@ -156,11 +158,6 @@ class Trace:
         self._axes: dict[tuple[Expr, Expr], SSAValue] = {}
         self._axis_ops: list[Operation] = []
         self._sites: dict[tuple[str, str], int] = {}
-        self._written: dict[int, int] = {}
-        self._read: dict[int, int] = {}
-        """The last top-level loop since a barrier that writes and reads a tensor's memory."""
-        self._roots = 0
-        self._before_root: Operation | None = None
         self._root_body: Block | None = None
         self._globals: dict[Any, Callable[[str], Any]] = {}
         self._lifted: dict[str, Any] = {}
@@ -316,6 +313,7 @@ class Trace:
                 ]
             known = torch.empty_strided(shape, strides, dtype=tensor.dtype, device="meta")  # pyright: ignore
             self.alignment.argument(known, aligned(tensor), text, tensor.is_contiguous())
+            self.order.outside(known, tensor, text)
             self._metas[id(tensor)] = known
         return known
 
@@ -403,8 +401,7 @@ class Trace:
         """Walk a device loop at the top level."""
         self._choose_index_dtype()
         self.host_names = dict(self.host.names)
-        self._roots += 1
-        self._before_root = self.arguments.block.last_op
+        self.order.begin()
         self._axes, self._axis_ops = {}, []
         scope = self.root_scope = Scope(self.host.file, {}, self._host_name, self.evaluator.hooks)
         self.cap.statement = self._location(node)
@@ -426,11 +423,7 @@ class Trace:
 
     def barrier(self, node: ast.stmt) -> None:
         """Later top-level loops may use what earlier ones have stored."""
-        op = BarrierOp()
-        op.location = self._location(node)
-        self.arguments.block.add_op(op)
-        self._written.clear()
-        self._read.clear()
+        self.order.barrier(self._location(node))
 
     def _choose_index_dtype(self) -> None:
         wanted = self.wanted_index_dtype
@@ -495,36 +488,6 @@ class Trace:
             raise exc.ShapeSpecializingAllocation(
                 f"the extent {size} of a device tensor is not known at compile time; wrap the size in hl.specialize"
             )
-
-    # ---- dependencies between top-level loops ----
-
-    def reads(self, tensor: HostTensor) -> None:
-        """The top-level loop being walked reads a tensor."""
-        storage = self._storage(tensor)
-        if self._written.get(storage, self._roots) != self._roots:
-            self._order()
-        self._read[storage] = self._roots
-
-    def writes(self, tensor: HostTensor) -> None:
-        """The top-level loop being walked writes a tensor."""
-        storage = self._storage(tensor)
-        if not self._roots == self._written.get(storage, self._roots) == self._read.get(storage, self._roots):
-            self._order()
-        self._written[storage] = self._roots
-
-    def _order(self) -> None:
-        """Let this top-level loop begin once those before it have ended: loops of a phase run at the same time."""
-        assert self._before_root is not None  # a loop that it depends on stands before it
-        op = BarrierOp()
-        op.location = self._before_root.location
-        self.arguments.block.insert_op_after(op, self._before_root)
-        for accesses in (self._written, self._read):
-            for storage in [k for k, root in accesses.items() if root != self._roots]:
-                del accesses[storage]
-
-    @staticmethod
-    def _storage(tensor: HostTensor) -> int:
-        return tensor.like.untyped_storage()._cdata
 
 
 def _annotation(annotation: Any) -> str:
