@@ -12,7 +12,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from helion_ir.autotuner.portfolio import Portfolio, build, choose, from_portfolio, losses
+from helion_ir.autotuner.portfolio import GOALS, Portfolio, build, choose, from_portfolio, losses
 from helion_ir.autotuner.protocol import Measurement, StoreKey
 from helion_ir.autotuner.store import SqliteStore
 from helion_ir.tools import plots
@@ -129,8 +129,14 @@ def test_a_portfolio_keeps_the_worst_loss_small(tmp_path: Path) -> None:
     # One that is good everywhere comes before one that is best somewhere.
     assert choose(times, 1) == ["c"] and losses(times, ["c"]) == pytest.approx([1.2, 1.1, 1.1])
     assert choose(times, 3) == ["c", "a", "b"] and choose(times, 3, enough=1.25) == ["c"]
+    # Of many shapes, one may lose more where the others gain.
+    many = [{"a": 1.0, "b": 1.2}] * 9 + [{"a": 2.0, "b": 1.0}]
+    assert {goal: choose(many, 1, goal=goal)[0] for goal in GOALS} == {
+        "max_slowdown": "b", "geomean_slowdown": "a", "avg_slowdown": "a",
+    }  # fmt: skip
     # No single one works everywhere.
-    assert set(choose([{"a": 1.0}, {"b": 1.0}], 2)) == {"a", "b"}
+    for goal in GOALS:
+        assert set(choose([{"a": 1.0}, {"b": 1.0}], 2, goal=goal)) == {"a", "b"}
     configs = {n: Config(block_sizes=[i]) for i, n in enumerate("abc")}
     shapes = [((8,),), ((512, 2),), ((4096,),)]
     made = build("k", "h200", True, shapes, times, configs, 2)

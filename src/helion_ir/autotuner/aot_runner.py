@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helion_ir.autotuner.heuristic import COLLECTED, MEASURED, Row, data_folder, file_name, heuristic_text, read_rows
+from helion_ir.autotuner.portfolio import GOALS
 
 PHASES = ("collect", "measure", "build", "evaluate")
 
@@ -21,9 +22,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threshold", type=float, default=1.1, help="a factor over the best of a shape that may be lost")
     p.add_argument("--max-configs", type=int, default=10, help="configurations of a kernel at most")
     p.add_argument("--single-config", action="store_true", help="one configuration a kernel")
-    p.add_argument(
-        "--goal", choices=("max_slowdown",), default="max_slowdown", help="what is kept small over all shapes"
-    )
+    p.add_argument("--goal", choices=tuple(GOALS), default="max_slowdown", help="what is kept small over all shapes")
     p.add_argument(
         "--backend", choices=("nearest_neighbor",), default="nearest_neighbor", help="how shapes are told apart"
     )
@@ -68,7 +67,7 @@ def write_files(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         most = 1 if options.single_config else options.max_configs
         path = folder / file_name(source, device, arch)
-        path.write_text(heuristic_text(own, most, options.threshold))
+        path.write_text(heuristic_text(own, most, options.threshold, options.goal))
         print(path)
     return 0
 

@@ -75,13 +75,14 @@ class Heuristic:
         return self.configs[self.key(*args)]
 
 
-def heuristic_text(rows: Iterable[Row], most: int, enough: float) -> str:
+def heuristic_text(rows: Iterable[Row], most: int, enough: float, goal: str = "max_slowdown") -> str:
     """The file for kernels of one source file and device, from rows with times.
 
     Args:
         rows: what was measured, and what was collected.
         most: configurations of a kernel at most.
         enough: a factor over the best of each shape that may be lost.
+        goal: what is kept small over all shapes, one of `portfolio.GOALS`.
 
     Raises ValueError where nothing works for a shape.
     """
@@ -99,7 +100,8 @@ def heuristic_text(rows: Iterable[Row], most: int, enough: float) -> str:
             configs[name] = Config.from_dict(row["config"])
             # Times of one measurement are compared; they stand last.
             times.setdefault(tuple(tuple(s) for s in row["sizes"]), {})[name] = row["milliseconds"]
-        found = build(kernel, str(own[0]["device"]), True, list(times), list(times.values()), configs, most, enough)
+        device = str(own[0]["device"])
+        found = build(kernel, device, True, list(times), list(times.values()), configs, most, enough, goal)
         shapes = "".join(f"        ({e.shape!r}, {e.config}),\n" for e in found.entries)
         listed = "".join(f"        {dict(c)!r},\n" for c in found.configs)
         parts.append(

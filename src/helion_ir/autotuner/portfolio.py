@@ -19,18 +19,33 @@ Shape = tuple[tuple[int, ...], ...]
 """The sizes of the tensors among a call's arguments, in order."""
 
 
-def choose(times: Sequence[Mapping[str, float]], most: int, enough: float = 1.0) -> list[str]:
+FAILS = 1e6
+"""The loss that counts where nothing works: finite, so that a set that works for more shapes is the better one."""
+
+GOALS: Mapping[str, Callable[[Sequence[float]], tuple[float, float]]] = {
+    "max_slowdown": lambda losses: (max(losses), sum(losses) / len(losses)),
+    "geomean_slowdown": lambda losses: (math.exp(sum(map(math.log, losses)) / len(losses)), max(losses)),
+    "avg_slowdown": lambda losses: (sum(losses) / len(losses), max(losses)),
+}
+"""What is kept small over the losses of all shapes: first the goal itself, then what tells equal ones apart."""
+
+
+def choose(
+    times: Sequence[Mapping[str, float]], most: int, enough: float = 1.0, goal: str = "max_slowdown"
+) -> list[str]:
     """The configurations of a portfolio, in the order of choosing.
 
-    One after the other that which brings the worst loss over all shapes down most, and of equal ones the mean loss;
-    until there are `most`, or no shape loses more than a factor `enough`.
+    One after the other that which brings the goal down most, until there are `most`, or the goal is at most `enough`.
 
     Args:
         times: for each shape, milliseconds by configuration. A configuration that is missing does not work there.
         most: configurations at most.
         enough: a factor over the best of each shape.
+        goal: one of `GOALS`.
 
     >>> choose([{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 2.0}], 1)
+    ['a']
+    >>> choose([{"a": 1.0, "b": 1.2}] * 9 + [{"a": 2.0, "b": 1.0}], 1, goal="avg_slowdown")
     ['a']
     >>> choose([{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 2.0}], 2)
     ['a', 'b']
@@ -39,8 +54,7 @@ def choose(times: Sequence[Mapping[str, float]], most: int, enough: float = 1.0)
     chosen: list[str] = []
 
     def loss(among: Sequence[str]) -> tuple[float, float]:
-        all_losses = losses(times, among)
-        return max(all_losses), sum(min(x, 1e6) for x in all_losses)
+        return GOALS[goal]([min(x, FAILS) for x in losses(times, among)])
 
     while len(chosen) < most and len(chosen) < len(names):
         best = min((n for n in names if n not in chosen), key=lambda n: loss([*chosen, n]))
@@ -175,6 +189,7 @@ def build(
     configs: Mapping[str, Config],
     most: int,
     enough: float = 1.05,
+    goal: str = "max_slowdown",
 ) -> Portfolio:
     """The portfolio of what was found for each shape; arguments as for `choose`, configurations by the same names.
 
@@ -183,7 +198,7 @@ def build(
     for shape, row in zip(shapes, times):
         if not row:
             raise ValueError(f"nothing works for {shape}")
-    names = choose(times, most, enough)
+    names = choose(times, most, enough, goal)
     entries = []
     for shape, row in zip(shapes, times):
         working = [n for n in names if n in row]
