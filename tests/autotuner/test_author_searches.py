@@ -11,7 +11,7 @@ from tests.autotuner.printing_bound import FakeBound, cost_of
 
 import helion_ir as helion
 from helion_ir import autotuner, exc
-from helion_ir.autotuner import Config, IntegerFragment, PowerOfTwoFragment
+from helion_ir.autotuner import Config, IntegerFragment, PowerOfTwoFragment, local
 from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.protocol import Candidate, Measurement, Source
 from helion_ir.autotuner.store import MemoryStore, SqliteStore
@@ -176,6 +176,24 @@ def test_every_name_of_the_specification_is_there() -> None:
     names = """PowerOfTwoFragment IntegerFragment EnumFragment BooleanFragment ListOf ConfigSpec UserConfigSpec
         LFBOTreeSearch LFBOPatternSearch PatternSearch DifferentialEvolutionSearch DESurrogateHybrid RandomSearch
         FiniteSearch CachedFiniteSearch search_algorithms cache_classes initial_population_strategies
-        InitialPopulationStrategy autotune RemoteCacheBackend"""
+        InitialPopulationStrategy autotune RemoteCacheBackend NumThreadsFragment"""
     assert [n for n in names.split() if not hasattr(autotuner, n)] == []
     assert {*autotuner.cache_classes} <= {*dir(autotuner.caches)}
+    with pytest.raises(exc.InvalidAPIUsage) as refused:
+        autotuner.NumThreadsFragment(32, 128)
+    assert refused.value.message == (
+        "NumThreadsFragment is for backends whose programs deal out threads; Triton deals them out itself, of as many "
+        "warps as num_warps of the Config says. For a number of your own use PowerOfTwoFragment"
+    )
+
+
+@pytest.mark.parametrize("variable", ["HELION_KEEP_CACHE", "HELION_KEEP_TRITON_CACHE"])
+def test_what_triton_made_is_kept_where_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, variable: str
+) -> None:
+    monkeypatch.setattr(local, "compiles", lambda bound: True)
+    for name in ("HELION_KEEP_CACHE", "HELION_KEEP_TRITON_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    assert local._worker_environment(quiet(), tmp_path) == {"TRITON_CACHE_DIR": str(tmp_path / "triton")}
+    monkeypatch.setenv(variable, "1")
+    assert local._worker_environment(quiet(), tmp_path) == {}

@@ -94,6 +94,18 @@ def test_one_configuration(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert aot_runner.main(["--phase", "build", "--kernel", "another"]) == 2
 
 
+def test_what_is_collected_and_chosen_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HELION_AOT_VERBOSE", "1")
+    monkeypatch.setenv("HELION_AOT_MODE", "collect")
+    chosen(helion.aot_kernel(scale, autotune_cache="AOTAutotuneCache"), torch.ones(8, 8), 2.0)
+    said = capsys.readouterr().err
+    assert f"[aot collect] scale: {folder / 'data' / heuristic.COLLECTED}: " in said and "on ((8, 8),)" in said
+    with pytest.raises(ValueError, match="decorate with helion.aot_kernel in place of helion.kernel"):
+        helion.kernel(scale, autotune_cache="AOTAutotuneCache")
+
+
 def test_without_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = helion.aot_kernel(scale)
     assert kernel.settings.static_shapes is False

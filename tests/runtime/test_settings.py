@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 
 import pytest
 import torch
 
 import helion_ir as helion
 from helion_ir import RefMode, Settings, exc
+from helion_ir.runtime import compile_phases
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +113,31 @@ def test_the_decorator_takes_settings_and_nothing_else() -> None:
         helion.kernel(f, settings=chosen, static_shapes=True)
     with pytest.raises(AssertionError):
         helion.kernel(f, config={"num_warps": 4}, configs=[{"num_warps": 8}])
+
+
+def test_phases_of_compilation_are_timed_and_logged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_exit: list[Callable[[], None]] = []
+    package, own = logging.getLogger("helion_ir"), logging.getLogger("helion_ir.runtime.compile_phases")
+    monkeypatch.setattr(package, "handlers", [])
+    monkeypatch.setattr(package, "propagate", True)
+    monkeypatch.setattr(compile_phases, "SPENT", {})
+    monkeypatch.setattr(compile_phases.atexit, "register", at_exit.append)
+    monkeypatch.setenv("HELION_LOGS", "+helion.autotuner, runtime.compile_phases")
+    monkeypatch.setenv("HELION_MEASURE_COMPILE_TIME", "1")
+    try:
+        compile_phases.follow_environment()
+        levels = [logging.getLogger(f"helion_ir{name}").level for name in ("", ".autotuner", ".runtime.compile_phases")]
+        assert levels == [logging.NOTSET, logging.DEBUG, logging.INFO]
+        with compile_phases.phase("lower"), compile_phases.phase("prepare"):
+            pass
+        assert "[helion_ir.runtime.compile_phases] INFO: prepare took " in capsys.readouterr().err
+        at_exit[0]()
+        assert [line.split()[:3] for line in capsys.readouterr().err.splitlines()] == [
+            ["prepare", "1", "times"],
+            ["lower", "1", "times"],
+        ]
+    finally:
+        for logger in (logging.getLogger("helion_ir.autotuner"), own):
+            logger.setLevel(logging.NOTSET)

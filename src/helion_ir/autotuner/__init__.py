@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from helion_ir.language.fragments import EnumFragment as EnumFragment
     from helion_ir.language.fragments import IntegerFragment as IntegerFragment
     from helion_ir.language.fragments import ListOf as ListOf
+    from helion_ir.language.fragments import NumThreadsFragment as NumThreadsFragment
     from helion_ir.language.fragments import PowerOfTwoFragment as PowerOfTwoFragment
 
 # fmt: off
@@ -68,6 +69,7 @@ _WHERE = {
     "EnumFragment": "language.fragments",
     "IntegerFragment": "language.fragments",
     "ListOf": "language.fragments",
+    "NumThreadsFragment": "language.fragments",
     "PowerOfTwoFragment": "language.fragments",
 }
 # fmt: on
@@ -103,6 +105,7 @@ __all__ = [
     "ListOf",
     "PatternSearch",
     "Measurement",
+    "NumThreadsFragment",
     "PowerOfTwoFragment",
     "SqliteStore",
     "tune",

@@ -206,7 +206,8 @@ def _worker_environment(bound: TunableKernel, directory: Path) -> dict[str, str]
     if not compiles(bound):
         # Nothing can be compiled for this target: Triton's interpreter runs the kernels.
         return INTERPRETED
-    if os.environ.get("HELION_KEEP_CACHE", "").lower() in ("1", "true", "yes", "on"):
+    kept = os.environ.get("HELION_KEEP_CACHE") or os.environ.get("HELION_KEEP_TRITON_CACHE") or ""
+    if kept.lower() in ("1", "true", "yes", "on"):
         return {}
     # A thousand compiled configurations are of no use to anybody afterwards.
     return {"TRITON_CACHE_DIR": str(directory / "triton")}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from helion_ir import exc
 from helion_ir.dialects.knob import BOOLEAN, Domain, KnobValue, integers, one_of, pow2
 
 
@@ -94,3 +95,13 @@ class ListOf(Fragment):
 
     inner: Fragment
     length: int
+
+
+class NumThreadsFragment(Fragment):
+    """Threads along a dimension of a tile; here for its name. Raises InvalidAPIUsage when made, with the reason."""
+
+    def __init__(self, *_: Any, **__: Any):
+        raise exc.InvalidAPIUsage(
+            "NumThreadsFragment is for backends whose programs deal out threads; Triton deals them out itself, of as many "
+            "warps as num_warps of the Config says. For a number of your own use PowerOfTwoFragment"
+        )

@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import json
 import os
+import sys
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from helion_ir import exc
 from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.heuristic import COLLECTED, MEASURED, data_folder, features, file_name, read_rows
 from helion_ir.runtime.kernel import Kernel
-from helion_ir.runtime.settings import Settings
+from helion_ir.runtime.settings import Settings, parse_bool
 from helion_ir.runtime.specialization import device_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def aot_kernel(
         raise ValueError(f"HELION_AOT_MODE is one of {', '.join(MODES)}, not {mode!r}")
     assert not (config and configs), "give config or configs, not both"
     listed = [config] if config is not None else list(configs or ())
+    if settings.get("autotune_cache") == "AOTAutotuneCache":
+        del settings["autotune_cache"]  # it is the one that such kernels have
 
     def decorate(function: Callable[..., Any]) -> Kernel:
         chosen = {"static_shapes": False, **settings}
@@ -124,6 +127,7 @@ class AheadOfTime:
             )
             return bound.config_spec.default_config()
         config = Config.from_dict(dict(getattr(module, f"autotune_{self.function.__name__}")(*args)))
+        self._say(f"{module.__file__} gives {config}")
         if self.mode == "compile":
             folder = data_folder()
             count = len(list(folder.glob(f"{self.function.__name__}_*.py")))
@@ -164,6 +168,12 @@ class AheadOfTime:
         }  # fmt: skip
         with (data_folder() / name).open("a") as f:
             f.write(json.dumps(row) + "\n")
+        self._say(f"{data_folder() / name}: {config} takes {milliseconds} ms on {row['sizes']}")
+
+    def _say(self, text: str) -> None:
+        """What `HELION_AOT_VERBOSE=1` shows."""
+        if parse_bool(os.environ.get("HELION_AOT_VERBOSE") or "0"):
+            print(f"[aot {self.mode}] {self.function.__name__}: {text}", file=sys.stderr)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, UnitAttr
 from helion_ir.autotuner.config import Config
 from helion_ir.autotuner.config_spec import ConfigSpec
 from helion_ir.autotuner.space import Assignment, ConfigSpace
+from helion_ir.runtime.compile_phases import phase
 from helion_ir.runtime.live_globals import with_live_globals
 from helion_ir.runtime.output_code import OutputCodeOptions, caller_text, described, repro_text
 from helion_ir.runtime.settings import RefMode, Settings, parse_bool
@@ -86,7 +87,7 @@ class BoundKernel:
                 f"an argument of {self.kernel.name} has more elements than index_dtype=torch.int32 can count"
             )
         warnings: list[exc.BaseWarning] = []
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False), uncollected():
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False), uncollected(), phase("trace"):
             module = trace(
                 self.kernel.fn,
                 self._unwrapped(args),
@@ -345,7 +346,8 @@ class BoundKernel:
                 config = self.config_space.decode(assignment)
                 print(f"# {self.get_cached_path(config)}\n{self.to_triton_code(config)}", file=sys.stderr)
             names = self.kernel.fn.__globals__
-            found = self._loaded[key] = with_live_globals(load(printed, names), names)
+            with phase("load"):
+                found = self._loaded[key] = with_live_globals(load(printed, names), names)
         return found
 
     def get_cached_path(self, config: Config | Mapping[str, Any] | None = None) -> str | None:

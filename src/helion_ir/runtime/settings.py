@@ -213,6 +213,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         self.dot_precision = _dot_precision(self.dot_precision)
+        if self.autotune_cache == "AOTAutotuneCache":
+            raise ValueError(
+                "autotune_cache='AOTAutotuneCache' is what helion.aot_kernel makes of a kernel; "
+                "decorate with helion.aot_kernel in place of helion.kernel"
+            )
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 shown = ", ".join("None" if a is None else a for a in allowed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from helion_ir.autotuner.space import Assignment, ConfigSpace, Requirement
 from helion_ir.dialects.knob import DomainAttr, KnobValue, declarations, one_of
+from helion_ir.runtime.compile_phases import phase
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -52,7 +53,8 @@ class Stages:
         from helion_ir.passes.pipeline import prepare
 
         module = copied(self.tile)
-        prepare(module, self.target, callback)
+        with phase("prepare"):
+            prepare(module, self.target, callback)
         for op in declarations(module):
             if op.field is not None and op.field.data in self.without:
                 op.properties["domain"] = DomainAttr(one_of(op.default.data))
@@ -91,7 +93,8 @@ class Stages:
         if found is None:
             from helion_ir.passes.pipeline import lower
 
-            found = self._templates[key] = lower(self.declared, assignment)
+            with phase("lower"):
+                found = self._templates[key] = lower(self.declared, assignment)
         return found
 
     # Text tells True from 1, which are one key of a dict and two values of a knob.
@@ -148,7 +151,8 @@ class Stages:
             template = self.template(assignment)
             made = TemplatePrinter(template) if chosen is None else TemplatePrinter(template, chosen)
             printer = self._printers[key] = made
-        return printer(assignment)
+        with phase("print"):
+            return printer(assignment)
 
     def print_template(self, template: ModuleOp, assignment: Assignment) -> PrintedModule:
         """The Triton program of a given template.
