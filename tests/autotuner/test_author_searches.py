@@ -12,6 +12,7 @@ from tests.autotuner.printing_bound import FakeBound, cost_of
 import helion_ir as helion
 from helion_ir import autotuner, exc
 from helion_ir.autotuner import Config, IntegerFragment, PowerOfTwoFragment, local
+from helion_ir.autotuner.effort import make_plan
 from helion_ir.autotuner.keys import store_key
 from helion_ir.autotuner.protocol import Candidate, Measurement, Source
 from helion_ir.autotuner.store import MemoryStore, SqliteStore
@@ -68,7 +69,13 @@ def test_arguments_mean_what_they_meant() -> None:
     assert tried(autotuner.PatternSearch) > 30
 
 
-def test_arguments_of_another_implementation(capsys: pytest.CaptureFixture[str]) -> None:
+def test_arguments_of_another_implementation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELION_CAP_AUTOTUNE_NUM_NEIGHBORS", "5")
+    make_plan(quiet().settings)
+    assert "HELION_CAP_AUTOTUNE_NUM_NEIGHBORS has no effect: a generation's size bounds" in capsys.readouterr().err
+    monkeypatch.delenv("HELION_CAP_AUTOTUNE_NUM_NEIGHBORS")
     autotuner.LFBOTreeSearch(quiet(), ARGS, radius=3, quantile=0.2)
     text = "LFBOTreeSearch: quantile, radius of another implementation, which this search does without"
     assert capsys.readouterr().err == f"WARNING[SettingWithoutEffect]: {text}\n"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from helion_ir import exc
 from helion_ir.autotuner.search import SearchOptions
 
 PROFILES: dict[str, SearchOptions] = {
@@ -80,6 +81,9 @@ def make_plan(
     if budget_seconds is None:
         budget_seconds = getattr(settings, "autotune_budget_seconds", None)
     seed = time.time_ns() & 0xFFFFFFFF if seed is None else seed
+    if os.environ.get("HELION_CAP_AUTOTUNE_NUM_NEIGHBORS"):
+        text = "HELION_CAP_AUTOTUNE_NUM_NEIGHBORS has no effect: a generation's size bounds what searches try of neighbours"
+        exc.warn(exc.SettingWithoutEffect(text), tuple(getattr(settings, "ignore_warnings", ())))
     algorithm = algorithm or os.environ.get("HELION_AUTOTUNER") or "surrogate"
     close = getattr(settings, "autotune_rebenchmark_threshold", None) or Plan.close
     finalists = int(os.environ.get("HELION_AUTOTUNE_FINAL_REBENCHMARK_TOP_K") or Plan.finalists)
