@@ -59,7 +59,7 @@ def test_persistent_launches() -> None:
         """
     pid_share = tl.cdiv(total_programs, tl.num_programs(0))
     pid_first = tl.program_id(0) * pid_share
-    for pid in tl.range(pid_first, tl.minimum(pid_first + pid_share, total_programs), 1):
+    for pid in tl.range(pid_first, tl.maximum(pid_first, tl.minimum(pid_first + pid_share, total_programs)), 1):
         a0m = pid // tl.cdiv(70, block_n)
 """
         in blocked.kernel_text
