@@ -71,7 +71,9 @@ class SimplifyIndex(Pass):
     def _loop(self, op: control.ForOp, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
         inner = _operand_facts(op.symbols, known, facts)
         # The end may be held at the beginning. What an iteration knows is that it comes before the end itself.
-        upper = op.upper.data.args[1] if op.upper.data.func is Max else op.upper.data
+        upper = op.upper.data
+        if upper.func is Max and upper.args[0] == op.lower.data:
+            upper = upper.args[1]
         low, high, step = (fact_of(e, inner) for e in (op.lower.data, upper, op.step.data))
         if fact_of(upper - op.lower.data, inner).low >= 0:
             op.upper = expr_attr(upper)

@@ -49,6 +49,7 @@ builtin.module {
 // CHECK:         triton.for %a = <0> to <d0 + 1> step <1>
 // CHECK:         triton.for %b = <d0> to <(max(d1 - d0, 0) floordiv 4) * 4 + d0> step <4>
 // CHECK:         triton.for %c = <d0> to <max(d0, d1)> step <4>
+// CHECK:         triton.for %d = <0> to <max(d0, d1)> step <4>
 builtin.module {
   triton.kernel @ends (%x: !tile.tile<[], i32>, %y: !tile.tile<[], i32>) names ["x", "y"] constexprs {} launch {} {
     triton.program_loop %pid of <8> kind #index.expr<"flat"> {
@@ -59,6 +60,9 @@ builtin.module {
         triton.yield
       }
       triton.for %c = <d0> to <max(d0, d1)> step <4> with (%x, %y : !tile.tile<[], i32>, !tile.tile<[], i32>) options {} {
+        triton.yield
+      }
+      triton.for %d = <0> to <max(d0, d1)> step <4> with (%x, %pid : !tile.tile<[], i32>, !tile.tile<[], i32>) options {} {
         triton.yield
       }
     }
