@@ -63,7 +63,12 @@ def check_all(options: argparse.Namespace, deadline: float) -> list[Row]:
     print(f"{len(tasks)} checks in {options.processes} processes", flush=True)
     with open(options.out / "checks.jsonl", "a") as out:
         for outcome in pool.run(
-            gpu_tasks.check, tasks, processes=options.processes, seconds=options.each, deadline=deadline
+            gpu_tasks.check,
+            tasks,
+            processes=options.processes,
+            seconds=options.each,
+            deadline=deadline,
+            preparation=lambda task: (task.example, task.case),
         ):
             task = outcome.task
             row: Row = {"example": task.example, "case": task.case, "index": task.index}

@@ -1,10 +1,11 @@
 """Tasks in worker processes, each with a time limit; a worker that hangs or dies costs its own task alone."""
 
+import itertools
 import multiprocessing
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -22,6 +23,10 @@ class Outcome:
     seconds: float = 0.0
 
 
+REACH = 1000
+"""How far ahead in the list of tasks a worker looks for one that needs what its last one prepared."""
+
+
 class Poisoned(RuntimeError):
     """Raised by a task after which its process is of no further use, as after an illegal access on a GPU."""
 
@@ -32,6 +37,8 @@ class _Worker:
     pipe: Connection
     task: Any = None
     started: float = 0.0
+    last: Any = None
+    """The task before, whose preparations the process may still have."""
 
 
 def run(
@@ -42,6 +49,7 @@ def run(
     seconds: float,
     deadline: float,
     fresh: bool = False,
+    preparation: Callable[[Any], Hashable] | None = None,
 ) -> Iterator[Outcome]:
     """Run `function(task)` for every task; outcomes come as they are ready.
 
@@ -52,6 +60,7 @@ def run(
         seconds: the limit of one task, from its start; the first of a process pays for its imports.
         deadline: on `time.monotonic()`; what has not ended by then is "skipped".
         fresh: whether every task has a process of its own.
+        preparation: what a task prepares and its process keeps; a worker prefers tasks that need the same again.
     """
     context = multiprocessing.get_context("spawn")
     waiting = deque(tasks)
@@ -66,7 +75,7 @@ def run(
                 if worker is None:
                     worker = _start(context, function)
                     workers.append(worker)
-                worker.task, worker.started = waiting.popleft(), time.monotonic()
+                worker.task, worker.started = _next(waiting, worker.last, preparation), time.monotonic()
                 worker.pipe.send((worker.task,))
                 busy += 1
             wait([w.pipe for w in workers if w.task is not None], timeout=0.2)
@@ -74,7 +83,7 @@ def run(
                 outcome = _poll(worker, seconds)
                 if outcome is None:
                     continue
-                worker.task = None
+                worker.task, worker.last = None, worker.task
                 if fresh or outcome.status in ("timeout", "crash"):
                     _stop(worker)
                     workers.remove(worker)
@@ -88,6 +97,16 @@ def run(
     finally:
         for worker in workers:
             _stop(worker)
+
+
+def _next(waiting: deque[Any], last: Any, preparation: Callable[[Any], Hashable] | None) -> Any:
+    """The first task in reach that needs what the last one prepared, or else the first; it leaves the queue."""
+    if preparation is not None and last is not None:
+        for place, task in enumerate(itertools.islice(waiting, REACH)):
+            if preparation(task) == preparation(last):
+                del waiting[place]
+                return task
+    return waiting.popleft()
 
 
 def _poll(worker: _Worker, seconds: float) -> Outcome | None:
