@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sympy import Expr, Integer
+from sympy import Expr, Integer, Symbol
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
@@ -81,7 +81,10 @@ class SimplifyIndex(Pass):
         known[op.body.block.args[0]] = Fact(low.low, max(low.low, high.high - 1), divisor)
 
     def _apply(self, op: ApplyOp, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
-        expr, arguments = _inline(op.expr.data, list(op.arguments))
+        given, result = list(op.operands), op.results[0]
+        type_ = result.type
+        assert isinstance(type_, TileType)
+        expr, arguments = _inline(op.expr.data, given)
         inner = _operand_facts(arguments, known, facts)
         expr = fold(expr, inner)
         together, sources = _coordinates(expr, arguments)
@@ -90,23 +93,21 @@ class SimplifyIndex(Pass):
         ):
             expr, arguments = folded, sources
         expr, arguments = _prune(expr, arguments)
-        known[op.result] = fact_of(expr, _operand_facts(arguments, known, facts)) if _element(op) != i1 else BOOLEAN
-        if expr == operand(0) and arguments[0].type == op.result.type:
-            op.result.replace_all_uses_with(arguments[0])
+        known[result] = BOOLEAN if type_.element_type == i1 else fact_of(expr, _operand_facts(arguments, known, facts))
+        if expr == operand(0) and arguments[0].type == type_:
+            result.replace_all_uses_with(arguments[0])
             block = op.parent_block()
             assert block is not None
             op.detach()
             op.erase()
             return
-        if expr == op.expr.data and len(arguments) == len(op.arguments):
+        if expr == op.expr.data and len(arguments) == len(given):
             return
-        result = op.result.type
-        assert isinstance(result, TileType)
-        if expr.is_Integer and result.dims:
-            self._replace(op, compute.FullOp(number(int(expr), result.element_type), result))
+        if expr.is_Integer and type_.dims:
+            self._replace(op, compute.FullOp(number(int(expr), type_.element_type), type_))
         # An operand that gave the result its shape must stay, even if its value does not matter.
-        elif _broadcast_dims(arguments) == result.dims:
-            self._replace(op, ApplyOp(expr, arguments, result))
+        elif _broadcast_dims(arguments) == type_.dims:
+            self._replace(op, ApplyOp(expr, arguments, type_))
 
     def _unmask(self, op: memory.LoadOp | memory.StoreOp) -> None:
         """Drop a mask that is true in every lane."""
@@ -136,45 +137,40 @@ class SimplifyIndex(Pass):
         op.erase()
 
 
-def _element(op: ApplyOp) -> object:
-    assert isinstance(op.result.type, TileType)
-    return op.result.type.element_type
-
-
 def _operand_facts(arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: KnownFacts) -> KnownFacts:
     return facts.with_operands([known.get(a, ANYTHING) for a in arguments])
 
 
 def _inline(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]]:
     """Put constants and other i32 scalars' expressions over the same few operands in the place of operands."""
-    values: dict = {}
-    out: list[SSAValue] = []
+    values: dict[Symbol, Expr] = {}
+    places: dict[SSAValue, int] = {}
     for i, a in enumerate(arguments):
         owner = a.owner
-        if isinstance(owner, ApplyOp) and not owner.arguments and a.type == SCALAR_I32:
+        if isinstance(owner, ApplyOp) and not owner.operands and a.type == SCALAR_I32:
             values[operand(i)] = owner.expr.data
-        else:
-            if a not in out:
-                out.append(a)
-            values[operand(i)] = operand(out.index(a))
-    return substitute(expr, values), out
+        elif (place := places.setdefault(a, len(places))) != i:
+            values[operand(i)] = operand(place)
+    return substitute(expr, values), list(places)
 
 
 def _coordinates(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]]:
     """The expression over what several operands are quotients and remainders of, in which they may cancel."""
+    if len(arguments) < 2:
+        return expr, arguments
     made: dict[int, ApplyOp] = {}
     for i, a in enumerate(arguments):
         owner = a.owner
-        if isinstance(owner, ApplyOp) and len(owner.arguments) == 1 and owner.arguments[0].type == a.type:
+        if isinstance(owner, ApplyOp) and len(owner.operands) == 1 and owner.operands[0].type == a.type:
             if owner.expr.data.has(FloorDiv, Mod):
                 made[i] = owner
-    shared = [op.arguments[0] for op in made.values()]
-    made = {i: op for i, op in made.items() if shared.count(op.arguments[0]) > 1}
+    shared = [op.operands[0] for op in made.values()]
+    made = {i: op for i, op in made.items() if shared.count(op.operands[0]) > 1}
     if not made:
         return expr, arguments
-    out = list(dict.fromkeys(made[i].arguments[0] if i in made else a for i, a in enumerate(arguments)))
+    out = list(dict.fromkeys(made[i].operands[0] if i in made else a for i, a in enumerate(arguments)))
     values = {
-        operand(i): substitute(made[i].expr.data, {operand(0): operand(out.index(made[i].arguments[0]))})
+        operand(i): substitute(made[i].expr.data, {operand(0): operand(out.index(made[i].operands[0]))})
         if i in made
         else operand(out.index(a))
         for i, a in enumerate(arguments)
@@ -184,7 +180,8 @@ def _coordinates(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAV
 
 def _prune(expr: Expr, arguments: Sequence[SSAValue]) -> tuple[Expr, list[SSAValue]]:
     """Drop operands that the expression no longer names."""
-    used = [i for i in range(len(arguments)) if f"d{i}" in free_names(expr)]
+    names = free_names(expr)
+    used = [i for i in range(len(arguments)) if f"d{i}" in names]
     if len(used) == len(arguments):
         return expr, list(arguments)
     moved = {operand(i): operand(n) for n, i in enumerate(used)}
