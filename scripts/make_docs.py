@@ -14,6 +14,7 @@ import functools
 import inspect
 import io
 import itertools
+import os
 import re
 import shlex
 import sys
@@ -43,6 +44,9 @@ CANDIDATES = 12
 """Examples in which another value of a knob is tried before its entry says that it changes nothing."""
 MARKS = ("<!-- passes -->", "<!-- end of passes -->")
 PARAMETER = re.compile(r"[+-] +\w+: tl\.constexpr,")
+ARGUMENT = re.compile(r"[+-] +(\w+)=.*,")
+READ_LINES = 4
+"""Lines of a kernel that are shown to read what a configuration sets."""
 
 
 # -- passes ------------------------------------------------------------------------------------------------------------
@@ -193,6 +197,8 @@ class Change:
     """Changed lines of the Triton module."""
     ir: list[str]
     """Changed lines of the IR of the whole configuration, from which it is printed."""
+    read: list[str]
+    """The kernel's lines that read what the changed lines of a launch set; none for an option of the launch."""
 
 
 @functools.cache
@@ -220,16 +226,37 @@ def changed(shown: Shown) -> Change:
         other = base | {name: value}
         if space.is_legal(other) is not None:
             continue
-        lines = difference(old, shown.stages.printed(other).text.splitlines())
+        new = shown.stages.printed(other).text.splitlines()
+        lines = difference(old, new)
         # That the kernel takes what is set is seen where it is launched.
         lines = [line for line in lines if not PARAMETER.fullmatch(line)] or lines
-        if lines:
+        read, idle = readers(lines, new)
+        if lines and not idle:
             before, after = (
                 LOCATION.sub("", module_text(shown.stages.concrete(a))).splitlines() for a in (base, other)
             )
             # The first line only repeats which structure it is.
-            return Change(value_text(base[name]), value_text(value), lines, difference(before[1:], after[1:]))
-    return Change(value_text(base[name]), "", [], [])
+            return Change(value_text(base[name]), value_text(value), lines, difference(before[1:], after[1:]), read)
+    return Change(value_text(base[name]), "", [], [], [])
+
+
+def readers(lines: list[str], text: list[str]) -> tuple[list[str], bool]:
+    """The kernel's lines that read what `lines` set, and whether they set what nothing reads and do nothing else.
+
+    >>> kernel = ["    unused: tl.constexpr,", "    size: tl.constexpr,", "    v = tl.arange(0, size)"]
+    >>> readers(["-        unused=1,", "+        unused=2,"], kernel)
+    ([], True)
+    >>> readers(["-        size=16,", "+        size=32,"], kernel)
+    (['v = tl.arange(0, size)'], False)
+    >>> readers(["-        num_warps=4,", "+        num_warps=8,"], kernel)
+    ([], False)
+    """
+    found = [ARGUMENT.fullmatch(line) for line in lines]
+    names = dict.fromkeys(m[1] for m in found if m)
+    taken = [n for n in names if any(line.strip().startswith(f"{n}: tl.constexpr") for line in text)]
+    word = re.compile(rf"\b(?:{'|'.join(taken)})\b(?!: tl\.constexpr|=)") if taken else None
+    read = [line.strip() for line in text if word is not None and word.search(line)]
+    return read, all(found) and bool(taken) and len(taken) == len(names) and not read
 
 
 def difference(old: list[str], new: list[str]) -> list[str]:
@@ -274,17 +301,52 @@ def knob_entry(shown: Shown) -> str:
     )
     if not change.triton:
         return f"{head}\n\n{what} changes nothing in this kernel."
-    return (
+    text = (
         f"{head}\n\n{what}, from `{change.old}` to `{change.new}`. In the IR:\n\n{fenced(change.ir, IR_LINES)}"
         f"\n\nIn Triton:\n\n{fenced(change.triton, DIFF_LINES)}"
     )
+    # Where other lines change too, they show what it does.
+    if change.read and all(ARGUMENT.fullmatch(line) for line in change.triton):
+        text += "\n\nwhich the kernel reads:\n\n" + fenced(change.read, READ_LINES, "python")
+    return text
 
 
-def fenced(lines: list[str], most: int) -> str:
-    """Changed lines as a block, cut where they are many or long."""
+def fenced(lines: list[str], most: int, language: str = "diff") -> str:
+    """Lines as a block, cut where they are many, and around where they differ if they are long."""
     rest = len(lines) - most
-    lines = [line if len(line) <= IR_COLUMNS else f"{line[: IR_COLUMNS - 1]}…" for line in lines[:most]]
-    return "\n".join(["```diff", *lines, *([f"… {rest} more lines"] if rest > 0 else []), "```"])
+    shown = [cut(line, other) for line, other in zip(lines, counterparts(lines))][:most]
+    return "\n".join([f"```{language}", *shown, *([f"… {rest} more lines"] if rest > 0 else []), "```"])
+
+
+def counterparts(lines: list[str]) -> list[str]:
+    """For each changed line the one that takes its place, or whose place it takes; empty for none.
+
+    >>> counterparts(["-a", "-b", "+A", "+B", "-c", "+C", "+D"])
+    ['+A', '+B', '-a', '-b', '+C', '-c', '']
+    """
+    out: list[str] = []
+    runs = [(sign, list(run)) for sign, run in itertools.groupby(lines, key=lambda line: line[:1])]
+    for i, (sign, run) in enumerate(runs):
+        other = runs[i + 1 : i + 2] if sign == "-" else runs[i - 1 : i] if sign == "+" and i else []
+        others = other[0][1] if other and {sign, other[0][0]} == {"-", "+"} else []
+        out += [*others, *[""] * len(run)][: len(run)]
+    return out
+
+
+def cut(line: str, other: str) -> str:
+    """A line in at most `IR_COLUMNS`, of which what differs from another is a part.
+
+    >>> cut("-" + "a" * 300 + "b" + "c" * 300, "+" + "a" * 300 + "d" + "c" * 300).count("b")
+    1
+    """
+    if len(line) <= IR_COLUMNS:
+        return line
+    same = len(os.path.commonprefix([line[1:], other[1:]])) if other else 0
+    begin = max(1, min(1 + same - IR_COLUMNS // 3, len(line) - IR_COLUMNS + 2))
+    if begin == 1:
+        return f"{line[: IR_COLUMNS - 1]}…"
+    end = begin + IR_COLUMNS - 3
+    return f"{line[0]}…{line[begin:end]}" + ("…" if end < len(line) else "")
 
 
 def _when(declaration: Any) -> str:

@@ -96,3 +96,16 @@ def test_every_knob_changes_the_code(made: dict[str, str]) -> None:
     for entry in entries:
         heading, _, body = entry.partition("\n")
         assert "```diff" in body and "changes nothing" not in body, f"{heading} no longer changes anything"
+
+
+def test_a_change_is_one_of_code_and_is_seen() -> None:
+    """What a launch sets and no line of the kernel reads changes nothing; lines too long for a page show where they differ."""
+    kernel = ["    size: tl.constexpr,", "    idle: tl.constexpr,", "    v = tl.arange(0, size)", "        size=32,"]
+    assert make_docs.readers(["-        size=16,", "+        size=32,"], kernel) == (["v = tl.arange(0, size)"], False)
+    assert make_docs.readers(["-        idle=1,", "+        idle=2,"], kernel) == ([], True)
+    assert make_docs.readers(["-        num_warps=4,", "+        num_warps=8,"], kernel) == ([], False)
+    assert make_docs.readers(["-        idle=1,", "+        idle=2,", "+    v += 1"], kernel) == ([], False)
+    assert make_docs.counterparts(["-a", "-b", "+A", "+B", "+C", "-d"]) == ["+A", "+B", "-a", "-b", "", ""]
+    long = "-" + "a" * 300 + "b" + "c" * 300
+    shown = make_docs.cut(long, long.replace("b", "d").replace("-", "+"))
+    assert shown.startswith("-…a") and "abc" in shown and len(shown) == make_docs.IR_COLUMNS
