@@ -35,6 +35,8 @@ RUN = re.compile(r"^// RUN: helion-ir-opt %s (.*?)\s*\| filecheck", re.MULTILINE
 TARGETS = ("h200", "b200", "mi350x", "mi300x")
 FIRST_EXAMPLES = ("matmul", "row_sum")
 """Where most knobs are shown, and all of the last target; the other examples follow for those that these have not."""
+REFUSING = ("check-types",)
+"""Passes that change nothing: they have no module before and after to show."""
 DIFF_LINES = 30
 IR_LINES = 12
 """Lines of a change that are shown: of Triton, and of the IR."""
@@ -66,7 +68,7 @@ def pass_page(name: str, cls: type) -> str:
         f"Class `{cls.__name__}` in [{source}](../../{source}); {place(name)}",
         *options(cls),
     ]
-    if (FILECHECK / f"{name}.mlir").exists():
+    if name not in REFUSING and (FILECHECK / f"{name}.mlir").exists():
         before, after, command = example(name)
         parts += [
             "## An example",

@@ -8,12 +8,12 @@ from sympy import Expr
 from xdsl.ir import Block, BlockArgument, SSAValue
 
 from helion_ir import exc
+from helion_ir.dialects.locations import author_place
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.tile.compute import FullOp
 from helion_ir.dialects.tile.elementwise import AddOp, SubOp
 from helion_ir.dialects.tile.ranges import IndexOp, ShiftOp
 from helion_ir.dialects.types import RangeType
-from helion_ir.frontend.source import place_of_location
 
 Position = tuple[BlockArgument, int]
 """An index or range of the loop, and how far from it."""
@@ -114,4 +114,4 @@ def _error(store: memory.AccessOp, other: memory.AccessOp, found: tuple[str, int
         f"iteration of the loop has that element, and iterations of a top-level loop are in no order; "
         f"use a tensor of its own for the result, or two loops"
     )
-    return error.at(place_of_location(other.location))
+    return error.at(author_place(other.location))

@@ -14,9 +14,6 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
-from xdsl.dialects.builtin import FileLineColLoc
-from xdsl.ir import Attribute
-
 from helion_ir.exc import Place, StatementNotSupported
 
 PACKAGE = str(Path(__file__).parents[1])
@@ -101,15 +98,6 @@ def place_of_node(file: str, node: ast.AST) -> Place:
     end = getattr(node, "end_col_offset", column + 1) if getattr(node, "end_lineno", line) == line else 10**6
     text = linecache.getline(file, line).rstrip("\n")
     return Place(file, line, column + 1, min(end or column + 1, len(text)) + 1, text)
-
-
-def place_of_location(location: Attribute) -> Place | None:
-    """Where an op of the trace comes from: its line from its column on."""
-    if not isinstance(location, FileLineColLoc):
-        return None
-    file, line, column = location.filename.data, location.line.data, location.column.data
-    text = linecache.getline(file, line).rstrip("\n")
-    return Place(file, line, column, len(text) + 1, text)
 
 
 def place_of_instruction(code: CodeType, instruction: int) -> Place:

@@ -12,6 +12,7 @@ from helion_ir.passes.avoid_faults import AvoidFaults
 from helion_ir.passes.base import TARGET, Pass
 from helion_ir.passes.bind_structure import Assignment, BindStructure, bind, structure_key
 from helion_ir.passes.canonicalize import Canonicalize
+from helion_ir.passes.check_types import CheckTypes
 from helion_ir.passes.choose_indexing import ChooseIndexing
 from helion_ir.passes.clip_loops import ClipLoops
 from helion_ir.passes.collection import uncollected
@@ -52,6 +53,7 @@ FRONT: tuple[Pass, ...] = (
     ForwardMemory(),  # after cse, which makes equal subscripts one
     Dce(),  # what computed the subscripts of loads that are gone
     RelaxPrecision(),  # on the uses that are left
+    CheckTypes(),  # on what is left to be computed
     SplitPhases(),  # before knobs are declared, since those are of loops and launches
     DeclareSchedules(),  # after dce: a dead loop has no knobs
     AvoidFaults(),  # of the knobs just declared

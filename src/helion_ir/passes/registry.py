@@ -31,6 +31,7 @@ PASS_NAMES = (
     "dce",
     "drop-unit-dims",
     "relax-precision",
+    "check-types",
     "split-phases",
     "declare-schedules",
     "avoid-faults",
@@ -61,6 +62,7 @@ PASS_NAMES = (
 
 BEFORE_STRUCTURE = (
     "canonicalize",
+    "check-types",
     "split-phases",
     "declare-schedules",
     "avoid-faults",

@@ -30,6 +30,7 @@ A100 = Target(
     name="a100", arch=80, memory_bandwidth=2.0e12, dot_flops=312e12, flops=19.5e12,
     compute_units=108, shared_memory=163 * 1024, preferred=Preferred(inner_bytes=64, stages=4),
     staging=_STAGING,
+    lacks=("float8_e4m3fn",),  # PTX: cvt to and from .e4m3x2 needs sm_89; e5m2 is the upper half of an f16
     launch_options=(REGISTERS,),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip

@@ -62,6 +62,8 @@ class Target:
     """Whether libdevice functions can be called; false where Triton's interpreter runs the kernel."""
     rounds_bf16: bool = True
     """Whether a cast to a 16-bit or 8-bit float rounds; Triton's interpreter truncates."""
+    lacks: tuple[str, ...] = ()
+    """Names of PyTorch's dtypes that neither its instructions nor Triton's emulation of them know."""
     dot_precisions: tuple[str, ...] = ("ieee",)
     """Spellings of input_precision, preferred first."""
     narrow_sum_bits: int = 24
