@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from examples import registry
+from examples.harness import poisoned
 
 import helion_ir as helion
 from helion_ir.autotuner.config import Config
+from helion_ir.interpreter import run_module
 
 WRITTEN = json.loads((Path(__file__).parent / "helion_configs.json").read_text())
 CASES = [
@@ -60,9 +62,10 @@ def test_loads_and_applies(name: str, index: int, tmp_path: Path) -> None:
     for knob, wanted in zip(blocks, config["block_sizes"], strict=True):
         fitting = min(max(wanted, knob.values[0]), knob.values[-1])
         assert assignment[knob.name] == fitting or knob.name in bounded and assignment[knob.name] < fitting
+    flattened = any(config.get("flatten_loops", ()))  # what is left has one axis, in which xyz is flat
     for field in ("num_warps", "pid_type", "split_k"):
         if field in config and field in stages.space.knobs:
-            assert assignment[field] == config[field]
+            assert assignment[field] == ("flat" if config[field] == "xyz" and flattened else config[field])
     orders = [k for k in stages.space if k.field == "loop_orders" and "." in k.name]
     for knob, wanted in zip(orders, config.get("loop_orders", [])):
         if knob.name in stages.space.active(assignment):
@@ -86,3 +89,21 @@ def test_what_helion_offers_on_a_gpu_applies() -> None:
     assert text.count("out_descriptor.store(") == 2 and "make_tensor_descriptor" not in text
     # Where there are no descriptors, and for a kernel without a product, the rest of it applies.
     assert "tl.split(" in kernel.stages_for("mi350x").printed(kernel.stages_for("mi350x").space.encode(config)).text
+
+
+def test_a_block_that_a_product_needs_may_exceed_the_tile_around_it() -> None:
+    """As Helion 1.5.1 draws it: 32 shares of 256 columns are 8 each, and the blocks in them are raised to 16."""
+    config = printed_config(
+        "@helion.kernel(config=helion.Config(block_sizes=[16, 16, 32], num_warps=1, pid_type='persistent_interleaved', "
+        "range_unroll_factors=[3, 4], split_k=32), static_shapes=True)"
+    )
+    example = registry.load("matmul_split_k")
+    args = example.case("pow2").args()
+    kernel = example.kernel.bind(args)
+    assignment = kernel.config_space.encode(config)
+    assert (assignment["split_k"], assignment["inner.block_size"]) == (32, 16)
+    with poisoned():
+        actual = run_module(
+            kernel.lowering.concrete(assignment), args, assignment, globals=example.kernel.fn.__globals__
+        )
+    example.check(actual, args, example.expect(args))

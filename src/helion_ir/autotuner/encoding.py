@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from helion_ir.autotuner.config import Config
@@ -11,7 +11,7 @@ from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, List
 from helion_ir.dialects.knob import Domain, KnobValue, value_text
 
 if TYPE_CHECKING:
-    from helion_ir.autotuner.space import Assignment, ConfigSpace, Knob
+    from helion_ir.autotuner.space import Assignment, ConfigSpace, Knob, Requirement
 
 
 STRICT = tuple(n for n, f in SCALAR_FIELDS.items() if f.strict)
@@ -282,9 +282,20 @@ def _checked(space: ConfigSpace, given: Assignment) -> Assignment:
             raise _invalid(
                 f"config[{name!r}] = {value!r}: not used with the rest of this config{_why(space, full, name)}"
             )
-    if (reason := space.is_legal(out)) is not None:
-        raise _invalid(reason)
+    if (rule := space.broken(out)) is not None:
+        same = [{**out, name: instead} for name, instead in _same(rule, out)]
+        legal = next((a for a in map(space.project, same) if space.broken(a) is None), None)
+        if legal is None:
+            raise _invalid(space.is_legal(out) or rule.reason)
+        return legal
     return out
+
+
+def _same(rule: Requirement, values: Assignment) -> Iterator[tuple[str, KnobValue]]:
+    """A knob that a broken requirement is about alone, and what means the same as its value."""
+    field = SCALAR_FIELDS.get(rule.reads[0]) if len(rule.reads) == 1 else None
+    if field is not None:
+        yield from ((field.name, ours) for theirs, ours in field.instead if values[field.name] == theirs)
 
 
 def _why(space: ConfigSpace, values: Assignment, name: str) -> str:

@@ -45,6 +45,8 @@ class ScalarField:
     """Whether a number that the domain does not have becomes the next smaller in it, or else the least."""
     spelling: tuple[tuple[Any, Any], ...] = ()
     """(value in a Config, value of the knob) where they differ."""
+    instead: tuple[tuple[Any, Any], ...] = ()
+    """(value, the value that means the same) where the rest of a Config leaves the former no use of its own."""
 
 
 LIST_FIELDS: dict[str, ListField] = {
@@ -111,7 +113,7 @@ SCALAR_FIELDS: dict[str, ScalarField] = {
     for f in (
         ScalarField("num_warps", 4),
         ScalarField("num_stages", 1, clamp=True),
-        ScalarField("pid_type", "flat", strict=True),
+        ScalarField("pid_type", "flat", strict=True, instead=(("xyz", "flat"),)),  # of a flattened loop, one axis
         ScalarField("num_sm_multiplier", 1, strict=True, clamp=True),
         ScalarField("num_ctas", 1),
         ScalarField("maxnreg", clamp=True),

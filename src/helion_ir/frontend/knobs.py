@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sympy import Expr
+from sympy import Expr, Integer
 from xdsl.ir import Operation
 
 from helion_ir import exc
@@ -15,7 +15,7 @@ from helion_ir.dialects.tile.compute import DotOp
 from helion_ir.dialects.tile.ranges import AxisOp
 from helion_ir.dialects.types import TileType, bit_width
 from helion_ir.frontend.sizes import BlockSizes, Size
-from helion_ir.index.expr import compiled, knob, knobs_of
+from helion_ir.index.expr import Le, Max, compiled, knob, knobs_of, scalars_of
 
 if TYPE_CHECKING:
     from helion_ir.language.fragments import Fragment
@@ -68,6 +68,7 @@ class Knobs:
         self.sizes = sizes
         self._declared: dict[str, BlockKnob | FixedBlock | Tunable] = {}
         self._labels: dict[str, int] = {}
+        self._inside: list[tuple[str, Expr, str]] = []
 
     def label(self, name: str) -> str:
         """A name for a loop, axis or registered block size; `.1`, `.2` are appended to one that is taken."""
@@ -93,6 +94,11 @@ class Knobs:
         """A block of a given size whose last one may have inactive lanes, which are found by its name."""
         self._declared[name] = FixedBlock(name, size, doc)
         return self.sizes.symbol(knob(name))
+
+    def inside(self, name: str, within: Expr, reason: str) -> None:
+        """A block size is at most that of the tile around its own, unless that is smaller than any it can have."""
+        if not scalars_of(within) and (name, within, reason) not in self._inside:
+            self._inside.append((name, within, reason))
 
     def tunable(self, name: str, fragment: Fragment) -> Expr:
         """Declare a tunable. Raises TunableNameConflict if the name is taken by another one."""
@@ -120,6 +126,13 @@ class Knobs:
             else:
                 domain = pow2(declared.low, declared.high)
                 yield DeclareOp(name, domain, defaults[name], owner=OWNER, doc=declared.doc, field="block_sizes")
+
+    def requirements(self) -> Iterator[tuple[Expr, str]]:
+        """Conditions on the block sizes and why, once `declarations` has settled what products need of them."""
+        for name, within, reason in self._inside:
+            block = self._declared.get(name)
+            least = block.low if isinstance(block, BlockKnob) else 1
+            yield Le(knob(name), Max(within, Integer(least)) if least > 1 else within), reason
 
 
 def _next_power_of_2(n: int) -> int:

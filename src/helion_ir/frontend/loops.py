@@ -20,7 +20,7 @@ from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import DeviceTile, is_size
-from helion_ir.index.expr import Le, operand
+from helion_ir.index.expr import operand
 from helion_ir.language import loops as language
 from helion_ir.language.tiles import Tile
 
@@ -284,7 +284,7 @@ class Loops:
             f"{name}.block_size", extent if largest is None else largest, doc=f"indices of {name} a block holds"
         )
         if isinstance(within, SymInt):
-            trace.require(Le(trace.sizes.expr(block), trace.sizes.expr(within)), f"{name} lies inside of another tile")  # pyright: ignore
+            trace.knobs.inside(f"{name}.block_size", trace.sizes.expr(within), f"{name} lies inside of another tile")
         return block
 
     def _enclosing(self, low: Any, high: Any) -> Size | None:

@@ -191,9 +191,8 @@ class Trace:
             kernel = self._kernel()
             ops.append(kernel)
             declared: list[Operation] = list(self.knobs.declarations(kernel))
-            needs = [
-                RequireOp(expr_attr(e), reason, owner=OWNER) for e, reason in (*self.required, *self.sizes.requirements)
-            ]
+            required = (*self.knobs.requirements(), *self.required, *self.sizes.requirements)
+            needs = [RequireOp(expr_attr(e), reason, owner=OWNER) for e, reason in required]
             ops = [*declared, *needs, *ops]
         module = ModuleOp(ops)
         if self.arguments.specialized:
