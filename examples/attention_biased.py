@@ -101,6 +101,7 @@ EXAMPLES = (
         BENCHMARK,
         terms=lambda q, k, v, bias: k.size(-2) + q.size(-1),
         products=True,
+        narrow="inputs",
     ),
 )
 

@@ -200,6 +200,7 @@ EXAMPLES = (
         BENCHMARK,
         terms=lambda q, k, *rest: k.size(-2) + q.size(-1),
         products=True,
+        narrow="inputs",
     ),
 )
 

@@ -94,6 +94,7 @@ EXAMPLES = (
         BENCHMARK,
         terms=lambda q, k, v: k.size(-2) + q.size(-1),
         products=True,
+        narrow="inputs",
     ),
 )
 

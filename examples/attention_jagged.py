@@ -121,6 +121,7 @@ EXAMPLES = (
         BENCHMARK,
         terms=lambda q, k, v, offsets, longest: longest + q.size(-1),
         products=True,
+        narrow="inputs",
     ),
 )
 

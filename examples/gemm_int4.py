@@ -91,6 +91,7 @@ EXAMPLES = (
         BENCHMARK,
         terms=lambda x, *rest: x.size(1),
         products=True,
+        narrow="inputs",
     ),
 )
 

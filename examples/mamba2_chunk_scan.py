@@ -67,7 +67,7 @@ def mamba2_chunk_scan(
 def _results(x, products, c, states, dt, decay, d) -> torch.Tensor:
     share = x.size(3) // c.size(3)
     c, products = c.repeat_interleave(share, dim=3), products.repeat_interleave(share, dim=2)
-    before = torch.einsum("zclhn,zchpn,zhcl->zclhp", c, states, torch.exp(decay))
+    before = torch.einsum("zclhn,zchpn->zclhp", c, states) * torch.exp(decay).permute(0, 2, 3, 1)[..., None]
     seen = torch.ones(x.size(2), x.size(2), dtype=torch.bool, device=x.device).tril()
     exponent = (decay[..., :, None] - decay[..., None, :]).masked_fill(~seen, float("-inf"))
     weights = products * torch.exp(exponent).transpose(1, 2) * dt.transpose(1, 2)[..., None, :]

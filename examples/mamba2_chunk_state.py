@@ -47,7 +47,8 @@ def mamba2_chunk_state(x: torch.Tensor, b: torch.Tensor, dt: torch.Tensor, decay
 def _states(x: torch.Tensor, b: torch.Tensor, dt: torch.Tensor, decay: torch.Tensor) -> torch.Tensor:
     b = b.repeat_interleave(x.size(3) // b.size(3), dim=3)
     scale = torch.exp(decay[..., -1:] - decay) * dt
-    return torch.einsum("zclhp,zclhn,zhcl->zchpn", x, b, scale)
+    scaled = x * scale.permute(0, 2, 3, 1)[..., None]
+    return torch.einsum("zclhp,zclhn->zchpn", scaled, b)
 
 
 def reference(x: torch.Tensor, b: torch.Tensor, dt: torch.Tensor, decay: torch.Tensor) -> torch.Tensor:

@@ -4,9 +4,13 @@ A tensor core cuts float32 operands to TF32 (11 bits, towards zero), and a kerne
 inputs' dtype before it multiplies again. How much of that is seen in a result depends on what lies between the products:
 an exponential makes the error of a score of 2 twice as large, a difference leaves more of it than of the numbers, a
 normalization less. So no count of products gives the bound. Monte Carlo arithmetic does (D. S. Parker, 1997): the float64
-reference runs again with every operand of every product off by as much as its rounding may make of it, independently and
-uniformly, and what that changes is the size of the error, result by result. Since a number is rarely just above a power
-of two, where the relative error is largest, this is 1.3 to 1.7 times the error of the hardware.
+reference runs again with every operand of every product off by as much as its rounding may make of it, independently, and
+what that changes is the size of the error, result by result. Since a number is rarely just above a power of two, where the
+relative error is largest, this is 1.3 to 1.7 times the error of the hardware.
+
+An operand is off by one of two errors that have the mean and the variance of uniform ones. Uniform ones are now and then
+next to nothing, and where one operand decides about a whole row, as the last position of a state that decays fast, the row
+would be expected to have next to no error.
 
 An element is as far off as the numbers behind it are large, which is not to be read off from the element itself. A run
 gives one sample of each; its variance is taken to be that of its row times that of its column, as it is in a product.
@@ -47,8 +51,11 @@ class Operands:
 
     def off(self, operand: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         """Each number that is not exact, off by chance."""
-        chance = torch.rand(operand.shape, dtype=operand.dtype, device=operand.device, generator=rng)
-        error = -chance if self.towards_zero else 2 * chance - 1
+        shape = {"size": operand.shape, "device": operand.device, "dtype": torch.int8}
+        sign = torch.randint(0, 2, generator=rng, **shape).to(operand.dtype) * 2 - 1
+        error = sign / math.sqrt(3)
+        if self.towards_zero:
+            error = (error - 1) / 2
         return torch.where(self.exact(operand) == operand, operand, operand * (1 + _FARTHER * self.unit * error))
 
 
