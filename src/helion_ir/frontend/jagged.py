@@ -16,14 +16,14 @@ from torch import SymInt
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir import exc
-from helion_ir.dialects.tile.compute import CustomReduceOp, CustomScanOp, DotOp, FillOp, ReduceOp, ScanOp, SortOp
-from helion_ir.dialects.tile.scaled import DotScaledOp
-from helion_ir.dialects.types import NumberAttr, TileType
+from helion_ir.dialects.tile.compute import CustomScanOp, FillOp
+from helion_ir.dialects.types import TileType
 from helion_ir.frontend.loops import LoopCall
 from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.tile_tensor import TileTensor
 from helion_ir.frontend.values import DeviceTile
-from helion_ir.passes.make_masks import holds_zero, neutral
+from helion_ir.passes.make_masks import holds_zero
+from helion_ir.passes.mixing import mixed
 
 if TYPE_CHECKING:
     from helion_ir.frontend.trace import Trace
@@ -121,28 +121,10 @@ class Jagged:
         """Fill the operands of an op that mixes lanes, before it is added."""
         if not self.active:
             return
-        match op:
-            case ReduceOp():
-                self._fill(op, 0, op.dims, neutral(op.kind.data, _element(op.operand)))
-            case ScanOp():
-                self._fill(op, 0, [op.dim.value.data], neutral(op.kind.data, _element(op.operand)))
-            case SortOp():
-                kind = "max" if op.descending.value.data else "min"
-                self._fill(op, 0, [_rank(op.operand) - 1], neutral(kind, _element(op.operand)))
-            case DotOp():
-                self._fill(op, 0, [_rank(op.lhs) - 1], 0)
-                self._fill(op, 1, [_rank(op.rhs) - 2], 0)
-            case DotScaledOp():
-                self._fill(op, 0, [1], 0)
-                self._fill(op, 2, [0], 0)
-            case CustomReduceOp():
-                for i, other in enumerate(op.other):
-                    assert isinstance(other, NumberAttr)
-                    self._fill(op, i, [op.dim.value.data], other.data)
-            case CustomScanOp():
-                self._refuse_scan(op)
-            case _:
-                pass
+        if isinstance(op, CustomScanOp):
+            self._refuse_scan(op)
+        for number, axes, value in mixed(op):
+            self._fill(op, number, axes, value)
 
     def _fill(self, op: Operation, number: int, axes: Sequence[int], value: float | int) -> None:
         operand = op.operands[number]
@@ -180,13 +162,3 @@ class Jagged:
                         f"hl.associative_scan across rows of the jagged tile {tile.name}, or in reverse, would read "
                         "lanes beyond a row's end"
                     )
-
-
-def _element(value: SSAValue) -> Any:
-    assert isinstance(value.type, TileType)
-    return value.type.element_type
-
-
-def _rank(value: SSAValue) -> int:
-    assert isinstance(value.type, TileType)
-    return value.type.rank

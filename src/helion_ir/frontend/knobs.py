@@ -83,7 +83,7 @@ class Knobs:
         known = extent if isinstance(extent, int) else None
         high = UNKNOWN_LARGEST if known is None else min(LARGEST_BLOCK, _next_power_of_2(known))
         self._declared[name] = BlockKnob(name, low, max(low, high), known, doc)
-        return self.sizes.symbol(knob(name))
+        return self.sizes.block(knob(name))
 
     def given_size(self, block: Expr) -> int | None:
         """The size that the author gave a block; None of one that is tuned."""
@@ -93,7 +93,7 @@ class Knobs:
     def fixed_block(self, name: str, size: int, *, doc: str) -> Size:
         """A block of a given size whose last one may have inactive lanes, which are found by its name."""
         self._declared[name] = FixedBlock(name, size, doc)
-        return self.sizes.symbol(knob(name))
+        return self.sizes.block(knob(name))
 
     def inside(self, name: str, within: Expr, reason: str) -> None:
         """A block size is at most that of the tile around its own, unless that is smaller than any it can have."""

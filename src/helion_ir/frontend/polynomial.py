@@ -24,19 +24,23 @@ class Atom:
     """A symbol (`function` empty), or a function of polynomials that no sum of products can say.
 
     `bounds` are the least and the greatest value of a symbol; those of a function follow from its arguments.
+    `power_of_two` says that every value is one: block sizes are, an author's tunable need not be.
     """
 
-    __slots__ = ("_hash", "args", "bounds", "function", "text")
+    __slots__ = ("_hash", "args", "bounds", "function", "power_of_two", "text")
 
-    def __init__(self, function: str, args: tuple[Poly, ...] = (), name: str = "", bounds: tuple[int, int] = (0, 0)):
+    def __init__(
+        self,
+        function: str,
+        args: tuple[Poly, ...] = (),
+        name: str = "",
+        bounds: tuple[int, int] = (0, 0),
+        power_of_two: bool = False,
+    ):
         self.function, self.args, self.bounds = function, args, bounds
+        self.power_of_two = power_of_two or function == "next_power_of_2"
         self.text = f"{function}({', '.join(map(str, args))})" if function else name
         self._hash = hash((function, self.text))
-
-    @property
-    def power_of_two(self) -> bool:
-        """Whether every value is a power of two: block sizes are, an author's tunable need not be."""
-        return self.function == "next_power_of_2" or self.text.startswith("@") and self.text.endswith(".block_size")
 
     def __eq__(self, other: object) -> bool:
         return self is other or (

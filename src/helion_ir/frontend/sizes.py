@@ -40,6 +40,7 @@ class BlockSizes:
         self._exprs: dict[Poly, Expr] = {}
         self._sizes: dict[Expr, Size] = {}
         self._bounds: dict[str, tuple[int, int]] = {}
+        self._blocks: set[str] = set()
 
     # ---- to and from index expressions ----
 
@@ -58,6 +59,11 @@ class BlockSizes:
             value = poly.constant
             known = self._sizes[expr] = int(value) if isinstance(value, int) else SymInt(self.node(poly))
         return cast(SymInt, known)
+
+    def block(self, name: Expr) -> SymInt:
+        """The size of a block, whatever the author calls it: a power of two."""
+        self._blocks.add(str(name))
+        return self.symbol(name)
 
     def expr(self, size: Size) -> Expr:
         """The index expression of a size. Raises DependsOnBlockSize for a size of another kernel."""
@@ -94,8 +100,9 @@ class BlockSizes:
         if e.is_Integer:
             return Poly.const(int(e))
         if isinstance(e, sympy.Symbol) and not is_string(e):
-            default = (1, MOST) if e.name.startswith("@") and e.name.endswith(".block_size") else (0, LARGEST)
-            return Poly.atom(Atom("", name=e.name, bounds=self._bounds.get(e.name, default)))
+            block = e.name in self._blocks or e.name.startswith("@") and e.name.endswith(".block_size")
+            bounds = self._bounds.get(e.name, (1, MOST) if block else (0, LARGEST))
+            return Poly.atom(Atom("", name=e.name, bounds=bounds, power_of_two=block))
         args = [self._poly(cast("Expr", a)) for a in e.args]
         if isinstance(e, sympy.Add):
             return functools.reduce(lambda a, b: a + b, args)

@@ -35,6 +35,7 @@ from helion_ir.frontend.knobs import OWNER, Knobs
 from helion_ir.frontend.loops import LoopCall
 from helion_ir.frontend.random import Random
 from helion_ir.frontend.regions import assigned
+from helion_ir.frontend.reshaped_lanes import fill_reshaped
 from helion_ir.frontend.root_order import RootOrder
 from helion_ir.frontend.sizes import BlockSizes, Size
 from helion_ir.frontend.source import place_of_node
@@ -190,7 +191,9 @@ class Trace:
         if self.launch is not None:
             kernel = self._kernel()
             ops.append(kernel)
-            declared: list[Operation] = list(self.knobs.declarations(kernel))
+            declared = list(self.knobs.declarations(kernel))
+            domains = {d.sym_name.data: d.domain.data.values for d in declared}
+            fill_reshaped(kernel, domains, self.index_element)
             required = (*self.knobs.requirements(), *self.required, *self.sizes.requirements)
             needs = [RequireOp(expr_attr(e), reason, owner=OWNER) for e, reason in required]
             ops = [*declared, *needs, *ops]

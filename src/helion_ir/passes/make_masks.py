@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from sympy import Expr, Integer
@@ -12,14 +11,14 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
-from helion_ir.dialects.tile import compute, control, elementwise, memory
-from helion_ir.dialects.tile.scaled import DotScaledOp
+from helion_ir.dialects.tile import binary, compute, control, elementwise, memory, unary
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
-from helion_ir.dialects.types import NumberAttr, RangeType, TileType, i1, i32, is_float, tile_type
+from helion_ir.dialects.types import RangeType, TileType, i1, i32, tile_type
 from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
 from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass, kernels
+from helion_ir.passes.mixing import mixed
 from helion_ir.passes.scope import bounds_of, domains_of, partial, physical, range_for, ranges_in_scope
 
 
@@ -88,13 +87,8 @@ class _Masks:
                 self.access(op)
             case StackLoadOp() | StackStoreOp():
                 self.stack(op)
-            case compute.ReduceOp():
-                kind, element = op.kind.data, _element(op.operand)
-                op.operands[0] = self.filled(op.operand, op.dims, neutral(kind, element), op)
-            case compute.ScanOp() if op.reverse.value.data:
-                element = _element(op.operand)
-                axis = (op.dim.value.data,)
-                op.operands[0] = self.filled(op.operand, axis, neutral(op.kind.data, element), op)
+            case compute.ScanOp() if not op.reverse.value.data:
+                pass  # inactive lanes come last
             case compute.CustomScanOp() if op.reverse.value.data:
                 self.guarded_scan(op)
             case compute.FlipOp():
@@ -104,27 +98,9 @@ class _Masks:
                         self.require(
                             partial(found, self.domains), "a tile is flipped, which must have no inactive lanes"
                         )
-            case compute.SortOp():
-                last = (_type(op.operand).rank - 1,)
-                element = _element(op.operand)
-                value = neutral("max" if op.descending.value.data else "min", element)
-                if is_float(element) and not op.descending.value.data:
-                    value = math.nan  # which comes after infinity; of equal elements the first lane comes first
-                op.operands[0] = self.filled(op.operand, last, value, op)
-            case compute.DotOp():
-                rank = _type(op.lhs).rank
-                op.operands[0] = self.filled(op.lhs, (rank - 1,), 0, op)
-                op.operands[1] = self.filled(op.rhs, (rank - 2,), 0, op)
-            case DotScaledOp():
-                op.operands[0] = self.filled(op.lhs, (1,), 0, op)
-                op.operands[2] = self.filled(op.rhs, (0,), 0, op)
-            case compute.CustomReduceOp():
-                axis = (op.dim.value.data,)
-                for i, (value, other) in enumerate(zip(op.arguments, op.other)):
-                    assert isinstance(other, NumberAttr)
-                    op.operands[i] = self.filled(value, axis, other.data, op)
             case _:
-                pass
+                for number, axes, value in mixed(op):
+                    op.operands[number] = self.filled(op.operands[number], axes, value, op)
 
     def access(self, op: memory.AccessOp) -> None:
         dims = op.dims
@@ -219,7 +195,7 @@ class _Masks:
         for i in axes:
             if (found := self.range_of(dims[i], op)) is not None:
                 ranges[i] = found
-            elif range_for(dims[i], op) is None and knobs_of(dims[i]) and not holds_zero(value, neutral_value):
+            elif range_for(dims[i], op) is None and knobs_of(dims[i]) and not _has(value, neutral_value):
                 self.require_full(dims[i], op)
         if not ranges or holds_zero(value, neutral_value):
             return value
@@ -307,46 +283,32 @@ def _type(value: SSAValue) -> TileType:
     return value.type
 
 
-def _element(value: SSAValue):
-    return _type(value).element_type
-
-
-def neutral(kind: str, element) -> float | int:
-    """What a lane must hold so that a reduction or scan does not notice it."""
-    from xdsl.dialects.builtin import IntegerType
-
-    match kind:
-        case "sum" | "any":
-            return 0
-        case "prod" | "all":
-            return 1
-        case "max" | "argmax" | "min" | "argmin":
-            low = kind in ("max", "argmax")
-            if is_float(element):
-                return -math.inf if low else math.inf
-            assert isinstance(element, IntegerType)
-            bits = element.width.data
-            if bits == 1:
-                return 0 if low else 1
-            unsigned = element.signedness.data.name == "UNSIGNED"
-            least, most = (0, (1 << bits) - 1) if unsigned else (-(1 << bits - 1), (1 << bits - 1) - 1)
-            return least if low else most
-    raise ValueError(f"no neutral element for {kind}")
-
-
-EXACT_ON_ZERO = (compute.ReshapeOp, compute.PermuteOp, elementwise.CastOp, elementwise.AbsOp)
+EXACT_ON_ZERO = (
+    compute.PermuteOp, elementwise.CastOp, unary.AbsOp, unary.NegOp, binary.ShiftLeftOp, binary.ShiftRightOp,
+)  # fmt: skip
+"""Give 0 wherever their first operand is 0."""
 
 
 def holds_zero(value: SSAValue, wanted: float | int) -> bool:
     """Whether inactive lanes are known to hold the wanted value, because they come from a load as 0."""
     if wanted != 0:
         return False
-    owner = value.owner
-    while isinstance(owner, EXACT_ON_ZERO):
-        if isinstance(owner, compute.ReshapeOp) and _moves_padding(owner):
-            return False
-        owner = owner.operand.owner
-    return isinstance(owner, memory.LoadOp)
+    match owner := value.owner:
+        case memory.LoadOp():
+            return True
+        case compute.CatOp():
+            return all(holds_zero(a, wanted) for a in owner.arguments)
+        case binary.BitwiseAndOp():
+            return any(holds_zero(a, wanted) for a in owner.operands)
+        case compute.ReshapeOp():
+            return not _moves_padding(owner) and holds_zero(owner.operand, wanted)
+    return isinstance(owner, EXACT_ON_ZERO) and holds_zero(owner.operands[0], wanted)
+
+
+def _has(value: SSAValue, wanted: float | int) -> bool:
+    """Whether inactive lanes of whatever origin hold the wanted value."""
+    filled = isinstance(value.owner, compute.FillOp) and value.owner.value.data == wanted
+    return filled or holds_zero(value, wanted)
 
 
 def _moves_padding(op: compute.ReshapeOp) -> bool:

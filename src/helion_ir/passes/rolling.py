@@ -13,7 +13,8 @@ from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.types import RangeType, TileType, i1, range_type, tile_type
 from helion_ir.index.expr import Mod, Ne, knob
 from helion_ir.passes.base import Pass
-from helion_ir.passes.make_masks import holds_zero, neutral
+from helion_ir.passes.make_masks import holds_zero
+from helion_ir.passes.mixing import neutral
 from helion_ir.passes.scope import domains_of, settled
 
 COMBINE: dict[str, type[elementwise.BinaryOp]] = {

@@ -184,7 +184,11 @@ def physical(dim: Expr) -> Expr:
     """The power-of-two extent that stands for a logical one in Triton; the host computes it of run-time scalars."""
     if isinstance(dim, NextPow2):
         return dim
-    return NextPow2(dim) if dim.is_Integer or scalars_of(dim) else dim
+    if not scalars_of(dim):
+        return NextPow2(dim) if dim.is_Integer else dim
+    coefficient, rest = dim.as_coeff_Mul()
+    twos = int(coefficient) & -int(coefficient)  # of 2 n too the pairs are n, padded, so that neither n nor 0 differs
+    return twos * NextPow2(rest * (coefficient // twos))
 
 
 # ---- what 32 bits can count -------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from sympy import Expr, Integer, expand
@@ -13,6 +12,7 @@ from helion_ir.dialects.triton import compute as triton
 from helion_ir.dialects.types import TileType, i1, i32, tile_type
 from helion_ir.index.expr import FloorDiv, Lt, Max, Min, Mod, operand
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
+from helion_ir.passes.reshape_groups import groups_of, logical
 from helion_ir.passes.scope import physical
 
 LANE = operand(0)
@@ -71,7 +71,7 @@ def reshape(lower: Lowering, op: tile.ReshapeOp) -> Sequence[SSAValue]:
     kept = tuple(d for d in source if d != 1)
     if kept == source and kept == tuple(d for d in result if d != 1) and kept:  # unsqueeze
         return (lower.add(triton.ExpandDimsOp(value, [i for i, d in enumerate(result) if d == 1])),)
-    groups = _groups(source, result)
+    groups = groups_of(source, result)
     if not any(_remaps(a, b) for a, b in groups):
         return (lower.reshape(value, dims),)
     value = lower.reshape(value, [_product(a) for a, _ in groups])
@@ -89,41 +89,16 @@ def _no_power(what: str) -> Exception:
     return BackendUnsupported(f"{what}: an extent is no power of two, and merges with one that a block size decides")
 
 
-def _groups(source: Sequence[Expr], result: Sequence[Expr]) -> list[tuple[list[Expr], list[Expr]]]:
-    """Runs of dimensions of both shapes with as many elements, as short as can be; ones are left out."""
-    left, right = [d for d in source if d != 1], [d for d in result if d != 1]
-    groups: list[tuple[list[Expr], list[Expr]]] = []
-    i = j = 0
-    while i < len(left) or j < len(right):
-        a, b = left[i : i + 1], right[j : j + 1]
-        while (p := expand(_logical(a))) != (q := expand(_logical(b))):  # pyright: ignore
-            if i + len(a) >= len(left) and j + len(b) >= len(right):
-                break
-            fewer = p.is_Integer and q.is_Integer and p < q
-            if (fewer or j + len(b) >= len(right)) and i + len(a) < len(left):
-                a.append(left[i + len(a)])
-            elif (q / p).is_Integer and i + len(a) < len(left):
-                a.append(left[i + len(a)])
-            elif j + len(b) < len(right):
-                b.append(right[j + len(b)])
-            else:
-                a.append(left[i + len(a)])
-        groups.append((a, b))
-        i, j = i + len(a), j + len(b)
-    return groups
-
-
-def _logical(dims: Sequence[Expr]) -> Expr:
-    return math.prod(dims, start=Integer(1))  # pyright: ignore
-
-
 def _product(dims: Sequence[Expr]) -> Expr:
-    return _logical([physical(d) for d in dims])
+    return logical([physical(d) for d in dims])
 
 
 def _remaps(source: Sequence[Expr], result: Sequence[Expr]) -> bool:
-    """Whether elements change place in the padded tile."""
-    return list(source) != list(result) and any(padded(d) for d in (*source, *result))
+    """Whether elements change place in the padded tile: they stay where only what leads is padded, as in [5, 2] to 10."""
+    if list(source) == list(result) or not any(padded(d) for d in (*source, *result)):
+        return False
+    inner = any(padded(d) for d in (*source[1:], *result[1:]))
+    return inner or expand(_product(source)) != expand(_product(result))  # pyright: ignore
 
 
 def _position(source: Sequence[Expr], result: Sequence[Expr]) -> Expr:
@@ -136,8 +111,8 @@ def _relinearized(index: Expr, dims: Sequence[Expr], strides_of: Sequence[Expr])
     """The coordinates of `index` in row-major `dims`, as an index in `strides_of`."""
     out: Expr = Integer(0)
     for k, d in enumerate(dims):
-        at = FloorDiv(index, _logical(dims[k + 1 :]))
-        out = out + (Mod(at, d) if k else at) * _logical(strides_of[k + 1 :])
+        at = FloorDiv(index, logical(dims[k + 1 :]))
+        out = out + (Mod(at, d) if k else at) * logical(strides_of[k + 1 :])
     return out
 
 
