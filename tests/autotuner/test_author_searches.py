@@ -192,6 +192,20 @@ def test_every_name_of_the_specification_is_there() -> None:
         "NumThreadsFragment is for backends whose programs deal out threads; Triton deals them out itself, of as many "
         "warps as num_warps of the Config says. For a number of your own use PowerOfTwoFragment"
     )
+    for name in ("LLMGuidedSearch", "LLMSeededSearch", "LLMSeededLFBOTreeSearch"):
+        with pytest.raises(exc.InvalidAPIUsage) as refused:
+            getattr(autotuner, name)(FakeBound(), (1,))
+        assert refused.value.message == (
+            f"{name} asks a language model for configurations, which helion-ir has no connection to; use "
+            "LFBOTreeSearch, the default, or one of LFBOPatternSearch, PatternSearch, DifferentialEvolutionSearch, "
+            "DESurrogateHybrid, RandomSearch, FiniteSearch, CachedFiniteSearch"
+        )
+    with pytest.raises(exc.InvalidAPIUsage) as refused:
+        autotuner.AOTAutotuneCache[autotuner.PatternSearch]
+    assert refused.value.message == (
+        "AOTAutotuneCache is what helion.aot_kernel makes of a kernel; decorate with helion.aot_kernel in place of "
+        "helion.kernel"
+    )
 
 
 @pytest.mark.parametrize("variable", ["HELION_KEEP_CACHE", "HELION_KEEP_TRITON_CACHE"])

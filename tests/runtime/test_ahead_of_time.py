@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import types
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir.autotuner import aot_runner, heuristic, tuning
+from helion_ir.runtime import ahead_of_time
 
 
 def scale(x, s: float):
@@ -73,6 +75,17 @@ def test_from_shapes_to_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert torch.equal(kernel(between, 2.0), between * 2)
     with pytest.raises(ValueError, match=r"no configuration of scale is for tensors of the ranks \[3\]"):
         kernel(torch.ones(2, 2, 2), 2.0)
+
+    command = ["--phase", "build", "--output-dir", str(folder), "--backend", "decision_tree"]
+    assert aot_runner.main(command) == 0
+    text = (folder / "_helion_aot_test_ahead_of_time_cpu_any.py").read_text()
+    assert "_scale = DecisionTree(\n    'scale',\n    ('tensor0_dim0', 59, " in text  # between 8 and 400
+    ahead_of_time._loaded.cache_clear()
+    by_size = helion.aot_kernel(scale)
+    assert [chosen(by_size, torch.ones(n, 9), 2.0)["block_sizes"] for n in (59, 60)] == [[4, 8], [64, 8]]
+    assert torch.equal(by_size(between, 2.0), between * 2)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert aot_runner.main(command) == 2
 
     monkeypatch.setenv("HELION_AOT_MODE", "compile")
     chosen(helion.aot_kernel(scale), small, 2.0)

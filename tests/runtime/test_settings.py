@@ -97,6 +97,15 @@ def test_validation() -> None:
         Settings(index_dtype=torch.float32)
     with pytest.raises(ValueError, match="ref_mode is a helion.RefMode"):
         Settings(ref_mode=True)  # pyright: ignore
+    for given, message in (
+        ({"static_shapes": "yes"}, "static_shapes is True or False; got 'yes'"),
+        ({"autotune_log_level": "loud"}, "autotune_log_level is an integer; got 'loud'"),
+        ({"autotuner_fn": "PatternSearch"}, "autotuner_fn is a function; got 'PatternSearch'"),
+        ({"autotune_budget_seconds": -1}, "autotune_budget_seconds is at least 0; got -1"),
+        ({"ignore_warnings": ["WrongDevice"]}, "ignore_warnings lists classes of helion.exc"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Settings(**given)  # pyright: ignore
     assert Settings(dot_precision="highest").dot_precision == "ieee"
 
 

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from helion_ir.autotuner.author_searches import FiniteSearch as FiniteSearch
     from helion_ir.autotuner.author_searches import LFBOPatternSearch as LFBOPatternSearch
     from helion_ir.autotuner.author_searches import LFBOTreeSearch as LFBOTreeSearch
+    from helion_ir.autotuner.author_searches import LLMGuidedSearch as LLMGuidedSearch
+    from helion_ir.autotuner.author_searches import LLMSeededLFBOTreeSearch as LLMSeededLFBOTreeSearch
+    from helion_ir.autotuner.author_searches import LLMSeededSearch as LLMSeededSearch
     from helion_ir.autotuner.author_searches import PatternSearch as PatternSearch
     from helion_ir.autotuner.author_searches import RandomSearch as RandomSearch
     from helion_ir.autotuner.author_searches import from_cache as from_cache
     from helion_ir.autotuner.author_searches import search_algorithms as search_algorithms
+    from helion_ir.autotuner.caches import AOTAutotuneCache as AOTAutotuneCache
     from helion_ir.autotuner.caches import LocalAutotuneCache as LocalAutotuneCache
     from helion_ir.autotuner.caches import RemoteAutotuneCache as RemoteAutotuneCache
     from helion_ir.autotuner.caches import RemoteCacheBackend as RemoteCacheBackend
@@ -52,11 +56,12 @@ _WHERE = {
     "Measurement": "autotuner.protocol",
     **dict.fromkeys(
         ("BaseSearch", "CachedFiniteSearch", "DESurrogateHybrid", "DifferentialEvolutionSearch", "FiniteSearch",
-         "LFBOPatternSearch", "LFBOTreeSearch", "PatternSearch", "RandomSearch", "from_cache", "search_algorithms"),
+         "LFBOPatternSearch", "LFBOTreeSearch", "LLMGuidedSearch", "LLMSeededLFBOTreeSearch", "LLMSeededSearch",
+         "PatternSearch", "RandomSearch", "from_cache", "search_algorithms"),
         "autotuner.author_searches",
     ),
     **dict.fromkeys(
-        ("LocalAutotuneCache", "RemoteAutotuneCache", "RemoteCacheBackend", "StrictLocalAutotuneCache",
+        ("AOTAutotuneCache", "LocalAutotuneCache", "RemoteAutotuneCache", "RemoteCacheBackend", "StrictLocalAutotuneCache",
          "StrictRemoteAutotuneCache", "cache_classes"),
         "autotuner.caches",
     ),
@@ -75,6 +80,7 @@ _WHERE = {
 # fmt: on
 
 __all__ = [
+    "AOTAutotuneCache",
     "BaseSearch",
     "CachedFiniteSearch",
     "DESurrogateHybrid",
@@ -82,6 +88,9 @@ __all__ = [
     "InitialPopulationStrategy",
     "LFBOPatternSearch",
     "LFBOTreeSearch",
+    "LLMGuidedSearch",
+    "LLMSeededLFBOTreeSearch",
+    "LLMSeededSearch",
     "LocalAutotuneCache",
     "RandomSearch",
     "RemoteAutotuneCache",

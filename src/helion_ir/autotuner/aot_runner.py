@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from helion_ir.autotuner.heuristic import COLLECTED, MEASURED, Row, data_folder, file_name, heuristic_text, read_rows
 from helion_ir.autotuner.portfolio import GOALS
 
+BACKENDS = ("nearest_neighbor", "decision_tree")
 PHASES = ("collect", "measure", "build", "evaluate")
 
 
@@ -23,9 +25,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--max-configs", type=int, default=10, help="configurations of a kernel at most")
     p.add_argument("--single-config", action="store_true", help="one configuration a kernel")
     p.add_argument("--goal", choices=tuple(GOALS), default="max_slowdown", help="what is kept small over all shapes")
-    p.add_argument(
-        "--backend", choices=("nearest_neighbor",), default="nearest_neighbor", help="how shapes are told apart"
-    )
+    p.add_argument("--backend", choices=BACKENDS, default=BACKENDS[0], help="how shapes are told apart")
     p.add_argument("--kernel", action="append", help="this kernel alone; may be given several times")
     p.add_argument("command", nargs="*", help="after --, what calls the kernels")
     return p
@@ -59,6 +59,9 @@ def write_files(options: argparse.Namespace) -> int:
     if not rows:
         print(f"nothing was collected in {data_folder()}", file=sys.stderr)
         return 2
+    if options.backend == "decision_tree" and importlib.util.find_spec("sklearn") is None:
+        print("--backend decision_tree needs scikit-learn: pip install 'helion-ir[tune]'", file=sys.stderr)
+        return 2
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["source"], *row["device"]), []).append(row)
@@ -67,7 +70,7 @@ def write_files(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         most = 1 if options.single_config else options.max_configs
         path = folder / file_name(source, device, arch)
-        path.write_text(heuristic_text(own, most, options.threshold, options.goal))
+        path.write_text(heuristic_text(own, most, options.threshold, options.goal, options.backend))
         print(path)
     return 0
 

@@ -155,6 +155,28 @@ class CachedFiniteSearch(FiniteSearch):
 
 MOST_CACHED = 20
 
+
+class LLMGuidedSearch(BaseSearch):
+    """A language model proposes configurations: there is no such search here, and making one says what there is."""
+
+    def __init__(self, kernel: TunableKernel, args: Sequence[Any], **options: Any):
+        from helion_ir import exc
+
+        default, *others = search_algorithms
+        raise exc.InvalidAPIUsage(
+            f"{type(self).__name__} asks a language model for configurations, which helion-ir has no connection to; "
+            f"use {default}, the default, or one of {', '.join(others)}"
+        )
+
+
+class LLMSeededSearch(LLMGuidedSearch):
+    """The same, to begin another search with."""
+
+
+class LLMSeededLFBOTreeSearch(LLMGuidedSearch):
+    """The same, to begin `LFBOTreeSearch` with."""
+
+
 search_algorithms: dict[str, type[BaseSearch]] = {
     cls.__name__: cls
     for cls in (

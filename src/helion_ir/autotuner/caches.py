@@ -78,6 +78,25 @@ class StrictRemoteAutotuneCache(RemoteAutotuneCache):
     strict = True
 
 
+class AOTAutotuneCache(LocalAutotuneCache):
+    """Configurations by shape, tuned ahead of time: what `helion.aot_kernel` gives a kernel, and nothing else does."""
+
+    def __init__(self, search: BaseSearch):
+        raise _of_aot_kernels()
+
+    def __class_getitem__(cls, search: type[BaseSearch]) -> Callable[..., LocalAutotuneCache]:
+        raise _of_aot_kernels()
+
+
+def _of_aot_kernels() -> Exception:
+    from helion_ir import exc
+
+    return exc.InvalidAPIUsage(
+        "AOTAutotuneCache is what helion.aot_kernel makes of a kernel; decorate with helion.aot_kernel in place of "
+        "helion.kernel"
+    )
+
+
 cache_classes: dict[str, type[LocalAutotuneCache]] = {
     cls.__name__: cls
     for cls in (LocalAutotuneCache, StrictLocalAutotuneCache, RemoteAutotuneCache, StrictRemoteAutotuneCache)

@@ -99,7 +99,7 @@ class Config(Mapping[str, Any]):
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> Config:
-        return cls(**entries)
+        return cls(**mapping(entries))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON form; a reader sees the old file or the new one, never half of it."""
@@ -153,3 +153,12 @@ def _copied(value: list[Any]) -> list[Any]:
 
 def _is_keyword_argument(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def mapping(config: Any) -> Mapping[str, Any]:
+    """A config given as a dict. Raises InvalidConfig for anything else."""
+    if not isinstance(config, Mapping):
+        from helion_ir.exc import InvalidConfig
+
+        raise InvalidConfig(f"a config is a helion.Config or a dict of its fields; got {config!r}")
+    return config

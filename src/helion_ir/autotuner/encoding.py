@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from helion_ir.autotuner.config import Config
+from helion_ir.autotuner.config import Config, mapping
 from helion_ir.autotuner.fields import ALIASES, LIST_FIELDS, SCALAR_FIELDS, ListField, ScalarField, of_another_backend
 from helion_ir.dialects.knob import Domain, KnobValue, value_text
 
@@ -30,7 +30,7 @@ def _looked_up(space: ConfigSpace, config: Config | Mapping[str, object]) -> Ass
     """The knobs that a config sets, where all it says is spelled as `decode` does: a look-up an entry, else None."""
     lists, scalars = space.spellings
     given: Assignment = {}
-    for key, value in (config.entries if isinstance(config, Config) else config).items():
+    for key, value in (config.entries if isinstance(config, Config) else mapping(config)).items():
         if (known := scalars.get(key)) is not None:
             rows, entries = (known,), (value,)
         elif (known := lists.get(key)) is not None and type(value) is list and len(value) == len(known):

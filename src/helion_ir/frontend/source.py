@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import linecache
 import os
 import site
@@ -61,6 +62,8 @@ def function_node(function: FunctionType) -> FunctionNode:
             first = min([node.lineno, *[d.lineno for d in node.decorator_list]])
             if first == code.co_firstlineno:
                 found = node
+    if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        raise StatementNotSupported(f"{function.__name__} is an `async def`; write it with `def`")
     if found is None:
         raise StatementNotSupported(f"the source of {function.__name__} has changed since it was imported")
     return found

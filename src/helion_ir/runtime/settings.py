@@ -222,6 +222,19 @@ class Settings:
             if getattr(self, name) not in allowed:
                 shown = ", ".join("None" if a is None else a for a in allowed)
                 raise ValueError(f"{name} is one of {shown}; got {getattr(self, name)!r}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "bool" and not isinstance(value, bool):
+                raise ValueError(f"{field.name} is True or False; got {value!r}")
+            if field.type in ("int", "int | None") and not (isinstance(value, int) or value is None):
+                raise ValueError(f"{field.name} is an integer; got {value!r}")
+            if str(field.type).startswith("Callable") and not (callable(value) or value is None):
+                raise ValueError(f"{field.name} is a function; got {value!r}")
+        for kind in self.ignore_warnings:
+            if not (isinstance(kind, type) and issubclass(kind, exc.BaseWarning)):
+                raise ValueError(
+                    f"ignore_warnings lists classes of helion.exc such as TensorOperationInWrapper; got {kind!r}"
+                )
         for name, least in _LEAST.items():
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"{name} is at least {least}; got {getattr(self, name)!r}")
@@ -275,4 +288,5 @@ _LEAST: dict[str, int] = {
     "autotune_compile_timeout": 1,
     "autotune_benchmark_timeout": 1,
     "autotune_max_generations": 1,
+    "autotune_budget_seconds": 0,
 }
