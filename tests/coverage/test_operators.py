@@ -119,8 +119,8 @@ def test_a_wrong_result_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_mask_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    from helion_ir.passes import make_masks
+    from helion_ir.passes import mixing
 
-    monkeypatch.setattr(make_masks, "neutral", lambda kind, element: 7)
+    monkeypatch.setattr(mixing, "neutral", lambda kind, element: 7)
     assert check_stages("amin(dim)", "float32", "axis") == ""  # 7 is above everything there is
     assert check_stages("amax(dim)", "float32", "axis").startswith("assign-names: result 0 at (0,) is 7.0")

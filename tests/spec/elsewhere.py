@@ -57,7 +57,10 @@ COVERED: dict[str, list[tuple[str, str]]] = {
 """Section → (item, test file below tests/)."""
 
 MISSING: list[tuple[str, str]] = [
-    ("7.6 aot_runner --backend decision_tree", "shapes are told apart by the nearest one"),
+    (
+        "7.1 LLMGuidedSearch, LLMSeededSearch, LLMSeededLFBOTreeSearch",
+        "InvalidAPIUsage, which names the searches that there are: no language model is asked",
+    ),
     ("1.8 torch_compile_fusion", "a kernel is called as it is; nothing is fused into its loads and stores (the setting warns)"),
     ("2.3 host decisions on data: if t.item() > 0", "ShapeSpecializingCall: decide in the device loop, where t.item() is a scalar"),
     ("3.15 a tunable given a value that its fragment has not", "InvalidConfig, which says what it may be: shapes and branches were folded for the fragment's values"),

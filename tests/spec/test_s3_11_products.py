@@ -68,6 +68,30 @@ def batched(x, y):
 
 
 @item(
+    "weights of four bits, unpacked by stack and reshape; K is tiled",
+    lambda k: (numbers(17, 2 * k), torch.randint(-128, 128, (k, 9), dtype=torch.int8)),
+    lambda x, w: x @ torch.stack([(w << 4) >> 4, w >> 4], 1).reshape(-1, 9).float() + x.sum(1, keepdim=True),
+    sizes=(1, 15, 16, 17, 23),
+    tolerance=1e-4,
+)
+def four_bits(x, w):
+    m, k = x.size(0), w.size(0)
+    n = w.size(1)
+    out = torch.empty([m, n])
+    bk = hl.register_block_size(16, 64)
+    for i, j in hl.tile([m, n]):
+        acc = hl.zeros([i, j])
+        for t in hl.tile(k, block_size=bk):
+            packed = w[t, j]
+            both = torch.stack([(packed << 4) >> 4, packed >> 4], dim=1).reshape(bk * 2, j)
+            at = t.begin * 2 + hl.arange(bk * 2)
+            u = hl.load(x, [i, at], extra_mask=(at < 2 * k)[None, :])
+            acc = hl.dot(u, both.float() + 1, acc=acc)
+        out[i, j] = acc
+    return out
+
+
+@item(
     "F.linear, einsum, outer, a vector times a matrix",
     lambda n: (numbers(n, 17), numbers(9, 17)),
     lambda x, w: (torch.nn.functional.linear(x, w), torch.einsum("ij,kj->ik", x, w), torch.outer(x.sum(1), w.sum(1))),

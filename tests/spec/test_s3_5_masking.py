@@ -180,6 +180,44 @@ def stores(x):
     return a, b, c
 
 
+def by_four(function, *tensors):
+    """What a kernel with blocks of 4 gives for each of them."""
+    parts = [function(*[x[i : i + 4] for x in tensors]) for i in range(0, len(tensors[0]), 4)]
+    return torch.stack(parts) if parts else tensors[0].new_empty(0)
+
+
+@item(
+    "lanes that a reshape, cat, stack or slice moved: sums, maxima, scans and sorts of changed ones",
+    lambda n: (numbers(n), numbers(n, 2)),
+    lambda x, y: (
+        by_four(lambda v: (v + 1).sum(), y),
+        torch.nn.functional.pad(x + 1, (0, x.numel() % 2)).view(-1, 2).sum(1),
+        by_four(lambda v, w: (torch.cat([v, w[:, 0]]) - 9).amax(), x, y),
+        by_four(lambda v, w: (torch.stack([v, w[:, 1]]) + 9).amax(), x, y),
+        by_four(lambda v: (v[::2] - 9).amax(), x),
+        torch.cat([(v + 1).flatten().flip(0).cumsum(0).flip(0).view(-1, 2) for v in y.split(4)]) if len(y) else y,
+    ),
+    sizes=(0, 3, 4, 5, 11),
+)
+def moved(x, y):
+    n = x.size(0)
+    a, b, f = x.new_empty([helion.cdiv(n, 4)]), x.new_empty([helion.cdiv(n, 2)]), torch.empty_like(y)
+    c, d, e = torch.empty_like(a), torch.empty_like(a), torch.empty_like(a)
+    for t in hl.tile(n, block_size=4):
+        v, w = x[t], y[t, :]
+        a[t.id] = (w + 1).flatten().sum()
+        pairs = t.begin // 2 + hl.arange(t.block_size // 2)
+        hl.store(b, [pairs], (v + 1).reshape(t.block_size // 2, 2).sum(1), extra_mask=pairs < (n + 1) // 2)
+        c[t.id] = (torch.cat([v, w[:, 0]]) - 9).amax()
+        d[t.id] = (torch.stack([v, w[:, 1]], 1).flatten() + 9).sort().values.amax()
+        e[t.id] = (v.reshape(t.block_size // 2, 2)[:, 0] - 9).amax()
+        flat = (w + 1).flatten()
+        if x[0] > 0:
+            flat = flat + 0
+        f[t, :] = hl.cumsum(flat, 0, reverse=True).reshape(t, 2)
+    return a, b, c, d, e, f
+
+
 @pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
 def test_item(it: Item) -> None:
     assert not (wrong := check_stages(it)), wrong

@@ -1,8 +1,8 @@
-"""Inactive lanes that a reshape took to other places.
+"""Inactive lanes that a reshape, slice or concatenation took to other places.
 
 A dimension says by its extent which range's lanes it has. After `x[t].reshape(t.block_size // 2, 2)` none does, and yet
 the last tile has lanes that are absent. Before an op that mixes such lanes its operand is filled where
-`reshape(t.index < t.end)` does not hold.
+`(t.index < t.end).reshape(t.block_size // 2, 2)` does not hold.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir import exc
 from helion_ir.dialects.tile import compute, control, elementwise
-from helion_ir.dialects.types import TileType, i1, tile_type
+from helion_ir.dialects.types import TileType, i1, i32, tile_type
 from helion_ir.frontend.source import place_of_location
 from helion_ir.index.facts import Domains
 from helion_ir.passes.make_masks import holds_zero
@@ -30,11 +30,16 @@ Lanes = Callable[[Emit], SSAValue]
 
 
 def moves_lanes(op: Operation) -> bool:
-    """Whether a reshape does more than add and drop dimensions of extent 1."""
-    if not isinstance(op, compute.ReshapeOp):
-        return False
-    before, after = ([d for d in _dims(v) if d != 1] for v in (op.operand, op.result))
-    return before != after
+    """Whether an op makes dimensions that are no range's of some that may be one's."""
+    match op:
+        case compute.ReshapeOp():
+            before, after = ([d for d in _dims(v) if d != 1] for v in (op.operand, op.result))
+            return before != after
+        case compute.CatOp():
+            return any(not _dims(v)[op.dim.value.data].is_Integer for v in op.arguments)
+        case compute.SliceOp():
+            return not _dims(op.operand)[op.dim.value.data].is_Integer
+    return False
 
 
 def fill_reshaped(kernel: control.KernelOp, domains: Domains, index: IntegerType) -> None:
@@ -48,8 +53,8 @@ def fill_reshaped(kernel: control.KernelOp, domains: Domains, index: IntegerType
             for value in op.arguments:
                 if found.lanes(value) is not None:
                     raise exc.BackendUnsupported(
-                        "hl.associative_scan of a tile that was reshaped, whose last lanes may be inactive; scan before "
-                        "the reshape",
+                        "hl.associative_scan of a tile that was reshaped, sliced or concatenated, whose last lanes may be "
+                        "inactive; scan it before",
                         place_of_location(op.location),
                     )
         for number, axes, neutral in mixed(op):
@@ -106,9 +111,13 @@ class _Found:
             case compute.DotOp():
                 rows, columns = self.lanes(owner.lhs), self.lanes(owner.rhs)
                 rank = _rank(value)
-                return _all([_along(rows, rank - 1), _along(columns, rank - 2)])
+                return _all([_without(rows, rank - 1), _without(columns, rank - 2)])
             case compute.CatOp():
                 return self._joined(owner)
+            case compute.SliceOp() | compute.FlipOp():
+                whole = _all([self._along(owner.operand, i, owner) for i in _axes(owner)])
+                inner = _all([self.lanes(owner.operand), whole if isinstance(owner, compute.SliceOp) else None])
+                return None if inner is None else lambda emit: _same(emit, owner, inner(emit))
         operand = owner.operands[0] if owner.operands else None
         inner = self.lanes(operand) if operand is not None else None
         if inner is None:
@@ -119,14 +128,14 @@ class _Found:
                 return lambda emit: _reshape(emit, m := inner(emit), [Integer(1)] * added + list(_dims(m)))
             case compute.PermuteOp():
                 return lambda emit: emit(compute.PermuteOp(inner(emit), owner.order.data))
-            case compute.SliceOp() | compute.FlipOp():
-                return lambda emit: _same(emit, owner, inner(emit))
             case compute.ReduceOp():
                 return lambda emit: _reduce(emit, inner(emit), owner.dims)
             case compute.CustomReduceOp():
                 return lambda emit: _reduce(emit, inner(emit), [owner.dim.value.data])
             case compute.ScanOp() | compute.CustomScanOp():
                 return inner
+            case compute.SortOp():
+                return lambda emit: _active_first(emit, inner(emit))
         return None
 
     def _reshaped(self, op: compute.ReshapeOp) -> Lanes | None:
@@ -181,8 +190,13 @@ class _Found:
         active = emit(elementwise.CompareOp("lt", index, end))
         return _reshape(emit, active, [*[Integer(1)] * place, *_dims(index), *[Integer(1)] * (rank - place - 1)])
 
+    def _along(self, value: SSAValue, axis: int, op: Operation) -> Lanes | None:
+        """The active lanes along a dimension that is a range's."""
+        found = self._range(_dims(value)[axis], op)
+        return None if found is None else lambda emit: self._active(emit, found, axis, _rank(value))
+
     def _joined(self, op: compute.CatOp) -> Lanes | None:
-        parts = [self.lanes(v) for v in op.arguments]
+        parts = [_all([self.lanes(v), self._along(v, op.dim.value.data, op)]) for v in op.arguments]
         if all(p is None for p in parts):
             return None
 
@@ -222,7 +236,7 @@ def _both(emit: Emit, masks: Sequence[SSAValue]) -> SSAValue:
     return out
 
 
-def _along(lanes: Lanes | None, axis: int) -> Lanes | None:
+def _without(lanes: Lanes | None, axis: int) -> Lanes | None:
     """The mask of a factor as that of a product, which has not the factor's dimension `axis`."""
     return None if lanes is None else lambda emit: _reduce(emit, lanes(emit), [axis], keep=True)
 
@@ -238,7 +252,7 @@ def _reduce(emit: Emit, mask: SSAValue, axes: Sequence[int], keep: bool = False)
 
 def _same(emit: Emit, op: compute.SliceOp | compute.FlipOp, mask: SSAValue) -> SSAValue:
     """A slice or flip of the mask."""
-    axes = [op.dim.value.data] if isinstance(op, compute.SliceOp) else [i for i in op.flipped.data]
+    axes = _axes(op)
     source, result, dims = _dims(op.operand), _dims(op.result), _dims(mask)
     if all(dims[i] == 1 for i in axes):
         return mask
@@ -247,6 +261,19 @@ def _same(emit: Emit, op: compute.SliceOp | compute.FlipOp, mask: SSAValue) -> S
         return emit(compute.FlipOp(mask, op.flipped.data))
     shape = [result[i] if i in axes else d for i, d in enumerate(dims)]
     return emit(compute.SliceOp(mask, axes[0], op.start, op.step, shape))
+
+
+def _active_first(emit: Emit, mask: SSAValue) -> SSAValue:
+    """The mask of what was sorted: inactive lanes come last."""
+    if _dims(mask)[-1] == 1:
+        return mask
+    first = emit(compute.SortOp(emit(elementwise.CastOp(mask, i32)), descending=True))
+    zero = emit(compute.FullOp(0, tile_type(_dims(first), i32)))
+    return emit(elementwise.CompareOp("ne", first, zero))
+
+
+def _axes(op: compute.SliceOp | compute.FlipOp) -> list[int]:
+    return [op.dim.value.data] if isinstance(op, compute.SliceOp) else list(op.flipped.data)
 
 
 def _reshape(emit: Emit, value: SSAValue, dims: Sequence[Expr]) -> SSAValue:

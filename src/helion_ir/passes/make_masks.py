@@ -307,8 +307,8 @@ def holds_zero(value: SSAValue, wanted: float | int) -> bool:
 
 def _has(value: SSAValue, wanted: float | int) -> bool:
     """Whether inactive lanes of whatever origin hold the wanted value."""
-    filled = isinstance(value.owner, compute.FillOp) and value.owner.value.data == wanted
-    return filled or holds_zero(value, wanted)
+    held = value.owner.value.data if isinstance(value.owner, compute.FillOp) else None
+    return held == wanted or (held != held and wanted != wanted) or holds_zero(value, wanted)
 
 
 def _moves_padding(op: compute.ReshapeOp) -> bool:
