@@ -15,12 +15,12 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir import exc
+from helion_ir.dialects.locations import author_place
 from helion_ir.dialects.tile import compute, control, elementwise
 from helion_ir.dialects.types import TileType, i1, i32, tile_type
-from helion_ir.frontend.source import place_of_location
 from helion_ir.index.facts import Domains
 from helion_ir.passes.make_masks import holds_zero
-from helion_ir.passes.mixing import mixed
+from helion_ir.passes.mixing import mixed, neutral
 from helion_ir.passes.reshape_groups import groups_of
 from helion_ir.passes.scope import bounds_of, partial, range_for
 
@@ -55,15 +55,15 @@ def fill_reshaped(kernel: control.KernelOp, domains: Domains, index: IntegerType
                     raise exc.BackendUnsupported(
                         "hl.associative_scan of a tile that was reshaped, sliced or concatenated, whose last lanes may be "
                         "inactive; scan it before",
-                        place_of_location(op.location),
+                        author_place(op.location),
                     )
-        for number, axes, neutral in mixed(op):
+        for number, axes, absent in mixed(op):
             value = op.operands[number]
-            if holds_zero(value, neutral) or (lanes := found.lanes(value)) is None:
+            if holds_zero(value, absent) or (lanes := found.lanes(value)) is None:
                 continue
             mask = lanes(found.emit)
             if any(_dims(mask)[i] != 1 for i in axes):
-                op.operands[number] = found.emit(compute.FillOp(value, mask, neutral))
+                op.operands[number] = found.emit(compute.FillOp(value, mask, absent))
 
 
 class _Found:
@@ -246,7 +246,7 @@ def _reduce(emit: Emit, mask: SSAValue, axes: Sequence[int], keep: bool = False)
     dims = _dims(mask)
     long = [i for i in axes if dims[i] != 1]
     if long:
-        mask = emit(compute.ReduceOp("any", mask, long))
+        mask = emit(compute.ReduceOp("any", emit(compute.FillOp(mask, mask, 0)), long))
     return _reshape(emit, mask, [Integer(1) if i in axes else d for i, d in enumerate(dims) if keep or i not in axes])
 
 
@@ -267,9 +267,10 @@ def _active_first(emit: Emit, mask: SSAValue) -> SSAValue:
     """The mask of what was sorted: inactive lanes come last."""
     if _dims(mask)[-1] == 1:
         return mask
-    first = emit(compute.SortOp(emit(elementwise.CastOp(mask, i32)), descending=True))
+    ones = emit(compute.FillOp(emit(elementwise.CastOp(mask, i32)), mask, neutral("max", i32)))
+    first = emit(compute.SortOp(ones, descending=True))
     zero = emit(compute.FullOp(0, tile_type(_dims(first), i32)))
-    return emit(elementwise.CompareOp("ne", first, zero))
+    return emit(elementwise.CompareOp("gt", first, zero))
 
 
 def _axes(op: compute.SliceOp | compute.FlipOp) -> list[int]:
