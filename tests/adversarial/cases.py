@@ -61,6 +61,13 @@ def shifted(x: torch.Tensor, by: int) -> torch.Tensor:
     return x + torch.cat([torch.zeros(by), x[:-by]])
 
 
+def faded_sums(x: torch.Tensor) -> torch.Tensor:
+    total = torch.zeros_like(x[:, 0])
+    for part in x.split(32, dim=1):
+        total = total * 0.5 + part.sum(1)
+    return total
+
+
 def same_twice() -> tuple[Any, ...]:
     x = numbers(16)
     return x, numbers(8), x
@@ -106,6 +113,12 @@ CASES: dict[str, tuple[Any, Arguments, Callable[..., torch.Tensor]]] = {
     "no rows": (kernels.add, lambda: (numbers(0, 5), numbers(0, 5)), torch.add),
     "no columns": (kernels.add, lambda: (numbers(5, 0), numbers(5, 0)), torch.add),
     "a sum of nothing": (kernels.row_sums, lambda: (numbers(5, 0),), lambda x: x.sum(-1)),
+    "faded sums": (kernels.faded_sums, lambda: (numbers(31, 100),), faded_sums),
+    "the largest of sums": (
+        kernels.largest_sums,
+        lambda: (numbers(31, 100),),
+        lambda x: torch.stack([part.sum(1) for part in x.split(32, dim=1)]).amax(0),
+    ),
     "no depth": (kernels.matmul, lambda: (numbers(5, 0), numbers(0, 3)), torch.matmul),
     "prime sizes": (kernels.add, lambda: (numbers(31, 43), numbers(31, 43)), torch.add),
     "transposed": (kernels.add, lambda: (numbers(43, 31).t(), numbers(31, 43)), torch.add),

@@ -159,6 +159,30 @@ def row_sums(x: torch.Tensor) -> torch.Tensor:
 
 
 @helion.kernel()
+def faded_sums(x: torch.Tensor) -> torch.Tensor:
+    """A loop carries on less than it had and what it loads, summed over the last dimension."""
+    out = torch.empty([x.size(0)], dtype=x.dtype, device=x.device)
+    for m in hl.tile(x.size(0)):
+        total = hl.zeros([m], dtype=torch.float32)
+        for k in hl.tile(x.size(1), block_size=32):
+            total = total * 0.5 + x[m, k].sum(1)
+        out[m] = total
+    return out
+
+
+@helion.kernel()
+def largest_sums(x: torch.Tensor) -> torch.Tensor:
+    """A loop keeps the largest of the sums of what it loads."""
+    out = torch.empty([x.size(0)], dtype=x.dtype, device=x.device)
+    for m in hl.tile(x.size(0)):
+        largest = hl.full([m], 1.0, dtype=torch.float32)
+        for k in hl.tile(x.size(1), block_size=32):
+            largest = torch.maximum(largest, x[m, k].sum(1))
+        out[m] = largest
+    return out
+
+
+@helion.kernel()
 def matmul(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Products of operands of any layout."""
     out = torch.empty([x.size(0), y.size(1)], dtype=torch.float32, device=x.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -51,3 +52,13 @@ def loads(kernel: Any, make: Arguments) -> int:
 def test_loads_that_are_left(name: str, left: int) -> None:
     kernel, make, _ = CASES[name]
     assert loads(kernel, make) == left
+
+
+@pytest.mark.parametrize("name", ["faded sums", "the largest of sums"])
+def test_reductions_that_triton_would_move_out_of_their_loop(name: str) -> None:
+    """It moves those of a last dimension, and is right only about a loop's sums (docs/toolchain.md)."""
+    kernel, make, _ = CASES[name]
+    bound = kernel.bind(make())
+    text = bound.to_triton_code(bound.config_spec.default_config())
+    (axis,) = re.findall(r"= tl\.sum\(\w+, (\d)\)", text)
+    assert axis == "0"

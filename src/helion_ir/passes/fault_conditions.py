@@ -20,6 +20,7 @@ from helion_ir.index.expr import NONE, And, FloorDiv, Le, Lt, Min, Ne, Or, any_o
 from helion_ir.index.facts import decide
 from helion_ir.passes.access_order import in_order, loops_around, writes
 from helion_ir.passes.base import target_of
+from helion_ir.passes.carried_reductions import is_moved, is_sum_of_loop
 from helion_ir.passes.chained_products import is_chained, registers_of_result
 from helion_ir.passes.choose_indexing import access_name
 from helion_ir.passes.plan_memory.loops import Loop, loops_of
@@ -127,6 +128,14 @@ def unrolled_loop(subject: Subject, name: str) -> Expr:
     return Ne(knob(unroll), NONE) if unroll in subject.declared else Integer(0)
 
 
+def loop_that_sums_what_it_loads(subject: Subject, name: str) -> Expr:
+    """Whether the loop of a knob carries the sum, or another reduction, of tiles that it loads."""
+    reductions = [op for op in subject.module.walk() if isinstance(op, compute.ReduceOp)]
+    loops = [op.parent_op() for op in reductions if is_moved(op) and is_sum_of_loop(op)]
+    labels = [loop.label.data for loop in loops if isinstance(loop, control.ForOp)]
+    return Integer(int(name.rpartition(".")[0] in [f"loop.{label}" for label in labels]))
+
+
 def later_access_to_what_is_written(subject: Subject, name: str) -> Expr:
     """Whether the access of an indexing knob writes, or comes after one that does, and has to come after it."""
     return Integer(int(any(name in (_indexing(first), _indexing(second)) for first, second in subject.after_writes)))
@@ -150,7 +159,7 @@ CONDITIONS: dict[str, Callable[[Subject, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
         always, cache_modifier, more_registers_for_products, results_for_all_registers, warps_for_no_roles,
-        products_of_few_rows, persistent_root, unrolled_loop, later_access_to_what_is_written, loop_that_reads_what_it_stores,
+        products_of_few_rows, persistent_root, unrolled_loop, loop_that_sums_what_it_loads, later_access_to_what_is_written, loop_that_reads_what_it_stores,
     )
 }  # fmt: skip
 """By the names that the table calls them."""

@@ -67,6 +67,11 @@ FAULTS: tuple[Fault, ...] = (
         link="NVWS/Transforms/InsertTmemAref.cpp:783: expecting at most 2 partitions",
     ),
     Fault(
+        "loop_unroll_factor", (2, 3, 4), "loop that sums what it loads",
+        "Triton moves a reduction of loaded tiles out of the loop and fails where the loop is unrolled", since=(3, 6),
+        link="TritonGPU/Transforms/OptimizeThreadLocality.cpp:331",
+    ),
+    Fault(
         "warp_specialize", (True,), "warps for no roles", "warp specialization needs 4 to 8 warps", since=(3, 6),
         link="TritonGPU/Transforms/WarpSpecialization: PassManager::run failed",
     ),
@@ -93,10 +98,11 @@ FAULTS: tuple[Fault, ...] = (
 
 @dataclass(frozen=True)
 class Miscompiled:
-    """A construct that compiles and computes something else; its lowering takes another way where this holds."""
+    """A construct that computes something else or does not compile; its lowering takes another way where this holds."""
 
     construct: str
     archs: tuple[int | str, ...]
+    """Architectures it is seen on; empty for all."""
     reason: str
     since: Version = (0, 0)
     until: Version = (99, 0)
@@ -112,6 +118,11 @@ MISCOMPILED: tuple[Miscompiled, ...] = (
         "wgmma descriptors of one address in two formats", (90,),
         "ptxas of CUDA 12.8 takes the words of some descriptors from a register that holds something else", since=(3, 6),
     ),
+    Miscompiled(
+        "loop that yields what is made of a reduction", (),
+        "Triton moves the reduction out of the loop, which is wrong or fails where it is not the loop's sum "
+        "(TritonGPU/Transforms/OptimizeThreadLocality.cpp)", since=(3, 6),
+    ),
 )  # fmt: skip
 
 
@@ -123,7 +134,9 @@ def is_miscompiled(construct: str, arch: int | str) -> bool:
     """
     version = triton_version()
     return any(
-        m.construct == construct and arch in m.archs and (version is None or m.since <= version < m.until)
+        m.construct == construct
+        and (not m.archs or arch in m.archs)
+        and (version is None or m.since <= version < m.until)
         for m in MISCOMPILED
     )
 

@@ -143,3 +143,35 @@ builtin.module attributes {helion_ir.target = "h200"} {
     }
   }
 }
+
+// -----
+
+// A loop that adds up sums of what it loads is not unrolled; one that halves what it had is lowered in another way.
+// CHECK:      knob.ruled_out @loop.k.loop_unroll_factor : 2, 3, 4, "Triton moves a reduction of loaded tiles out of the loop and fails where the loop is unrolled" by "avoid-faults"
+// CHECK:      knob.declare @loop.j.loop_unroll_factor : one_of none, 2, 3, 4
+builtin.module attributes {helion_ir.target = "h200"} {
+  knob.declare @m : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "rows"
+  knob.declare @k : pow2 16 to 256 = 16 in "block_sizes" by "frontend" doc "inner"
+  knob.declare @loop.k.loop_unroll_factor : one_of none, 2, 3, 4 = none in "range_unroll_factors" by "convert-tile-to-triton" doc "copies"
+  knob.declare @loop.j.loop_unroll_factor : one_of none, 2, 3, 4 = none in "range_unroll_factors" by "convert-tile-to-triton" doc "copies"
+  tile.kernel @sums (%x: !tile.ref<[256, 4096], f32, strides = [4096, 1]>, %out: !tile.ref<[256], f32, strides = [1]>) names ["x", "out"] {
+    tile.parallel "m" (%m = 0 to 256 : !tile.range<@m>) {
+      %zero = tile.full <0.0> -> !tile.tile<[@m], f32>
+      %half = tile.full <0.5> -> !tile.tile<[@m], f32>
+      %a = tile.for "k" (%k = 0 to 4096 : !tile.range<@k>) iter_args (%s = %zero : !tile.tile<[@m], f32>) {
+        %v = tile.load "x" %x[%m, %k] : !tile.ref<[256, 4096], f32, strides = [4096, 1]>[!tile.range<@m>, !tile.range<@k>] -> !tile.tile<[@m, @k], f32>
+        %r = tile.reduce "sum" <1> %v : !tile.tile<[@m, @k], f32> -> !tile.tile<[@m], f32>
+        %t = tile.add %s, %r : !tile.tile<[@m], f32>
+        tile.yield %t : !tile.tile<[@m], f32>
+      }
+      %b = tile.for "j" (%j = 0 to 4096 : !tile.range<@k>) iter_args (%s = %a : !tile.tile<[@m], f32>) {
+        %v = tile.load "x" %x[%m, %j] : !tile.ref<[256, 4096], f32, strides = [4096, 1]>[!tile.range<@m>, !tile.range<@k>] -> !tile.tile<[@m, @k], f32>
+        %r = tile.reduce "sum" <1> %v : !tile.tile<[@m, @k], f32> -> !tile.tile<[@m], f32>
+        %h = tile.mul %s, %half : !tile.tile<[@m], f32>
+        %t = tile.add %h, %r : !tile.tile<[@m], f32>
+        tile.yield %t : !tile.tile<[@m], f32>
+      }
+      tile.store "out" %b, %out[%m] : !tile.tile<[@m], f32> : !tile.ref<[256], f32, strides = [1]>[!tile.range<@m>]
+    }
+  }
+}

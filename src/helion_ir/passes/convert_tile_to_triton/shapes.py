@@ -29,6 +29,7 @@ from helion_ir.dialects.types import (
 from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Le, Lt, operand, scalars_of
 from helion_ir.index.facts import decide
+from helion_ir.passes.carried_reductions import is_moved, is_sum_of_loop
 from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.convert_tile_to_triton.views import LANE, taken
@@ -63,9 +64,23 @@ def iota(lower: Lowering, op: tile.IotaOp) -> Sequence[SSAValue]:
 def reduce(lower: Lowering, op: tile.ReduceOp) -> Sequence[SSAValue]:
     value, kind = lower.get(op.operand), op.kind.data
     wanted = _type(op.result).element_type
-    for axis in sorted(op.dims, reverse=True):
+    axes = sorted(op.dims, reverse=True)
+    if _stays_in_loop(lower, op):
+        value, axes = _last_first(lower, value), [*(axis + 1 for axis in axes[1:]), 0]
+    for axis in axes:
         value = _reduce_one(lower, value, kind, axis)
     return (to_element(lower, value, wanted),)
+
+
+def _stays_in_loop(lower: Lowering, op: tile.ReduceOp | tile.CustomReduceOp) -> bool:
+    """Whether Triton would be wrong to move this reduction out of its loop, which it does with those of a last dimension."""
+    construct = "loop that yields what is made of a reduction"
+    return is_moved(op) and not is_sum_of_loop(op) and is_miscompiled(construct, lower.target.arch)
+
+
+def _last_first(lower: Lowering, value: SSAValue) -> SSAValue:
+    last = _type(value).rank - 1
+    return lower.add(triton.PermuteOp(value, [last, *range(last)]))
 
 
 def _reduce_one(lower: Lowering, value: SSAValue, kind: str, axis: int) -> SSAValue:
@@ -116,9 +131,11 @@ def scan(lower: Lowering, op: tile.ScanOp) -> Sequence[SSAValue]:
 
 @lowers(tile.CustomReduceOp)
 def custom_reduce(lower: Lowering, op: tile.CustomReduceOp) -> Sequence[SSAValue]:
-    values = [lower.get(a) for a in op.arguments]
+    values, dim = [lower.get(a) for a in op.arguments], op.dim.value.data
+    if _stays_in_loop(lower, op):
+        values, dim = [_last_first(lower, v) for v in values], 0
     body = _combine(lower, op.combine, values)
-    made = triton.CustomReduceOp(values, op.dim.value.data, body, [lower.type(r.type) for r in op.results])
+    made = triton.CustomReduceOp(values, dim, body, [lower.type(r.type) for r in op.results])
     lower.add(made)
     return list(made.results)
 
