@@ -221,21 +221,26 @@ def changed(shown: Shown) -> Change:
         least = min(sum(base[n] != u[n] for n in names) for u in used)
         used = [u for u in used if sum(base[n] != u[n] for n in names) == least]
         base |= used[len(used) // 2]
-    old = shown.stages.printed(base).text.splitlines()
+
+    def text(assignment: Any) -> list[str]:
+        template = shown.stages.template(assignment, whole=True)  # else what goes with the last default would show
+        return shown.stages.print_template(template, assignment).text.splitlines()
+
+    old = text(base)
     values = d.domain.data.values
     place = [repr(v) for v in values].index(repr(base[name]))
     for value in (*values[place + 1 :], *values[:place]):
         other = base | {name: value}
         if space.is_legal(other) is not None:
             continue
-        new = shown.stages.printed(other).text.splitlines()
+        new = text(other)
         lines = difference(old, new)
         # That the kernel takes what is set is seen where it is launched.
         lines = [line for line in lines if not PARAMETER.fullmatch(line)] or lines
         read, idle = readers(lines, new)
         if lines and not idle:
             before, after = (
-                LOCATION.sub("", module_text(shown.stages.concrete(a))).splitlines() for a in (base, other)
+                LOCATION.sub("", module_text(shown.stages.concrete(a, whole=True))).splitlines() for a in (base, other)
             )
             # The first line only repeats which structure it is.
             return Change(value_text(base[name]), value_text(value), lines, difference(before[1:], after[1:]), read)

@@ -68,8 +68,10 @@ def test_configurations_share_texts() -> None:
     text = stages.printed(base).kernel_text
     same = {"num_warps": 8, "num_stages": 2, "load.x.eviction": "evict_last", "loop.inner.num_stages": 3}
     assert stages.printed({**base, **same}).kernel_text == text
-    ways = {"rows_columns.loop_order": (1, 0), "rows_columns.l2_grouping": 8, "load.x.indexing": "tensor_descriptor"}
-    assert stages.printed({**base, **ways}).kernel_text == text
+    # All but the defaults share one that has every alternative.
+    ways = {"rows_columns.loop_order": (1, 0), "rows_columns.l2_grouping": 4, "load.x.indexing": "tensor_descriptor"}
+    whole = {stages.printed({**base, **same, name: value}).kernel_text for name, value in ways.items()}
+    assert whole == {stages.printed({**base, **ways}).kernel_text} != {text}
     persistent = {**base, "pid_type": "persistent_blocked"}
     options = {"loop.rows_columns.num_stages": 3, "loop.rows_columns.flatten": True, "num_sm_multiplier": 4}
     assert stages.printed({**persistent, **options}).kernel_text == stages.printed(persistent).kernel_text

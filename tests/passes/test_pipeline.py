@@ -18,6 +18,7 @@ from helion_ir.interpreter import run_module
 from helion_ir.passes.bind_structure import check_structure, complete, schedules
 from helion_ir.passes.materialize_config import MaterializeConfig, materialize
 from helion_ir.passes.pipeline import lower, prepare, structure_key
+from helion_ir.passes.plan_memory.features import Features
 from helion_ir.targets import get_target
 
 HERE = Path(__file__).parent
@@ -100,7 +101,25 @@ def test_template_and_materialized_module_print_the_same(name: str) -> None:
         assert print_module(concrete).text == text
         assert print_module(again, assignment).text == text
     # Split, or stored in 1, 2 or 4 parts, with masks peeled or not; a reduction whole, looped or online, of either base.
-    assert 2 < len(templates) <= {"matmul": 8, "row_sums": 6}[name]
+    assert 2 < len({structure[:-1] for structure in templates}) <= {"matmul": 8, "row_sums": 6}[name]
+
+
+@EVERY
+def test_a_whole_template_serves_a_plain_configuration_too(name: str) -> None:
+    module = declared(name, "h200")
+    default = complete(module, {})
+    other = {**default, "pid_type": "persistent_blocked"}
+    assert structure_key(module)(default)[-1] == 1 and structure_key(module)(other)[-1] == 0
+    plain, whole = lower(module, default), lower(module, default, whole=True)
+    assert sum(1 for _ in plain.walk()) + 20 < sum(1 for _ in whole.walk())
+    assert not any(n.endswith((".indexing", ".l2_grouping")) for n in knobs_read(plain))
+    assert module_text(lower(module, other)) == module_text(whole)
+    args = CASES[name][0]()
+    got = [run_module(template, args, default) for template in (plain, whole)]
+    assert torch.equal(*got)
+    assert Features(plain)(default) == Features(whole)(default)
+    with pytest.raises(ValueError, match="lowered for .*@pid_type eq"):
+        materialize(plain, other)
 
 
 @EVERY

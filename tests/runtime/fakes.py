@@ -61,9 +61,11 @@ class Backend:
             module.body.block.add_op(op)
 
     def structure_key(self, module: ModuleOp) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-        return lambda a: (int(a["reduction.n"] is not None),)
+        return lambda a: (int(a["reduction.n"] is not None), 0)
 
-    def lower(self, module: ModuleOp, assignment: Mapping[str, Any], callback: Any = None) -> ModuleOp:
+    def lower(
+        self, module: ModuleOp, assignment: Mapping[str, Any], callback: Any = None, *, whole: bool = False
+    ) -> ModuleOp:
         self.log.append(f"lower {assignment['reduction.n']}")
         module = module.clone()
         chunked = Ne(knob("reduction.n"), NONE)

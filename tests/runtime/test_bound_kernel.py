@@ -238,7 +238,7 @@ def test_printing_generated_code(backend: Backend, capsys: pytest.CaptureFixture
 
 
 def test_requirements_that_lowering_finds_rule_out_configs(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lower(module, chosen, callback=None):
+    def lower(module, chosen, callback=None, *, whole=False):
         made = Backend.lower(backend, module, chosen)
         rule = "@num_warps lt 8" if chosen["reduction.n"] == 16 else "@num_warps lt 4"
         required = parse_module(f'knob.require <{rule}>, "too many warps" by "plan-memory"').body.block.first_op
@@ -264,7 +264,7 @@ def test_a_structure_that_cannot_be_lowered_is_illegal_unless_it_is_the_authors(
 ) -> None:
     refused: list[object] = [16]
 
-    def lower(module, chosen, callback=None):
+    def lower(module, chosen, callback=None, *, whole=False):
         if chosen["reduction.n"] in refused:
             raise exc.BackendUnsupported("no chunks of this")
         return Backend.lower(backend, module, chosen)

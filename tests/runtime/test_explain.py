@@ -57,7 +57,7 @@ def test_bounds_hold_where_requirements_depend_on_the_structure() -> None:
     plain = ConfigSpace.of(parse_module(text))
     rules = ConfigSpace.of(parse_module(text + 'knob.require <@m le 16 * @w>, "registers" by "t"')).requires
     space = ConfigSpace(
-        list(plain), (), lambda a: () if a["roll"] is not None else rules, structural=frozenset({"roll"})
+        list(plain), (), lambda a, whole: () if a["roll"] is not None else rules, structural=frozenset({"roll"})
     )
     size = space.legal_size()
     assert size == Bounds(10, 48)

@@ -81,7 +81,7 @@ class ConfigSpace:
         self,
         knobs: Sequence[Knob],
         requires: Sequence[Requirement] = (),
-        further: Callable[[Assignment], Sequence[Requirement]] | None = None,
+        further: Callable[[Assignment, bool], Sequence[Requirement]] | None = None,
         *,
         module: ModuleOp | None = None,
         structural: frozenset[str] = frozenset(),
@@ -89,7 +89,8 @@ class ConfigSpace:
         self.knobs: dict[str, Knob] = {k.name: k for k in knobs}
         self.requires = tuple(requires)
         self._further = further
-        """Requirements that depend on the assignment: those of the structure it has."""
+        """Requirements that depend on the assignment: those of the structure it has, or if the second argument is true
+        those that hold for every assignment which has the same structural knobs."""
         self.module = module
         """The declared module that this was read off, to explain it."""
         self.structural = structural
@@ -253,14 +254,14 @@ class ConfigSpace:
         for rule in self.requires:
             if not rule.holds(assignment):
                 return rule
-        for rule in self._further(dict(assignment)) if self._further is not None else ():
+        for rule in self._further(dict(assignment), False) if self._further is not None else ():
             if not rule.holds(assignment):
                 return rule
         return None
 
     def requirements_of(self, assignment: Mapping[str, KnobValue]) -> tuple[Requirement, ...]:
-        """All requirements of an assignment's structure."""
-        return (*self.requires, *(self._further(dict(assignment)) if self._further is not None else ()))
+        """All requirements of the assignments that have the same structural knobs."""
+        return (*self.requires, *(self._further(dict(assignment), True) if self._further is not None else ()))
 
     def is_legal(self, assignment: Mapping[str, KnobValue]) -> str | None:
         """None when an assignment breaks no requirement, else the reason of the first it breaks, with its values."""

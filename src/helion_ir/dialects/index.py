@@ -97,12 +97,14 @@ def _parse_primary(parser: AttrParser) -> Expr:
         parser.parse_punctuation(")")
         return inner
 
-    from helion_ir.index.expr import FUNCTIONS, Not, knob, string, symbol
+    from helion_ir.index.expr import FUNCTIONS, Not, as_expr, knob, string, symbol
 
     if first == "@" and (name := parser.parse_optional_symbol_name()) is not None:
         return knob(name.data)
     if first == '"' and (text := parser.parse_optional_str_literal()) is not None:
         return string(text)
+    if first == "[":
+        return as_expr(tuple(parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)))
     if first == "n" and parser.parse_optional_keyword("not") is not None:
         return Not(_parse_operators(parser, 3))
     name = parser.parse_identifier(" in an index expression")

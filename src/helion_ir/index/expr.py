@@ -2,7 +2,7 @@
 
 Symbols: `@name` is a knob, `d0, d1, …` are the operands of the op that carries the expression, any other name is a
 scalar argument of the kernel (or a constexpr of a Triton kernel), and a quoted name is a string constant, so that
-`@pid_type eq "flat"` is an expression too. Truth values are the integers 0 and 1.
+`@pid_type eq "flat"` is an expression too, as `@m.loop_order eq [1, 0]` is. Truth values are the integers 0 and 1.
 
 sympy sorts sums and products and merges equal terms; everything else is ours. Nothing here may reason with
 relations (`sympy.Min`, `Piecewise`, `simplify`): it costs milliseconds and proves nothing about ranges.
@@ -49,6 +49,16 @@ def operand(position: int) -> Symbol:
 
 def is_string(e: Expr) -> bool:
     return isinstance(e, Symbol) and e.name.startswith('"')
+
+
+def is_permutation(e: Expr) -> bool:
+    """Whether this is the value of a knob that orders something, which can be compared only."""
+    return isinstance(e, Symbol) and e.name.startswith("[")
+
+
+def is_literal(e: Expr) -> bool:
+    """Whether this is a constant that is no number."""
+    return is_string(e) or is_permutation(e) or e == NONE
 
 
 class IndexFunction(sympy.Function):
@@ -289,7 +299,7 @@ FUNCTIONS: dict[str, type[IndexFunction]] = {
 
 
 def as_expr(value: Any) -> Expr:
-    """An int, bool, str, None or expression as an expression.
+    """An int, bool, str, None, permutation or expression as an expression.
 
     >>> as_expr(3) + knob("bm")
     @bm + 3
@@ -298,6 +308,8 @@ def as_expr(value: Any) -> Expr:
         return value
     if isinstance(value, str):
         return string(value)
+    if isinstance(value, tuple):
+        return symbol(str(list(value)))
     return NONE if value is None else Integer(int(value))
 
 
@@ -319,8 +331,8 @@ def all_of(terms: Iterator[Expr] | list[Expr]) -> Expr:
 
 @functools.cache
 def free_names(e: Expr) -> frozenset[str]:
-    """Names of the symbols, string constants and `none` excluded; knobs keep their `@`."""
-    return frozenset(s.name for s in e.free_symbols if not is_string(s) and s != NONE)  # pyright: ignore
+    """Names of the symbols, constants excluded; knobs keep their `@`."""
+    return frozenset(s.name for s in e.free_symbols if not is_literal(s))  # pyright: ignore
 
 
 @functools.cache
@@ -374,7 +386,7 @@ def compiled(e: Expr) -> Evaluator:
     >>> compiled(CeilDiv(symbol("n"), knob("bm")))({"n": 10, "bm": 4})
     3
     """
-    if isinstance(e, Symbol) and not is_string(e) and e != NONE:
+    if isinstance(e, Symbol) and not is_literal(e):
         name = e.name.removeprefix("@")
         return lambda c: c[name]
     source = f"lambda c: {_python(e)}"
@@ -389,6 +401,8 @@ def _python(e: Expr) -> str:
     if isinstance(e, Symbol):
         if is_string(e):
             return repr(e.name[1:-1])
+        if is_permutation(e):
+            return f"({e.name[1:-1]},)"
         return "None" if e == NONE else f"c[{e.name.removeprefix('@')!r}]"
     a = [_python(x) for x in e.args]  # pyright: ignore
     match e:

@@ -44,6 +44,8 @@ class Pass(ModulePass):
     name: ClassVar[str]
     after: ClassVar[str] = ""
     """For a pass of a plugin: the pass of the pipeline that it follows."""
+    alternatives: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the knobs for each of whose values this pass, or one after it, builds IR of its own: see declare-plain."""
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         """The knobs this pass will read, declared before any structure is bound, so that the whole space is known.

@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sympy import Expr
+from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
+from helion_ir.dialects.knob import DomainAttr, KnobValue, ValueAttr, declarations, one_of
 from helion_ir.passes.base import Pass
+from helion_ir.passes.declare_plain import PLAIN
 
 STRUCTURE = "helion_ir.structure"
 """The module attribute that records the bound schedules: [expression, value, expression, value, …]."""
@@ -31,16 +32,19 @@ class BindStructure(Pass):
     %n = tile.axis "n" 0 to 1021 attributes {schedule = #knob.value<1>} : !tile.range<1021>
     ```
 
-    Knobs that `config` (a JSON object) leaves out have their defaults. Does not handle: any other knob, all stay open.
+    Where the configuration is plain (declare-plain), the knobs that make alternatives keep only their defaults, unless
+    `whole` is set. Knobs that `config` (a JSON object) leaves out have their defaults. Does not handle: any other knob,
+    all stay open.
     Runs after declare-schedules and before the passes that transform by schedule, which read only bound values.
     """
 
     name = "bind-structure"
 
     config: str = "{}"
+    whole: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        bind(op, complete(op, parse_assignment(self.config)))
+        bind(op, complete(op, parse_assignment(self.config)), whole=self.whole)
 
 
 def parse_assignment(text: str) -> dict[str, KnobValue]:
@@ -75,9 +79,9 @@ def schedules(module: ModuleOp) -> Iterator[ExprAttr]:
             yield schedule
 
 
-def bind(module: ModuleOp, assignment: Assignment) -> None:
-    """Bind all schedules in place."""
-    from helion_ir.index.expr import compiled
+def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> None:
+    """Bind all schedules in place; with `whole`, alternatives stay open in a plain configuration too."""
+    from helion_ir.index.expr import compiled, knobs_of
 
     record: list[ExprAttr | ValueAttr] = []
 
@@ -94,6 +98,14 @@ def bind(module: ModuleOp, assignment: Assignment) -> None:
             op.properties["schedule"] = DictionaryAttr({k: value(s) for k, s in schedule.data.items()})
         elif schedule is not None:
             op.properties["schedule"] = value(schedule)
+    # A template with all alternatives is one for plain configurations too, so that only the other case is recorded.
+    plain = module.attributes.pop(PLAIN, None)
+    if isinstance(plain, ExprAttr) and not whole and compiled(plain.data)(assignment):
+        value(plain)
+        names = knobs_of(plain.data)
+        for d in declarations(module):
+            if d.sym_name.data in names:
+                d.properties["domain"] = DomainAttr(one_of(d.default.data))
     module.attributes[STRUCTURE] = ArrayAttr(record)
 
 
@@ -134,10 +146,18 @@ def structural_knobs(module: ModuleOp) -> frozenset[str]:
 
 
 def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple]:
-    """The schedules of a declared module as one function of an assignment (below a microsecond a call)."""
+    """The structure of an assignment of a declared module, as a function of it (below a microsecond a call).
+
+    The last entry is whether it is plain, which none is of a module without alternatives.
+    """
     from helion_ir.index.expr import compiled
 
-    functions = [compiled(e) for e in dict.fromkeys(s.data for s in schedules(module))]
+    plain = module.attributes.get(PLAIN)
+    exprs = [
+        *dict.fromkeys(s.data for s in schedules(module)),
+        plain.data if isinstance(plain, ExprAttr) else Integer(0),
+    ]
+    functions = [compiled(e) for e in exprs]
     return lambda assignment: tuple([_plain(f(assignment)) for f in functions])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sympy import Expr, Integer
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
@@ -21,6 +21,7 @@ from helion_ir.index.expr import (
     Max,
     Min,
     Mod,
+    as_expr,
     free_names,
     knob,
     operand,
@@ -57,13 +58,15 @@ def orders_of(loop: control.ParallelOp, declared: Mapping[str, tuple[object, ...
         return [schedule.data]
     if n == 1 or name not in declared:
         return [tuple(range(n))]
-    return knob(name), list(declared[name])  # pyright: ignore[reportReturnType] - a permutation's values
+    values: list[Order] = list(declared[name])  # pyright: ignore[reportAssignmentType] - a permutation's values
+    return (knob(name), values) if len(values) > 1 else values
 
 
-def grouping_of(loop: control.ParallelOp, declared: Collection[str]) -> Expr | None:
-    """How many blocks of the fastest dimension run together, where that is open."""
+def grouping_of(loop: control.ParallelOp, declared: Mapping[str, tuple[object, ...]]) -> Expr | None:
+    """How many blocks of the fastest dimension run together, where they may."""
     name = f"{loop.label.data}.l2_grouping"
-    return knob(name) if name in declared else None
+    first, *others = declared.get(name, (1,))
+    return knob(name) if others else None if first == 1 else as_expr(first)
 
 
 def block_indices(body: Block, loop: control.ParallelOp, places: Sequence[SSAValue]) -> list[SSAValue]:
@@ -209,6 +212,8 @@ def _grouped(
 ) -> list[SSAValue]:
     if group is None:
         return _apply_all(body, arguments, plain_order(counts, order))
+    if group.is_Integer:
+        return _in_groups(body, arguments, counts, order, group)
     plain, together = Block(), Block()
     plain.add_op(YieldOp(*_apply_all(plain, arguments, plain_order(counts, order))))
     together.add_op(YieldOp(*_in_groups(together, arguments, counts, order, group)))

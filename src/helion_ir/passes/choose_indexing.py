@@ -55,6 +55,7 @@ class ChooseIndexing(Pass):
     """
 
     name = "choose-indexing"
+    alternatives = frozenset({"indexing", "atomic_indexing"})
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         target = target_of(module)
@@ -111,10 +112,11 @@ class ChooseIndexing(Pass):
         required: set[Expr] = set()
         for access in [o for o in op.walk() if isinstance(o, memory.LoadOp | memory.StoreOp | memory.AtomicOp)]:
             name = access_name(access)
-            if f"{name}.indexing" in declared and not why_no_block(access):
+            ways = declared.get(f"{name}.indexing")
+            if ways is not None and ways.values != (POINTER,) and not why_no_block(access):
                 selector = knob(f"{name}.indexing")
                 access.properties["indexing"] = expr_attr(selector)
-                if DESCRIPTOR in declared[f"{name}.indexing"]:
+                if DESCRIPTOR in ways:
                     self._require(op, access, selector, required)
             else:
                 access.properties["indexing"] = ValueAttr(POINTER)

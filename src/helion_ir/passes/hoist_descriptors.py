@@ -59,6 +59,7 @@ class HoistDescriptors(Pass):
     """
 
     name = "hoist-descriptors"
+    alternatives = frozenset({ON_HOST})
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         domains = {d.sym_name.data: d.domain.data for d in declarations(module)}
@@ -86,7 +87,7 @@ class HoistDescriptors(Pass):
             )  # fmt: skip
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        on_host = any(d.sym_name.data == ON_HOST for d in declarations(op))
+        on_host = any(d.sym_name.data == ON_HOST and True in d.domain.data for d in declarations(op))
         for kernel in kernels(op, KernelOp):
             made: dict[Key, list[MakeDescriptorOp]] = {}
             for inner in kernel.walk():

@@ -81,6 +81,7 @@ class MapGrid(Pass):
     """
 
     name = "map-grid"
+    alternatives = frozenset({"loop_orders", "l2_groupings", "pid_type"})
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         loops = _root_loops(module)
@@ -153,7 +154,7 @@ class _Root:
             axis.name_hint = f"{argument.name_hint or 'pid'}.axis"
         moved = {operand(i): operand(i + 1) for i in range(len(self.symbols))}
         inner = [substitute(c, moved) for c in counts]
-        chiplets = target_of(self.module).xcds if "xcd_remap" in self.declared else 1
+        chiplets = target_of(self.module).xcds if True in self.declared.get("xcd_remap", ()) else 1
         places = positions(
             body,
             [pid, *self.symbols],

@@ -19,6 +19,7 @@ from helion_ir.passes.collection import uncollected
 from helion_ir.passes.convert_tile_to_triton import ConvertTileToTriton
 from helion_ir.passes.cse import Cse
 from helion_ir.passes.dce import Dce
+from helion_ir.passes.declare_plain import DeclarePlain
 from helion_ir.passes.declare_schedules import DeclareSchedules
 from helion_ir.passes.drop_unit_dims import DropUnitDims
 from helion_ir.passes.epilogue_subtile import EpilogueSubtile
@@ -58,6 +59,7 @@ FRONT: tuple[Pass, ...] = (
     DeclareSchedules(),  # after dce: a dead loop has no knobs
     AvoidFaults(),  # of the knobs just declared
     SetDefaults(),  # in the domains that are left
+    DeclarePlain(),  # of the defaults
 )
 """Once a kernel, on the tile module; no decision is made."""
 
@@ -107,14 +109,22 @@ def prepare(module: ModuleOp, target: Target, callback: StageCallback | None = N
     _run(FRONT, module, callback)
 
 
-def lower(module: ModuleOp, assignment: Assignment, callback: StageCallback | None = None) -> ModuleOp:
+def lower(
+    module: ModuleOp, assignment: Assignment, callback: StageCallback | None = None, *, whole: bool = False
+) -> ModuleOp:
     """The template of the structure that `assignment` has; the declared module stays as it is.
+
+    Args:
+        module: the declared module.
+        assignment: a value for every knob.
+        callback: called with every stage.
+        whole: with all alternatives, even where the assignment is plain and needs none: see declare-plain.
 
     Raises ValueError or BackendUnsupported if the kernel cannot be lowered.
     """
     made = module.clone()
     _copy_locations(module, made)
-    bind(made, assignment)
+    bind(made, assignment, whole=whole)
     if callback is not None:
         callback(BindStructure.name, made)
     _run(pipeline(), made, callback)

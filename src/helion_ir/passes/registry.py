@@ -36,6 +36,7 @@ PASS_NAMES = (
     "declare-schedules",
     "avoid-faults",
     "set-defaults",
+    "declare-plain",
     "bind-structure",
     "flatten-loops",
     "clip-loops",
@@ -67,6 +68,7 @@ BEFORE_STRUCTURE = (
     "declare-schedules",
     "avoid-faults",
     "set-defaults",
+    "declare-plain",
     "bind-structure",
 )
 """Passes that no other package's pass can follow in the pipeline: knobs are asked for, and decided, while they run."""

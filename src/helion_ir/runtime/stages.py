@@ -86,38 +86,43 @@ class Stages:
 
         return structure_key(self.declared)
 
-    def template(self, assignment: Assignment) -> ModuleOp:
-        """The triton module of the assignment's structure, all other knobs open; lowered on first use."""
-        key = self._structure(assignment)
+    def template(self, assignment: Assignment, *, whole: bool = False) -> ModuleOp:
+        """The triton module of the assignment's structure, all other knobs open; lowered on first use.
+
+        With `whole`, the one that configurations share which differ in alternatives, even where this one needs none.
+        """
+        key = self._structure(assignment, whole)
         found = self._templates.get(key)
         if found is None:
             from helion_ir.passes.pipeline import lower
 
             with phase("lower"):
-                found = self._templates[key] = lower(self.declared, assignment)
+                found = self._templates[key] = lower(self.declared, assignment, whole=whole)
         return found
 
     # Text tells True from 1, which are one key of a dict and two values of a knob.
-    def _structure(self, assignment: Assignment) -> str:
-        return repr(self.structure_of(assignment))
+    def _structure(self, assignment: Assignment, whole: bool = False) -> str:
+        *decided, plain = self.structure_of(assignment)
+        return repr((*decided, plain and not whole))
 
-    def _requirements(self, assignment: Assignment) -> Sequence[Requirement]:
+    def _requirements(self, assignment: Assignment, whole: bool = False) -> Sequence[Requirement]:
         """What lowering the assignment's structure found to be required, or that it cannot be lowered."""
-        key = self._structure(assignment)
+        key = self._structure(assignment, whole)
         found = self._required.get(key)
         if found is None:
-            found = self._required[key] = self._found_required(assignment, key)
+            found = self._required[key] = self._found_required(assignment, whole)
         return found
 
-    def _found_required(self, assignment: Assignment, key: str) -> tuple[Requirement, ...]:
+    def _found_required(self, assignment: Assignment, whole: bool) -> tuple[Requirement, ...]:
         from helion_ir import exc
 
         try:
             known = {r.condition for r in self.declared_space.requires}
-            return tuple([r for r in ConfigSpace.of(self.template(assignment)).requires if r.condition not in known])
+            found = ConfigSpace.of(self.template(assignment, whole=whole)).requires
+            return tuple([r for r in found if r.condition not in known])
         except exc.BackendUnsupported as e:
             # One schedule that cannot be lowered is no loss; where it is the author's own, the error must be seen.
-            if key == self._structure(self.declared_space.default()):
+            if self._structure(assignment, True) == self._structure(self.declared_space.default(), True):
                 raise
             return (Requirement(lambda a: False, str(e), "lowering", tuple(sorted(self.declared_space.knobs))),)
 
@@ -131,11 +136,11 @@ class Stages:
             found = self._features[key] = Features(self.template(assignment))
         return found(assignment)
 
-    def concrete(self, assignment: Assignment) -> ModuleOp:
+    def concrete(self, assignment: Assignment, *, whole: bool = False) -> ModuleOp:
         """The template with every knob bound."""
         from helion_ir.passes.materialize_config import materialize
 
-        return materialize(self.template(assignment), assignment)
+        return materialize(self.template(assignment, whole=whole), assignment)
 
     def printed(self, assignment: Assignment, options: PrintOptions | None = None) -> PrintedModule:
         """The Triton program of an assignment; kernel texts are shared by the assignments they serve.
