@@ -1,8 +1,8 @@
 """Inconvenient tensors on a GPU: more elements than 32 bits count (5 GB), none at all, strides of every kind, views.
 
 The cases are those of `tests/adversarial`, each with the default configuration and random ones, with static shapes and
-without. Each large one has a process of its own, the small ones share some, which compile beside each other; results
-are written as they come. It takes about 100 s with 16 cores.
+without. Processes compile beside each other, each a case at a time, and results are written as they come. It takes about
+100 s with 16 cores.
 
     PYTHONPATH=src:. python -m benchmarks.adversarial --time-limit 400
     PYTHONPATH=src:. python -m benchmarks.adversarial --compile h200            # no GPU: compile them all
@@ -12,64 +12,85 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import pool, report
 
+SHAPES = ("static", "dynamic")
 RANDOM = {"large": 2, "small": 5}
 """Random configurations of each case, beside the default."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A case; with a target nothing runs."""
+    """A configuration of a case, 0 the default, with static shapes or without; with a target nothing runs."""
 
     name: str
     large: bool
-    target: str = ""
+    target: str
+    shapes: str
+    index: int
+
+    @property
+    def case(self) -> tuple[str, bool]:
+        """What its process prepares for it and keeps for the next."""
+        return self.name, self.large
 
 
-def _variants(kernel: Any) -> Iterator[tuple[str, Any]]:
+def tasks_of(names: Sequence[str], large: bool, target: str) -> list[Task]:
+    """All configurations of the cases, which take turns, so that workers begin with different ones."""
+    indices = range(1 + RANDOM["large" if large else "small"])
+    return [Task(name, large, target, shapes, i) for shapes in SHAPES for i in indices for name in names]
+
+
+def run(task: Task) -> dict[str, Any]:
+    """A row: "ok", "wrong", or an error."""
+    make, args, check, bounds = _prepared(task.name, task.large, task.target)
+    bound = bounds[task.shapes]
+    stages = bound.stages_for(task.target) if task.target else bound.lowering
+    assignment = stages.space.legal_default()
+    rng = random.Random(f"{task.name}/{task.shapes}")
+    for _ in range(task.index):
+        assignment = stages.space.sample(rng)
+    row = _row(task) | {"status": "ok", "values": dict(stages.space.decode(assignment))}
+    try:
+        if task.target:
+            stages.compiled_kernels(assignment)
+        else:
+            _checked(bound.compile_config(row["values"], allow_print=False), args if task.large else make(), check)
+    except AssertionError as error:
+        row |= {"status": "wrong", "detail": str(error)[:400]}
+    except Exception as error:
+        row |= {"status": _kind(error), "detail": f"{type(error).__name__}: {error}"[:400]}
+        if "CUDA error" in str(error) or "illegal" in str(error):
+            raise pool.Poisoned(json.dumps(row, default=str)) from error
+    return row
+
+
+def _row(task: Task) -> dict[str, Any]:
+    return {"case": task.name, "shapes": task.shapes, "config": f"random {task.index}" if task.index else "default"}
+
+
+_kept: dict[tuple[str, bool], Any] = {}
+
+
+def _prepared(name: str, large: bool, target: str) -> Any:
+    """How to make a case's arguments, some, how to check a result, and the kernel bound to them in each shape mode."""
+    import torch
+
     import helion_ir as helion
 
-    for static in (True, False):
-        yield "static" if static else "dynamic", helion.kernel(static_shapes=static)(kernel.fn)
-
-
-def _configurations(space: Any, name: str, count: int) -> Iterator[tuple[str, Any]]:
-    rng = random.Random(name)
-    yield "default", space.legal_default()
-    for i in range(count):
-        yield f"random {i}", space.sample(rng)
-
-
-def run(task: Task) -> list[dict[str, Any]]:
-    """A row a shape mode and configuration: "ok", "wrong", or an error."""
-    kernel, make, check = _large(task) if task.large else _small(task)
-    count = RANDOM["large" if task.large else "small"]
-    rows: list[dict[str, Any]] = []
-    args = make()
-    for mode, bound_to in _variants(kernel):
-        bound = bound_to.bind(args)
-        stages = bound.stages_for(task.target) if task.target else bound.lowering
-        for which, assignment in _configurations(stages.space, f"{task.name}/{mode}", count):
-            row: dict[str, Any] = {"case": task.name, "shapes": mode, "config": which, "status": "ok"}
-            row["values"] = dict(stages.space.decode(assignment))
-            rows.append(row)
-            try:
-                if task.target:
-                    stages.compiled_kernels(assignment)
-                    continue
-                _checked(bound.compile_config(row["values"], allow_print=False), args if task.large else make(), check)
-            except AssertionError as error:
-                row |= {"status": "wrong", "detail": str(error)[:400]}
-            except Exception as error:
-                row |= {"status": _kind(error), "detail": f"{type(error).__name__}: {error}"[:400]}
-                if "CUDA error" in str(error) or "illegal" in str(error):
-                    raise pool.Poisoned(json.dumps(row, default=str)) from error
-    return rows
+    if (name, large) not in _kept:
+        _kept.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # of the case before, which may have 20 GB
+        kernel, make, check = (_large if large else _small)(name, target)
+        args = make()
+        bounds = {s: helion.kernel(static_shapes=s == "static")(kernel.fn).bind(args) for s in SHAPES}
+        _kept[name, large] = make, args, check, bounds
+    return _kept[name, large]
 
 
 def _kind(error: Exception) -> str:
@@ -88,11 +109,11 @@ def _checked(call: Callable[..., Any], args: Sequence[Any], check: Callable[[Seq
     check(args, got)
 
 
-def _large(task: Task) -> tuple[Any, Callable[[], tuple[Any, ...]], Callable[[Sequence[Any], Any], None]]:
+def _large(name: str, target: str) -> tuple[Any, Callable[[], tuple[Any, ...]], Callable[[Sequence[Any], Any], None]]:
     from tests.adversarial import huge
 
-    case = huge.HUGE[task.name]
-    memory = huge.Memory("cpu" if task.target else "cuda", blank=bool(task.target))
+    case = huge.HUGE[name]
+    memory = huge.Memory("cpu" if target else "cuda", blank=bool(target))
 
     def check(args: Sequence[Any], got: Any) -> None:
         huge.check(case, tuple(args), got)
@@ -102,20 +123,20 @@ def _large(task: Task) -> tuple[Any, Callable[[], tuple[Any, ...]], Callable[[Se
     return case.kernel, lambda: case.make(memory), check
 
 
-def _small(task: Task) -> tuple[Any, Callable[[], tuple[Any, ...]], Callable[[Sequence[Any], Any], None]]:
+def _small(name: str, target: str) -> tuple[Any, Callable[[], tuple[Any, ...]], Callable[[Sequence[Any], Any], None]]:
     import torch
     from tests.adversarial.cases import CASES, expected
 
-    kernel, make, _ = CASES[task.name]
-    want = expected(task.name)
+    kernel, make, _ = CASES[name]
+    want = expected(name)
 
     def on_device() -> tuple[Any, ...]:
-        with torch.device("cpu" if task.target else "cuda"):
+        with torch.device("cpu" if target else "cuda"):
             return make()
 
     def check(args: Sequence[Any], got: Any) -> None:
         # Products of float32 are TF32 on a GPU; everything else here is exact.
-        tolerance = 1e-2 if "product" in task.name else 1e-6
+        tolerance = 1e-2 if "product" in name else 1e-6
         torch.testing.assert_close(got.double().cpu(), want.double(), rtol=tolerance, atol=0)
 
     return kernel, on_device, check
@@ -144,25 +165,25 @@ def main() -> None:
     from tests.adversarial.huge import HUGE
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--each", type=float, default=120.0, metavar="SECONDS", help="for one case")
+    parser.add_argument("--each", type=float, default=60.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--time-limit", type=float, default=540.0, metavar="SECONDS", help="for everything together")
     parser.add_argument("--processes", type=int, default=4, help="large cases at a time; one has up to 20 GB")
     parser.add_argument("--small", type=int, default=12, metavar="PROCESSES", help="small cases at a time")
     parser.add_argument("--only", default="", help="cases whose name has this in it")
     parser.add_argument("--compile", default="", metavar="TARGET", help="compile for a target, without a GPU")
     options = parser.parse_args()
-    large = [Task(n, True, options.compile) for n in HUGE if options.only in n]
-    small = [Task(n, False, options.compile) for n in CASES if options.only in n]
+    large = tasks_of([n for n in HUGE if options.only in n], True, options.compile)
+    small = tasks_of([n for n in CASES if options.only in n], False, options.compile)
     rows: list[dict[str, Any]] = []
     deadline = time.monotonic() + options.time_limit
-    for tasks, processes, fresh in ((large, options.processes, True), (small, options.small, False)):
-        found = pool.run(run, tasks, processes=processes, seconds=options.each, deadline=deadline, fresh=fresh)
+    for tasks, processes in ((large, options.processes), (small, options.small)):
+        found = pool.run(
+            run, tasks, processes=processes, seconds=options.each, deadline=deadline, preparation=lambda task: task.case
+        )
         for outcome in found:
-            failed = {"case": outcome.task.name, "status": outcome.status, "detail": outcome.detail[:500]}
-            mine = outcome.value if outcome.status == "ok" else [failed]
-            for row in mine:
-                print(json.dumps(row, default=str), flush=True)
-            rows += mine
+            failed = _row(outcome.task) | {"status": outcome.status, "detail": outcome.detail[:500]}
+            rows.append(outcome.value if outcome.status == "ok" else failed)
+            print(json.dumps(rows[-1], default=str), flush=True)
             if not options.compile:
                 report.write("adversarial", "Inconvenient tensors", table(rows), {**report.conditions(), "rows": rows})
     print(table(rows))
