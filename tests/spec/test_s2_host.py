@@ -474,6 +474,32 @@ def host_numbers(x):
     return out
 
 
+def quotients(n, q):
+    """What `signs` adds, in Python."""
+    least = min(q // 2, 3) + helion.cdiv(q, 3) * 10 + (q - 7) % 5 * 100 + (n - 7) // 2 * 0.5
+    return least + sum(range(-q % 4)) + (1000 if q % 3 == 1 else 2000)
+
+
+@item(
+    "2.1 quotients and remainders of integers that may be negative have Python's signs: in arithmetic, bounds, subscripts",
+    lambda n: (numbers(n, 6), 3 - 2 * n),
+    lambda x, q: x[:, q % 6] + quotients(x.size(0), q),
+)
+def signs(x, q):
+    n = x.size(0)
+    out = torch.empty([n])
+    for t in hl.tile(n):
+        v = x[t, q % 6] + min(q // 2, 3) + helion.cdiv(q, 3) * 10 + (q - 7) % 5 * 100 + (n - 7) // 2 * 0.5
+        for i in range(-q % 4):
+            v = v + i
+        if q % 3 == 1:
+            v = v + 1000
+        else:
+            v = v + 2000
+        out[t] = v
+    return out
+
+
 @pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
 def test_item(it: Item) -> None:
     assert not (wrong := check_stages(it)), wrong

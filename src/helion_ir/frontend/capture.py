@@ -30,6 +30,7 @@ from helion_ir.frontend import polynomial
 from helion_ir.frontend.dtypes import element_of
 from helion_ir.frontend.dynamo import without_dynamo
 from helion_ir.frontend.polynomial import Poly
+from helion_ir.frontend.signed_sizes import divides_negative, with_signs
 from helion_ir.frontend.size_node import FloatTree, Leaf
 from helion_ir.frontend.sizes import BlockSizes, Size
 from helion_ir.frontend.source import place_of_instruction
@@ -211,17 +212,21 @@ class Capture(TorchDispatchMode):
             if x.dims:
                 raise ShapeMismatch(f"a scalar is needed, this is a tile of shape {list(x.dims)}")
             return x.value
-        return self._apply(self.sizes.poly(x))
+        return self.size(self.sizes.poly(x))
 
-    def _apply(self, poly: Poly) -> SSAValue:
+    def size(self, poly: Poly) -> SSAValue:
+        """A size as a rank-0 value: i32, or i64 where it may not fit."""
+        operands: list[SSAValue] = []
+        if divides_negative(poly):
+            poly = with_signs(self, poly, operands)
         low, high = polynomial.bounds(poly)
         element = i32 if -(1 << 31) <= low and high < 1 << 31 else i64
-        return self.emit(ApplyOp(self.sizes.expr_of(poly), [], tile_type((), element)))
+        return self.emit(ApplyOp(self.sizes.expr_of(poly), operands, tile_type((), element)))
 
     def _float_scalar(self, tree: Leaf, dtype: torch.dtype) -> SSAValue:
         """Float arithmetic on sizes, in f64 as Python does it and rounded once."""
         if isinstance(tree, Poly):
-            return self.cast(self._apply(tree), dtype)
+            return self.cast(self.size(tree), dtype)
         if isinstance(tree, float):
             return self.full(tree, (), dtype)
         assert isinstance(tree, FloatTree)

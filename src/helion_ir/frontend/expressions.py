@@ -24,6 +24,7 @@ from helion_ir import exc
 from helion_ir.dialects.index import ApplyOp
 from helion_ir.dialects.types import SCALAR_I1
 from helion_ir.frontend.diagnostics import authors_operation
+from helion_ir.frontend.signed_sizes import divides_negative
 from helion_ir.frontend.source import copied, is_author_file, place_of_node
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
@@ -324,11 +325,16 @@ class Evaluator:
     def _compare(self, symbol: str, left: Any, right: Any) -> Any:
         if symbol in _MIRRORED:
             if isinstance(left, SymInt) and is_size(right) or isinstance(right, SymInt) and is_size(left):
+                if any(divides_negative(self.trace.sizes.poly(v)) for v in (left, right)):
+                    return COMPARE[symbol](*[self._size_tile(v) for v in (left, right)])
                 expr = compare_sizes(symbol, self.trace.sizes.expr(left), self.trace.sizes.expr(right))
                 return bool(int(expr)) if expr.is_Integer else Condition(expr)
             if isinstance(right, TileTensor) and not isinstance(left, torch.Tensor):
                 return COMPARE[_MIRRORED[symbol]](right, left)
         return COMPARE[symbol](left, right)
+
+    def _size_tile(self, size: Any) -> TileTensor:
+        return self.trace.cap.tile(self.trace.cap.cast(self.trace.cap.scalar(size), torch.int64), [], torch.int64)
 
     def _conjunction(self, a: Any, b: Any) -> Any:
         return self._joined(a, b, And, torch.logical_and)

@@ -16,6 +16,7 @@ from helion_ir.dialects.tile.control import ForOp, ParallelOp
 from helion_ir.dialects.tile.ranges import BeginOp, EndOp
 from helion_ir.dialects.types import RangeType, range_type
 from helion_ir.frontend.regions import MOST_UNROLLED, assigned, iterated
+from helion_ir.frontend.signed_sizes import divides_negative
 from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.subscripts import HostTensor
 from helion_ir.frontend.tile_tensor import TileTensor
@@ -89,11 +90,17 @@ class Bounds:
 
     walker: Walker
     operands: list[SSAValue] = field(default_factory=list)
+    on_device: bool = False
+    """Whether the loop's op may have operands that are computed before it; a launch's grid is computed by Python."""
 
     def expr(self, bound: Bound) -> Expr:
+        trace = self.walker.trace
         if not isinstance(bound, TileTensor):
-            return self.walker.trace.sizes.expr(bound)
-        value = bound.value if bound.ndim == 0 else self.walker.evaluator_scalar(bound).value
+            if not self.on_device or not divides_negative(trace.sizes.poly(bound)):
+                return trace.sizes.expr(bound)
+            value = trace.cap.scalar(bound)
+        else:
+            value = bound.value if bound.ndim == 0 else self.walker.evaluator_scalar(bound).value
         if value not in self.operands:
             self.operands.append(value)
         return operand(self.operands.index(value))
@@ -208,7 +215,7 @@ class Loops:
                 self._bind(call, node, values, scope)
                 self.walker.body(node.body, scope)
                 return
-            bounds = Bounds(self.walker)
+            bounds = Bounds(self.walker, on_device=True)
             low, high = bounds.expr(call.lower[i]), bounds.expr(call.upper[i])
             step = call.extra[i] if call.kind == "grid" else None
             own = range_type(self.trace.sizes.expr(blocks[i])) if call.kind == "tile" else self.trace.index_type
