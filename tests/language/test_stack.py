@@ -13,6 +13,8 @@ import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir import exc
 from helion_ir.dialects.context import module_text, parse_module
+from helion_ir.dialects.tile.control import BarrierOp, KernelOp, ParallelOp
+from helion_ir.frontend.trace import trace
 from helion_ir.interpreter import InterpreterError
 
 ALIVE: list[torch.Tensor] = []
@@ -85,6 +87,24 @@ def test_stages_print_as_they_were_read() -> None:
     stages = CASES["loads"].bound({}).stages({"block_sizes": [4]})
     for text, stage in {text: stage for stage, text in stages}.items():
         assert module_text(parse_module(text, stage)) == text, stage
+
+
+def in_two_loops(addresses: torch.Tensor, example: torch.Tensor, columns: int) -> torch.Tensor:
+    out = torch.empty_like(example)
+    for t in hl.tile(example.size(0)):
+        hl.stacktensor_like(example, addresses[:])[t, :] = 1.0
+    for t in hl.tile(example.size(0)):
+        out[t, :] = hl.stacktensor_like(example, addresses[:])[t, :].sum(0)
+    for t in hl.tile(example.size(0)):
+        example[t, :] = example[t, :] + 1
+    return out
+
+
+def test_loops_that_use_addresses_are_ordered() -> None:
+    """What is at an address may be any tensor: loops wait for those before that write, or read what they write."""
+    kernel = next(op for op in trace(in_two_loops, for_sum()).walk() if isinstance(op, KernelOp))
+    kinds = [type(op).__name__ for op in kernel.body.block.ops if isinstance(op, ParallelOp | BarrierOp)]
+    assert kinds == ["ParallelOp", "BarrierOp", "ParallelOp", "BarrierOp", "ParallelOp"]
 
 
 def test_the_interpreter_follows_no_addresses() -> None:

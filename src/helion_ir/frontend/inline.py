@@ -69,6 +69,8 @@ class Inline:
         return f"{{{len(operands) - 1}}}"
 
     def _operand(self, value: Any) -> SSAValue:
+        if isinstance(value, HostTensor):
+            self.trace.order.writes(value.like)  # or reads: the source says
         if isinstance(value, TileTensor | HostTensor):
             return value.value
         if isinstance(value, SymInt):

@@ -11,6 +11,9 @@ from xdsl.ir import Block, Operation
 
 from helion_ir.dialects.tile.control import BarrierOp
 
+ANYWHERE = 0
+"""In the place of a memory, of which none is at this address: what a stack tensor reads or writes."""
+
 
 def overlap(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Whether the address ranges of two tensors have bytes in common; of tensors without data, whether they are views of one.
@@ -76,15 +79,17 @@ class RootOrder:
         self._written_before |= self._written
         self._read, self._written = set(), set()
 
-    def reads(self, tensor: torch.Tensor) -> None:
-        """The loop reads a tensor of the host."""
-        self._after(self.memory(tensor), self._written_before)
-        self._read.add(self.memory(tensor))
+    def reads(self, tensor: torch.Tensor | None) -> None:
+        """The loop reads a tensor of the host; None: at addresses that it loads, which may be anybody's."""
+        memory = ANYWHERE if tensor is None else self.memory(tensor)
+        self._after(memory, self._written_before)
+        self._read.add(memory)
 
-    def writes(self, tensor: torch.Tensor) -> None:
-        """The loop writes a tensor of the host."""
-        self._after(self.memory(tensor), self._written_before | self._read_before)
-        self._written.add(self.memory(tensor))
+    def writes(self, tensor: torch.Tensor | None) -> None:
+        """The loop writes a tensor of the host; None: at addresses that it loads."""
+        memory = ANYWHERE if tensor is None else self.memory(tensor)
+        self._after(memory, self._written_before | self._read_before)
+        self._written.add(memory)
 
     def barrier(self, location: LocationAttr) -> None:
         """The author lets later loops wait."""
@@ -95,7 +100,8 @@ class RootOrder:
         self._forget()
 
     def _after(self, memory: int, before: AbstractSet[int]) -> None:
-        if memory in before or any(self._overlap(memory, b) for b in sorted(before, key=self._text)):
+        anywhere = ANYWHERE in before or memory == ANYWHERE and len(before) > 0
+        if anywhere or memory in before or any(self._overlap(memory, b) for b in sorted(before, key=self._text)):
             assert self._before is not None  # a loop that this one depends on stands before it
             op = BarrierOp()
             op.location = self._before.location

@@ -51,6 +51,7 @@ class StackTensor:
         access = self._access(index)
         dims = self._dims(access.dims)
         where = self._where(access, dims, mask)
+        self.trace.order.reads(None)
         value = cap.emit(StackLoadOp(*where, cap.type_of(dims, self.dtype)))
         shown = self._dims(access.shown)
         if len(shown) != len(dims):
@@ -66,6 +67,7 @@ class StackTensor:
         whole = Access(access.subscripts, dims, self._dims(access.kept), self._dims(access.shown))
         stored = fitted(self.example, whole, value, self.dtype, "the value")
         self.trace.has_effects = True
+        self.trace.order.writes(None)
         self.trace.cap.add(StackStoreOp(stored, *self._where(access, dims, mask)))
 
     def _dims(self, dims: Sequence[Size]) -> list[Size]:
