@@ -28,9 +28,9 @@ ONLY_ON_AXES = {"roll", "median(dim)", "median(dim, keepdim)", "pad"}
 ONLY_ON_TILES = {"mse_loss": "counts the rows of a partial block", "F.glu": "halves an odd axis"}
 """Calls that are not made on the padded axis, and why."""
 REFUSED = {
-    ("axis", "reshape"): r"a tile of 21\*@tile_m.block_size elements along a dimension: Triton's are powers of two",
+    ("axis", "reshape"): r"a tile of @tile_m.block_size \* 21 elements along a dimension: Triton's are powers of two",
     ("axis", "sdpa"): "a matrix product adds up @tile_m.block_size terms, which must be at least 16",
-    ("full", "diff"): r"a tile of Max\(0, @tile_n.block_size - 1\) elements along a dimension",
+    ("full", "diff"): r"a tile of max\(0, @tile_n.block_size - 1\) elements along a dimension",
     ("partial", "flip"): "a tile is flipped, which must have no inactive lanes",
 }
 """What lowering says of the calls it refuses, by layout."""

@@ -11,9 +11,11 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
+from helion_ir.dialects.locations import author_place
 from helion_ir.dialects.tile import binary, compute, control, elementwise, memory, unary
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import RangeType, TileType, i1, i32, tile_type
+from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
 from helion_ir.index.text import expr_text
@@ -44,7 +46,10 @@ class MakeMasks(Pass):
         for kernel in kernels(op, control.KernelOp):
             masks = _Masks(self, op)
             for inner in list(kernel.walk()):
-                masks.visit(inner)
+                try:
+                    masks.visit(inner)
+                except BackendUnsupported as error:
+                    raise error.at(author_place(inner.location)) from None
             kernel.properties["explicit_masks"] = UnitAttr()
 
 
@@ -219,8 +224,6 @@ class _Masks:
         """Rule out the configurations in which there are inactive lanes. Raises BackendUnsupported if there are always."""
         if inactive == 0:
             return
-        from helion_ir.exc import BackendUnsupported
-
         if inactive == 1:
             raise BackendUnsupported(reason)
         first = self.module.body.block.first_op

@@ -12,12 +12,14 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
+from helion_ir.dialects.locations import author_place
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.triton import compute
 from helion_ir.dialects.triton.memory import BarrierOp
 from helion_ir.dialects.types import NumberAttr, TileType, bf16, f8e4m3, f8e5m2, f32, i1, i32, i64, number, tile_type
 from helion_ir.index.expr import Lt, Ne, NextPow2, Not, all_of, operand, substitute
 from helion_ir.index.facts import Domains, decide
+from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass
 from helion_ir.passes.scope import Bounds, bounds_of, domains_of, partial, physical
 from helion_ir.targets import Target
@@ -172,7 +174,11 @@ class Lowering:
 
         odd = decide(Ne(NextPow2(dim), dim), self.domains)
         if odd == 1:
-            raise BackendUnsupported(f"a tile of {dim} elements along a dimension: Triton's are powers of two")
+            apart = "; keep the dimensions that make it apart, as in v.sum((0, 1)) in the place of v.flatten().sum()"
+            raise BackendUnsupported(
+                f"a tile of {expr_text(dim)} elements along a dimension: Triton's are powers of two"
+                + (apart if dim.is_Mul else "")
+            )
         if odd != 0:
             reason = f"a tile has {dim} elements along a dimension, which must be a power of two"
             self.require(Not(odd), reason)
@@ -262,11 +268,14 @@ class Lowering:
 
         handler = LOWER.get(type(op))
         if handler is None:
-            raise BackendUnsupported(f"{op.name} has no lowering to Triton")
+            raise BackendUnsupported(f"{op.name} has no lowering to Triton", author_place(op.location))
         outer, self.location = self.location, self.owner.tagged(op.location)
         if op in self.after_barrier:
             self.add(BarrierOp())
-        results = handler(self, op)
+        try:
+            results = handler(self, op)
+        except BackendUnsupported as error:
+            raise error.at(author_place(op.location)) from None
         self.location = outer
         for old, new in zip(op.results, results):
             self.values[old] = new

@@ -11,6 +11,7 @@ from helion_ir.dialects.tile import compute as tile
 from helion_ir.dialects.triton import compute as triton
 from helion_ir.dialects.types import TileType, i1, i32, tile_type
 from helion_ir.index.expr import FloorDiv, Lt, Max, Min, Mod, operand
+from helion_ir.index.text import expr_text
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.reshape_groups import groups_of, logical
 from helion_ir.passes.scope import physical
@@ -78,15 +79,22 @@ def reshape(lower: Lowering, op: tile.ReshapeOp) -> Sequence[SSAValue]:
     for i, (a, b) in enumerate(groups):
         if _remaps(a, b):
             if any(not d.is_Integer for d in (*a, *b)):
-                raise _no_power(f"reshaping a tile of shape {list(source)} to {list(result)}")
+                raise _no_power(f"reshaping a tile of shape {_texts(source)} to {_texts(result)}")
             value = taken(lower, value, i, _product(b), _position(a, b))
     return (lower.reshape(value, dims),)
+
+
+def _texts(dims: Sequence[Expr]) -> str:
+    return f"[{', '.join(expr_text(d) for d in dims)}]"
 
 
 def _no_power(what: str) -> Exception:
     from helion_ir.exc import BackendUnsupported
 
-    return BackendUnsupported(f"{what}: an extent is no power of two, and merges with one that a block size decides")
+    return BackendUnsupported(
+        f"{what}: an extent is no power of two, and merges with one that a block size decides; keep the dimensions apart, "
+        "as in v.sum((0, 1)) in the place of v.flatten().sum()"
+    )
 
 
 def _product(dims: Sequence[Expr]) -> Expr:
