@@ -222,6 +222,26 @@ def unsupported(x):
         x[t, :] = torch.linalg.det(x[t, :])  # here
 
 
+@refuses(
+    "complex numbers",
+    exc.BackendUnsupported,
+    "torch.complex is not supported on tiles, which have no complex dtypes; compute with real and imaginary parts",
+)
+def complex_numbers(x):
+    for t in hl.tile(x.size(0)):
+        x[t, :] = torch.complex(x[t, :], x[t, :]).abs()  # here
+
+
+@refuses(
+    "another device",
+    exc.NotAllowedOnDevice,
+    "a value of the kernel cannot move to meta; store it, and move the result on the host",
+)
+def another_device(x):
+    for t in hl.tile(x.size(0)):
+        x[t, :] = x[t, :].to("meta")  # here
+
+
 @pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
 def test_item(it: Item) -> None:
     assert not (wrong := check_stages(it)), wrong

@@ -140,6 +140,8 @@ def _register_refusals() -> None:
         (randoms, lambda n: BackendUnsupported(f"torch.{n} is not supported on tiles; use hl.rand or hl.randint")),
         ("empty empty_like new_empty empty_strided", lambda n: BackendUnsupported(
             f"torch.{n} has no defined contents on a device; use hl.zeros")),
+        ("complex polar view_as_complex view_as_real", lambda n: BackendUnsupported(
+            f"torch.{n} is not supported on tiles, which have no complex dtypes; compute with real and imaginary parts")),
         ("reflection_pad1d replication_pad1d", lambda n: BackendUnsupported(
             f"torch.{n} is not supported on tiles; load with extra_mask, or use torch.cat")),
         ("nonzero masked_select unique_dim _unique2 unique_consecutive", lambda n:

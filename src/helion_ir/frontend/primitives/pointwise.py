@@ -10,7 +10,7 @@ import torch
 from xdsl.ir import SSAValue
 
 from helion_ir.dialects.tile.elementwise import BY_FUNCTION, CompareOp, WhereOp
-from helion_ir.exc import ShapeMismatch
+from helion_ir.exc import NotAllowedOnDevice, ShapeMismatch
 from helion_ir.frontend.dtypes import compute_dtype, result_type
 from helion_ir.frontend.primitives.registry import EMITTERS, Emitter, aten, emits, prim
 from helion_ir.frontend.sizes import Size
@@ -95,7 +95,13 @@ def where(cap: Capture, mask: TileTensor, x: Any, y: Any) -> TileTensor:
 
 
 @emits(aten._to_copy.default)
-def to_copy(cap: Capture, x: TileTensor, *, dtype: torch.dtype | None = None, **_: Any) -> TileTensor:
+def to_copy(
+    cap: Capture, x: TileTensor, *, dtype: torch.dtype | None = None, device: torch.device | None = None, **_: Any
+) -> TileTensor:
+    if device is not None and device.type != cap.device.type:
+        raise NotAllowedOnDevice(
+            f"a value of the kernel cannot move to {device}; store it, and move the result on the host"
+        )
     dtype = dtype or x.dtype
     return cap.tile(cap.cast(x.value, dtype), x.dims, dtype)
 
