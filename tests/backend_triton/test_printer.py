@@ -13,8 +13,10 @@ import pytest
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.printed import Launch
 from helion_ir.backend_triton.printer import TemplatePrinter, print_module
+from helion_ir.backend_triton.spelling import kernel_format
 from helion_ir.dialects.context import module_text, parse_module
 from helion_ir.dialects.knob import KnobValue, declarations
+from helion_ir.index.expr import operand, symbol
 from helion_ir.passes.materialize_config import materialize
 
 HERE = Path(__file__).parent
@@ -216,3 +218,10 @@ def test_descriptors_come_with_an_allocator() -> None:
     assert printed.kernels["_f"].uses_descriptors
     assert "    triton.set_allocator(_allocate)\n    return kernel[grid](*args, **options)\n" in printed.host_text
     assert printed.host_text.endswith("    _launcher(_f, (1,), x)\n")
+
+
+def test_sums_are_added_in_the_order_of_their_operands() -> None:
+    """Which is that of the loops that change them; a constant comes last, and what is subtracted after what is added."""
+    bm = symbol("bm")
+    e = operand(2) * bm + operand(0) * 4096 + operand(1) + symbol("start") + 7 - operand(3)
+    assert kernel_format(e, frozenset({"bm"})) == "start + {0} * 4096 + {1} + bm * {2} - {3} + 7"

@@ -157,6 +157,7 @@ _INFIX: dict[type[Expr], tuple[str, int]] = {
     **{kind: (text, 4) for kind, text in COMPARE.items()},
 }
 _OPERAND = re.compile(r"d\d+")
+_PLACE = re.compile(r"{(\d+)}")
 
 
 @functools.cache
@@ -185,6 +186,15 @@ def host_text(e: Expr, names: tuple[tuple[str, str], ...] = ()) -> str:
     return _Speller(free_names(e), "triton.cdiv", dict(names)).text(e, 0)
 
 
+def _place(term: tuple[int, str, int]) -> tuple[bool, bool, int, str]:
+    """Where a term of a sum stands, given its sign, text and precedence: by its last operand, constants at the end.
+
+    Operands come in the order in which they are known, and sums are added from the left.
+    """
+    sign, text, _ = term
+    return text.isdigit(), sign < 0, max(map(int, _PLACE.findall(text)), default=-1), text
+
+
 class _Speller:
     def __init__(self, constexprs: frozenset[str], cdiv: str, rename: dict[str, str] | None = None):
         self.constexprs = constexprs
@@ -205,7 +215,7 @@ class _Speller:
         if isinstance(e, Symbol):
             return self.symbol(e), 100
         if isinstance(e, sympy.Add):
-            terms = sorted((self.term(t) for t in e.args), key=lambda t: (t[1].isdigit(), t[0] < 0, t[1]))  # pyright: ignore
+            terms = sorted((self.term(t) for t in e.args), key=_place)  # pyright: ignore
             first, *rest = terms
             head = "-" + self.wrap(first[1], 30, first[2]) if first[0] < 0 else first[1]
             return head + "".join(f" {'-' if s < 0 else '+'} {self.wrap(t, 11, p)}" for s, t, p in rest), 10

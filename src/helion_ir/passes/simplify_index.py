@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sympy import Expr, Integer, Symbol
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.tile import control as tile
@@ -20,6 +20,11 @@ from helion_ir.index.facts import ANYTHING, BOOLEAN, Fact, KnownFacts, fact_of
 from helion_ir.index.fold import fold
 from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.scope import knob_facts
+
+INDEX_OPS = (
+    ApplyOp, compute.ArangeOp, compute.FullOp, compute.CastOp, compute.ExpandDimsOp, compute.BroadcastToOp, compute.ReshapeOp
+)  # fmt: skip
+"""Ops that indices are made of: what they compute changes with their operands alone."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,9 @@ class SimplifyIndex(Pass):
     %q = index.apply <d0>(%pid) : …                // and users take %pid
     ```
 
-    Does not handle: facts about values read from memory, and moving expressions out of loops.
+    The operands of a sum are put in the order of the loops that change them, the outermost first, in which the sum is
+    printed: what a loop does not change is then added up first, and Triton moves it out. Does not handle: facts about
+    values read from memory.
     Runs after convert-tile-to-triton, when offsets are spelled out; before lift-constexprs, which hides the knobs.
     """
 
@@ -42,10 +49,13 @@ class SimplifyIndex(Pass):
         facts = knob_facts(op)
         for kernel in kernels(op, control.KernelOp):
             known: dict[SSAValue, Fact] = {}
+            depths: dict[SSAValue | Block, int] = {}
             for inner in list(kernel.walk()):
-                self._visit(inner, known, facts)
+                self._visit(inner, known, facts, depths)
 
-    def _visit(self, op: Operation, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
+    def _visit(
+        self, op: Operation, known: dict[SSAValue, Fact], facts: KnownFacts, depths: dict[SSAValue | Block, int]
+    ) -> None:
         match op:
             case control.ProgramLoopOp():
                 inner = _operand_facts(op.symbols, known, facts)
@@ -59,7 +69,7 @@ class SimplifyIndex(Pass):
             case tile.BlockOp() | tile.AxisOp():
                 pass
             case ApplyOp():
-                self._apply(op, known, facts)
+                self._apply(op, known, facts, depths)
             case compute.ExpandDimsOp() | compute.BroadcastToOp() | compute.ReshapeOp() | compute.CastOp():
                 if op.operand in known:
                     known[op.result] = known[op.operand]
@@ -80,7 +90,9 @@ class SimplifyIndex(Pass):
         divisor = math.gcd(low.divisor, step.divisor)
         known[op.body.block.args[0]] = Fact(low.low, max(low.low, high.high - 1), divisor)
 
-    def _apply(self, op: ApplyOp, known: dict[SSAValue, Fact], facts: KnownFacts) -> None:
+    def _apply(
+        self, op: ApplyOp, known: dict[SSAValue, Fact], facts: KnownFacts, depths: dict[SSAValue | Block, int]
+    ) -> None:
         given, result = list(op.operands), op.results[0]
         type_ = result.type
         assert isinstance(type_, TileType)
@@ -92,7 +104,7 @@ class SimplifyIndex(Pass):
             FloorDiv, Mod
         ):
             expr, arguments = folded, sources
-        expr, arguments = _prune(expr, arguments)
+        expr, arguments = _outermost_first(*_prune(expr, arguments), depths)
         known[result] = BOOLEAN if type_.element_type == i1 else fact_of(expr, _operand_facts(arguments, known, facts))
         if expr == operand(0) and arguments[0].type == type_:
             result.replace_all_uses_with(arguments[0])
@@ -101,7 +113,7 @@ class SimplifyIndex(Pass):
             op.detach()
             op.erase()
             return
-        if expr == op.expr.data and len(arguments) == len(given):
+        if expr == op.expr.data and arguments == given:
             return
         if expr.is_Integer and type_.dims:
             self._replace(op, compute.FullOp(number(int(expr), type_.element_type), type_))
@@ -186,6 +198,46 @@ def _prune(expr: Expr, arguments: Sequence[SSAValue]) -> tuple[Expr, list[SSAVal
         return expr, list(arguments)
     moved = {operand(i): operand(n) for n, i in enumerate(used)}
     return substitute(expr, moved), [arguments[i] for i in used]
+
+
+def _outermost_first(
+    expr: Expr, arguments: list[SSAValue], depths: dict[SSAValue | Block, int]
+) -> tuple[Expr, list[SSAValue]]:
+    """The operands of a sum in the order of the loops that change them, the outermost first, and scalars before tiles.
+
+    Sums are printed in this order and added from the left, so that what a loop does not change is a part of its own.
+    """
+    if len(arguments) < 3:
+        return expr, arguments
+    places = [(_depth(a, depths), a.type != SCALAR_I32) for a in arguments]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    if order == sorted(order):
+        return expr, arguments
+    moved = {operand(i): operand(n) for n, i in enumerate(order) if i != n}
+    return substitute(expr, moved), [arguments[i] for i in order]
+
+
+def _depth(value: SSAValue, depths: dict[SSAValue | Block, int]) -> int:
+    """How many loops change a value, wherever it is computed."""
+    if (known := depths.get(value)) is None:
+        owner = value.owner
+        if isinstance(owner, INDEX_OPS):
+            known = max([_depth(o, depths) for o in owner.operands], default=0)
+        else:
+            known = _loops(owner if isinstance(owner, Block) else owner.parent_block(), depths)
+        depths[value] = known
+    return known
+
+
+def _loops(block: Block | None, depths: dict[SSAValue | Block, int]) -> int:
+    """How many loops a block is in."""
+    parent = None if block is None else block.parent_op()
+    if block is None or parent is None:
+        return 0
+    if (known := depths.get(block)) is None:
+        loop = isinstance(parent, control.ForOp | control.WhileOp)  # most programs have one block to compute
+        known = depths[block] = loop + _loops(parent.parent_block(), depths)
+    return known
 
 
 def _broadcast_dims(arguments: Sequence[SSAValue]) -> tuple[Expr, ...]:

@@ -68,3 +68,24 @@ builtin.module {
     }
   }
 }
+
+// -----
+
+// What a loop does not change comes first in a sum, whatever is computed inside of the loop; scalars come before tiles.
+// CHECK-LABEL: triton.kernel @sums
+// CHECK:         %offset = index.apply <d0 * 4 + d1 * 8 + d2 * 32 + d3>(%x, %lane, %k, %row)
+// CHECK:         %pair = index.apply <d0 * 8 + d1>(%k, %x)
+builtin.module {
+  triton.kernel @sums (%x: !tile.tile<[], i32>) names ["x"] constexprs {} launch {} {
+    triton.program_loop %pid of <8> kind #index.expr<"flat"> {
+      triton.for %k = <0> to <128> step <16> options {} {
+        %lane = triton.arange <16> : !tile.tile<[16], i32>
+        %row = index.apply <d0 + d1>(%k, %lane) : (!tile.tile<[], i32>, !tile.tile<[16], i32>) -> !tile.tile<[16], i32>
+        %offset = index.apply <d0 + d1 * 32 + d2 * 8 + d3 * 4>(%row, %k, %lane, %x) : (!tile.tile<[16], i32>, !tile.tile<[], i32>, !tile.tile<[16], i32>, !tile.tile<[], i32>) -> !tile.tile<[16], i32>
+        %pair = index.apply <d0 * 8 + d1>(%k, %x) : (!tile.tile<[], i32>, !tile.tile<[], i32>) -> !tile.tile<[], i32>
+        "test.op"(%offset, %pair) : (!tile.tile<[16], i32>, !tile.tile<[], i32>) -> ()
+        triton.yield
+      }
+    }
+  }
+}
