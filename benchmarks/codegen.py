@@ -1,7 +1,8 @@
 """What it costs to turn a configuration into Triton source, for every example.
 
-Three costs: `bind` (from a call's arguments to the space of configurations, imports already paid), `first` (the default
-configuration, everything cold) and `config` (the median over random configurations whose structures have been lowered
+Four costs: `bind` (from a call's arguments to the space of configurations, imports already paid), `first` (the default
+configuration, everything cold), `whole` (the template that configurations share which are not plain, as most of a
+search are not: docs/passes/declare-plain.md) and `config` (the median over random configurations whose structures have been lowered
 before, as in a search). All are CPU time of the process, which neighbours on the machine disturb less than the clock.
 With `--helion-python`, an interpreter that has `helion` installed measures the same
 kernels there, and the table shows the ratios. `texts` is the number of distinct kernel texts among 1,000 random
@@ -60,6 +61,9 @@ def measure(name: str, count: int, seed: int, library: str) -> Row:
     bind = time.process_time()
     bound.to_triton_code(spec.default_config())
     first = time.process_time()
+    if library == "helion_ir":
+        bound.lowering.template(bound.config_space.legal_default(), whole=True)
+    whole = time.process_time()
     # The first half lowers the structures that random configurations have; the second half is measured.
     times: list[float] = []
     failures: list[str] = []
@@ -78,6 +82,7 @@ def measure(name: str, count: int, seed: int, library: str) -> Row:
         "name": name,
         "bind": 1000 * (bind - start),
         "first": 1000 * (first - bind),
+        "whole": 1000 * (whole - first),
         "config": statistics.median(warm) if warm else None,
         "p90": statistics.quantiles(warm, n=10)[8] if len(warm) > 1 else None,
         "configs": len(warm),
@@ -113,13 +118,13 @@ def _in_other_python(python: str, options: argparse.Namespace) -> Row:
 
 def table(ours: list[Row], theirs: list[Row] | None) -> str:
     """The rows side by side."""
-    header = ["example", "bind ms", "first ms", "config ms", "p90 ms", "texts"]
+    header = ["example", "bind ms", "first ms", "whole ms", "config ms", "p90 ms", "texts"]
     if theirs is not None:
         header += ["helion bind", "helion first", "helion config", "config ratio"]
     others = {row["name"]: row for row in theirs or []}
     rows = []
     for row in ours:
-        cells = [row["name"], row.get("bind"), row.get("first"), row.get("config"), row.get("p90"), row.get("texts")]
+        cells = [row["name"], *map(row.get, ("bind", "first", "whole", "config", "p90", "texts"))]
         if theirs is not None:
             other = others.get(row["name"], {})
             both = row.get("config") and other.get("config")

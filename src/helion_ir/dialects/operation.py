@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+# Private fields of xDSL's ops and values are set here and nowhere else; its version is pinned.
 import functools
+import operator
 from abc import ABCMeta
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from xdsl.dialects.builtin import DenseArrayBase, i32
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, i32
+from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue, Use
+from xdsl.ir.core import SSAValues
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     AttrSizedRegionSegments,
@@ -17,6 +20,7 @@ from xdsl.irdl import (
     OptionalDef,
     VariadicDef,
 )
+from xdsl.irdl.operations import BaseAccessor, BaseAttrAccessor, BeforeVariadicSingleAccessor, VarIRConstruct
 
 
 class OpClass(ABCMeta):
@@ -26,6 +30,28 @@ class OpClass(ABCMeta):
     """
 
     __instancecheck__ = type.__instancecheck__
+
+    def __setattr__(cls, name: str, value: Any) -> None:  # how `irdl_op_definition` adds accessors
+        super().__setattr__(name, _quick(value) if isinstance(value, BaseAccessor | BaseAttrAccessor) else value)
+
+
+_HELD = {VarIRConstruct.OPERAND: "_operands", VarIRConstruct.RESULT: "results", VarIRConstruct.REGION: "regions"}
+"""Where an op has what it is defined with."""
+
+
+def _quick(accessor: BaseAccessor | BaseAttrAccessor) -> Any:
+    """A property that gives what xDSL's accessor does, without asking each time for which kind of part it is."""
+    if (held := _HELD.get(accessor.construct)) is None:
+        return accessor
+    parts = operator.attrgetter(held)
+    if isinstance(accessor, BaseAttrAccessor):
+        name, sizes, index = accessor.option.attribute_name, accessor.option.container, accessor.index
+        return property(lambda op: index(sizes(op)[name].get_values(), parts(op)))  # pyright: ignore
+    if isinstance(accessor, BeforeVariadicSingleAccessor):
+        place = accessor.idx
+        return property(lambda op: parts(op)[place])
+    part = accessor.index
+    return property(lambda op: part(parts(op)))
 
 
 class Op(IRDLOperation, metaclass=OpClass):
@@ -55,14 +81,16 @@ class Op(IRDLOperation, metaclass=OpClass):
                 if sized is not None:
                     given[sized] = _segments(sizes)
             lists.append(each)
-        Operation.__init__(
+        _fill(
             self,
-            operands=lists[0],
-            result_types=lists[1],
-            properties=given,
-            attributes={} if attributes is None else {k: v for k, v in attributes.items() if v is not None},
-            regions=lists[2],
+            lists[0],
+            lists[1],
+            given,
+            {} if attributes is None else {k: v for k, v in attributes.items() if v is not None},
+            UNKNOWN_LOC,
+            lists[2],
         )
+        self.__post_init__()
 
     @classmethod
     def build(
@@ -102,6 +130,62 @@ class Op(IRDLOperation, metaclass=OpClass):
         if reverse != region_first:
             return super().walk(reverse=reverse, region_first=region_first)
         return reversed(list(_walk(self))) if reverse else _walk(self)  # as they are now, in the former case
+
+
+# What xDSL's constructor does, without its generators and views: half the time.
+def _fill(
+    op: Operation,
+    operands: Sequence[SSAValue],
+    result_types: Sequence[Attribute],
+    properties: dict[str, Attribute],
+    attributes: dict[str, Attribute],
+    location: LocationAttr,
+    regions: Sequence[Region],
+) -> None:
+    op._operands = SSAValues(operands)
+    op._operand_uses = uses = tuple([Use(op, i) for i in range(len(operands))])
+    for value, use in zip(operands, uses):
+        value.add_use(use)
+    op.results = SSAValues([OpResult(t, op, i) for i, t in enumerate(result_types)])
+    op.properties, op.attributes, op.location = properties, attributes, location
+    op._successors = op._successor_uses = ()
+    op.regions = ()
+    for region in regions:
+        op.add_region(region)
+
+
+OpT = TypeVar("OpT", bound=Operation)
+
+
+def copied(op: OpT, values: dict[SSAValue, SSAValue] | None = None) -> OpT:
+    """A copy of an op with its regions, in one walk; names and locations are kept, `values` from outside replaced.
+
+    Operations have no successors and use what comes before them, so that xDSL's walks over old and new ops together,
+    one for each op, are not needed.
+    """
+    values = {} if values is None else values
+    regions: list[Region] = []
+    for region in op.regions:
+        blocks: list[Block] = []
+        for block in region.blocks:
+            made = Block(arg_types=[a.type for a in block.args])
+            for old, new in zip(block.args, made.args):
+                new._name, new.location = old._name, old.location
+                values[old] = new
+            inner = block.first_op
+            while inner is not None:
+                made.add_op(copied(inner, values))
+                inner = inner.next_op
+            blocks.append(made)
+        regions.append(Region(blocks))
+    copy = type(op).__new__(type(op))
+    operands = [values.get(x, x) for x in op._operands]
+    types = [r.type for r in op.results]
+    _fill(copy, operands, types, dict(op.properties), dict(op.attributes), op.location, regions)
+    for old, new in zip(op.results, copy.results):
+        new._name = old._name
+        values[old] = new
+    return copy
 
 
 def _walk(root: Operation) -> Iterator[Operation]:

@@ -118,9 +118,9 @@ def waits(root: Operation, kernel: control.KernelOp) -> frozenset[Operation]:
     Nothing else orders them: which thread has which element is Triton's choice, access by access. A store that is done
     over and over to one place is done by the same threads. A wait serves all pairs that it stands between.
     """
-    order = {op: place for place, op in enumerate(root.walk())}
     found: set[Operation] = set()
     pairs = [p for p in in_order(root, kernel) if p.first is not p.second or not _stays(p.first)]
+    order = {op: place for place, op in enumerate(root.walk())} if pairs else {}
     for pair in sorted(pairs, key=lambda p: order[p.place]):
         block = pair.place.parent_block()
         # In a later iteration whatever stands before the place in the loop does.

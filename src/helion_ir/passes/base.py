@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
@@ -67,12 +68,17 @@ class Pass(ModulePass):
 
     def tagged(self, location: LocationAttr) -> LocationAttr:
         """The location of what this pass makes of an op that has this one."""
-        return location if isinstance(location, UnknownLoc) else NameLoc(StringAttr(self.name), location)
+        return location if isinstance(location, UnknownLoc) else _named(self.name, location)
 
     def rewrite(self, module: ModuleOp, patterns: Sequence[RewritePattern], *, recursively: bool = True) -> bool:
         """Apply patterns greedily; True if anything changed."""
         applier = GreedyRewritePatternApplier([Located(p, self) for p in patterns])
         return PatternRewriteWalker(applier, apply_recursively=recursively).rewrite_module(module)
+
+
+@functools.lru_cache(maxsize=4096)  # what one line of the author's becomes is located alike
+def _named(name: str, location: LocationAttr) -> LocationAttr:
+    return NameLoc(StringAttr(name), location)
 
 
 @dataclass

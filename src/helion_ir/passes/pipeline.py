@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from helion_ir.dialects.context import new_context
+from helion_ir.dialects.operation import copied
 from helion_ir.passes.assign_names import AssignNames
 from helion_ir.passes.avoid_faults import AvoidFaults
 from helion_ir.passes.base import TARGET, Pass
@@ -122,8 +123,7 @@ def lower(
 
     Raises ValueError or BackendUnsupported if the kernel cannot be lowered.
     """
-    made = module.clone()
-    _copy_locations(module, made)
+    made = copied(module)
     bind(made, assignment, whole=whole)
     if callback is not None:
         callback(BindStructure.name, made)
@@ -138,8 +138,3 @@ def _run(passes: Sequence[Pass], module: ModuleOp, callback: StageCallback | Non
             p.apply(ctx, module)
             if callback is not None:
                 callback(p.name, module)
-
-
-def _copy_locations(source: ModuleOp, target: ModuleOp) -> None:
-    for old, new in zip(source.walk(), target.walk()):
-        new.location = old.location

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from helion_ir.autotuner.space import Assignment, ConfigSpace, Requirement
 from helion_ir.dialects.knob import DomainAttr, KnobValue, declarations, one_of
+from helion_ir.dialects.operation import copied
 from helion_ir.runtime.compile_phases import phase
 
 if TYPE_CHECKING:
@@ -210,14 +211,6 @@ class Stages:
         out.append(("template", module_text(template)))
         out.append(("materialize-config", module_text(materialize(template, assignment))))
         return out
-
-
-def copied(module: ModuleOp) -> ModuleOp:
-    """A copy with the locations, which xDSL's clone leaves behind."""
-    made = module.clone()
-    for old, new in zip(module.walk(), made.walk()):
-        new.location = old.location
-    return made
 
 
 def assignment_key(assignment: Mapping[str, KnobValue]) -> tuple[tuple[type, KnobValue], ...]:

@@ -14,7 +14,7 @@ from helion_ir.dialects.knob import RequireOp, declarations
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import Le, knob
-from helion_ir.index.facts import fact_of
+from helion_ir.index.facts import KnownFacts, fact_of
 from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.plan_memory import traffic
@@ -53,6 +53,7 @@ class PlanMemory(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = target_of(op)
         declared = {d.sym_name.data for d in declarations(op)}
+        facts = knob_facts(op)
         for kernel in kernels(op, control.KernelOp):
             shared, registers = shared_memory(kernel, target, declared), _registers(kernel)
             tensor = tensor_memory(kernel, target, declared)
@@ -71,22 +72,21 @@ class PlanMemory(Pass):
             }
             kernel.properties[MEMORY] = DictionaryAttr({name: expr_attr(e) for name, e in plan.items()})
             limit = target.shared_memory
-            self._require(op, shared.least, Integer(limit), f"shared memory: {limit} bytes a program")
+            self._require(op, facts, shared.least, Integer(limit), f"shared memory: {limit} bytes a program")
             reason = f"tensor memory: {target.tensor_memory} bytes a program"
-            self._require(op, tensor, Integer(target.tensor_memory), reason)
+            self._require(op, facts, tensor, Integer(target.tensor_memory), reason)
             if "num_warps" in declared:
                 each = target.warp_size * target.max_registers_per_thread * 4
                 room = knob("num_warps") * each
                 reason = f"registers: {each} bytes a warp for the values that a loop carries"
-                self._require(op, registers, room + target.tensor_memory, reason)
+                self._require(op, facts, registers, room + target.tensor_memory, reason)
                 reason = f"registers: {each} bytes a warp for a tile loaded"
                 for size in sorted(set(_loaded(kernel)), key=expr_text):
-                    self._require(op, size, room, reason)
+                    self._require(op, facts, size, room, reason)
             for size in sorted(set(_sizes(kernel)), key=expr_text):
-                self._require(op, size, Integer(LARGEST_TILE), f"a tile holds at most {LARGEST_TILE} elements")
+                self._require(op, facts, size, Integer(LARGEST_TILE), f"a tile holds at most {LARGEST_TILE} elements")
 
-    def _require(self, module: ModuleOp, need: Expr, room: Expr, reason: str) -> None:
-        facts = knob_facts(module)
+    def _require(self, module: ModuleOp, facts: KnownFacts, need: Expr, room: Expr, reason: str) -> None:
         if fact_of(need, facts).high <= fact_of(room, facts).low:  # true of every configuration
             return
         condition = Le(need, room)

@@ -66,9 +66,10 @@ def arithmetic(kernel: control.KernelOp, times: Repetition) -> Expr:
 
 
 def _sum(kernel: control.KernelOp, times: Repetition, of: Callable[[Operation], Expr | None]) -> Expr:
-    terms: dict[Expr, Expr] = {}
+    # Most are equal, and each sum that sympy makes on the way is work: they are counted, and added up once.
+    terms: dict[Expr, dict[Expr, int]] = {}
     for op in kernel.walk():
         if (found := of(op)) is not None:
-            key = times.of(op)
-            terms[key] = terms.get(key, sympy.Integer(0)) + found
-    return sympy.Add(*[n * each for n, each in terms.items()])
+            counts = terms.setdefault(times.of(op), {})
+            counts[found] = counts.get(found, 0) + 1
+    return sympy.Add(*[n * sympy.Add(*[k * each for each, k in found.items()]) for n, found in terms.items()])
