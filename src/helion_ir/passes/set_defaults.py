@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from helion_ir.dialects.knob import KnobValue, ValueAttr, declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import RangeType, RefType, TileType, bit_width
 from helion_ir.index.expr import compiled, constant_of, free_names, knobs_of
 from helion_ir.passes.base import Pass, kernels, target_of
+from helion_ir.passes.chained_products import ROWS_OF_WARP, is_chained
 from helion_ir.passes.plan_memory.liveness import points_of
+from helion_ir.passes.plan_memory.loops import Loop, loops_of
 from helion_ir.passes.scope import physical
 from helion_ir.targets import Target
 from helion_ir.targets.preferred import Preferred
@@ -39,7 +42,9 @@ class SetDefaults(Pass):
     The numbers are the target's (`Target.preferred`): an extent of a product gets the preferred one, halved while fewer
     programs than compute units would run or operands in flight would not fit; other blocks grow along the contiguous
     dimension first, until a tile holds the preferred number of elements. Warps grow until a thread holds its share of a
-    product's result, and of the tiles that are live at a time. Domains stay. Does not handle: knobs of the
+    product's result, and of the tiles that are live at a time, but not beyond those that rows are divided among. `maxnreg`
+    lets a thread have all registers where the target's assembler would spill for the sake of further programs, and
+    products follow on each other or no further program exists. Domains stay. Does not handle: knobs of the
     author's, and reductions, whose defaults depend on the length alone. What a default still breaks (a `knob.require`
     that only lowering finds), `ConfigSpace.legal_default` mends.
     Runs after declare-schedules, which declares the knobs.
@@ -80,6 +85,8 @@ class _Defaults:
         if self.dots:
             self._set("num_stages", self._fit())
         self._set("num_warps", self._warps())
+        if self.preferred.spares_registers and self.dots and (self._chained or self._alone()):
+            self._give_registers()
         for root in self.roots:
             self._order(root)
         return self.values
@@ -127,11 +134,11 @@ class _Defaults:
     def _fit(self) -> int:
         """The stages whose operands fit the shared memory, with smaller blocks where two do not."""
         stages = self.preferred.stages
-        while (need := self._staged()) * stages > self.target.shared_memory:
+        while (need := self._staged()) * stages + (kept := self._kept()) > self.target.shared_memory:
             operands = [t for loop in self.loops for t in _operands(loop)]
             names = {n for t in operands for d in t.dims for n in knobs_of(d)} & set(self.blocks)
             shrinkable = [n for n in names if self._number(n) > self._least(n)]
-            if stages > 2 and need * (stages - 1) <= self.target.shared_memory or not shrinkable:
+            if stages > 2 and need * (stages - 1) + kept <= self.target.shared_memory or not shrinkable:
                 stages -= 1
                 if stages < 2:
                     return 1
@@ -142,6 +149,12 @@ class _Defaults:
     def _staged(self) -> int:
         """Bytes that one stage of a pipeline holds, the most of any loop."""
         return max((sum(map(self._bytes, _operands(loop))) for loop in self.loops), default=0)
+
+    def _kept(self) -> int:
+        """Bytes of operands that lie in shared memory throughout a loop, the most of any."""
+        if not self.target.staging.operands_in_place:
+            return 0
+        return max((sum(map(self._bytes, _operands(loop, outside=True))) for loop in self.loops), default=0)
 
     def _bytes(self, t: TileType) -> int:
         return self._elements(t.dims) * bit_width(t.element_type) // 8
@@ -185,24 +198,68 @@ class _Defaults:
 
     def _warps(self) -> int:
         p, lanes = self.preferred, self.target.warp_size
-        products = {_type(d.result).dims for d in self.dots}
-        of_products = max((self._elements(s) for s in products), default=0) // (lanes * p.product_elements)
-        of_others = max((self._elements(s) for s in self.shapes), default=0) // (lanes * p.thread_elements)
+        of_products = max((self._elements(_type(d.result).dims) // self._share(d) for d in self.dots), default=0)
+        of_others = max((self._elements(s) for s in self.shapes), default=0) // p.thread_elements
         least, most = p.warps
-        if not self.dots:
-            return min(most, max(least, of_others))
-        warps, live = min(most, max(least, of_products)), self._live()
-        # With more warps than take part in them, products would leave the asynchronous matrix unit.
-        most = min(most, max(self.target.staging.async_warps, default=most))
-        while warps < most and live > 4 * p.live_registers * lanes * warps:
+        wanted = of_products if self.dots else of_others
+        warps, room = min(most, max(least, wanted // lanes)), p.live_registers if self.dots else p.tile_registers
+        if self.dots:
+            # With more warps than take part in them, products would leave the asynchronous matrix unit.
+            most = min(most, max(self.target.staging.async_warps, default=most))
+        while warps < most and self._live(warps) > 4 * room * lanes * warps:
+            rows = max((self._extent(_type(d.result).dims[-2]) for d in self.dots), default=0)
+            if self._chained and rows <= warps * ROWS_OF_WARP:
+                break  # further warps would hold rows again
             warps *= 2
         return warps
 
-    def _live(self) -> int:
+    def _give_registers(self) -> None:
+        """Let a thread have as many registers as there are, if the threads of a program can."""
+        threads = self._number("num_warps") * self.target.warp_size
+        if self.target.max_registers_per_thread * threads <= self.target.registers:
+            self._set("maxnreg", self.target.max_registers_per_thread)
+
+    def _share(self, product: compute.DotOp) -> int:
+        """Elements of a product's result that a thread holds."""
+        carried = isinstance(product.acc, BlockArgument) and isinstance(product.parent_op(), control.ForOp)
+        return self.preferred.accumulated_elements if carried else self.preferred.product_elements
+
+    @functools.cached_property
+    def _chained(self) -> list[compute.DotOp]:
+        """The products whose results reach another one."""
+        loops: dict[Operation, Loop] = {}
+        for kernel in kernels(self.module, control.KernelOp):
+            loops |= {loop.op: loop for top in loops_of(kernel, set(self.declared)) for loop in top.all()}
+        return [d for d in self.dots if is_chained(d, loops) == 1]
+
+    def _alone(self) -> bool:
+        """Whether no compute unit has two programs of any root loop."""
+        return all(self._programs(root) <= self.target.compute_units for root in self.roots)
+
+    def _live(self, warps: int) -> int:
         """Bytes of the tiles that are live at a time, the most of any point of the program."""
-        points = {p.live for kernel in kernels(self.module, control.KernelOp) for p in points_of(kernel)}
-        sizes = {t: self._bytes(t) for t in {_type(v) for live in points for v in live}}
-        return max((sum(sizes[_type(v)] for v in live) for live in points), default=0)
+        points = {(p.live, p.op) for kernel in kernels(self.module, control.KernelOp) for p in points_of(kernel)}
+        sizes = {t: self._bytes(t) for t in {_type(v) for live, _ in points for v in live}}
+        return max(
+            (sum(sizes[_type(v)] for v in live) + self._operands_of(op, warps) for live, op in points), default=0
+        )
+
+    def _operands_of(self, op: Operation, warps: int) -> int:
+        """Bytes that a product's operands take of all threads, where matrix units read registers and products follow on
+        products; what is only summed up leaves room to read operands little by little.
+
+        Warps lie along rows and columns (TritonGPU/Transforms/AccelerateMatmul.cpp, warpsPerTileV2): each of them has
+        all that its part of the result is made of.
+        """
+        staging = self.target.staging
+        by_warps = staging.operands_in_place and not staging.async_rows
+        if not by_warps or not isinstance(op, compute.DotOp) or not self._chained:
+            return 0
+        rows, columns = (self._extent(d) for d in _type(op.result).dims[-2:])
+        along_rows = 1
+        while along_rows < min(warps, rows // ROWS_OF_WARP) and rows * warps >= columns * along_rows**2:
+            along_rows *= 2
+        return self._bytes(_type(op.lhs)) * (warps // along_rows) + self._bytes(_type(op.rhs)) * along_rows
 
     def _order(self, root: control.ParallelOp) -> None:
         """Blocks of a product by rows and columns, grouped; of anything else along contiguous memory first."""
@@ -308,16 +365,18 @@ def _tile_types(module: ModuleOp) -> Iterator[TileType]:
                 yield r.type
 
 
-def _operands(loop: control.ForOp) -> Iterator[TileType]:
-    """What a loop loads for products right in it: pipelined, it is held once a stage."""
+def _operands(loop: control.ForOp, *, outside: bool = False) -> list[TileType]:
+    """What a loop loads for products right in it: pipelined, it is held once a stage. Or what was loaded before it."""
+    loads: dict[Operation, TileType] = {}
     for op in loop.body.block.ops:
         if isinstance(op, compute.DotOp):
             for value in (op.lhs, op.rhs):
                 owner = value.owner
                 while isinstance(owner, compute.PermuteOp | compute.ReshapeOp):
                     value, owner = owner.operand, owner.operand.owner
-                if isinstance(owner, memory.LoadOp) and owner.parent_block() is loop.body.block:
-                    yield owner.result.type
+                if isinstance(owner, memory.LoadOp) and (owner.parent_block() is loop.body.block) is not outside:
+                    loads[owner] = _type(owner.result)
+    return list(loads.values())
 
 
 def _contiguous(module: ModuleOp) -> frozenset[str]:

@@ -25,10 +25,12 @@ _COMMON = dict(
     dot_precisions=("tf32", "tf32x3", "ieee"),
 )
 
-# 128 x 128 x 32 of 16 bits with mma.sync; a deep pipeline, since cp.async brings little at once.
+# 128 x 128 x 32 of 16 bits with mma.sync, whose operands take registers, too; a deep pipeline, since cp.async brings
+# little at once.
 A100 = Target(
     name="a100", arch=80, memory_bandwidth=2.0e12, dot_flops=312e12, flops=19.5e12,
-    compute_units=108, shared_memory=163 * 1024, preferred=Preferred(inner_bytes=64, stages=4),
+    compute_units=108, shared_memory=163 * 1024,
+    preferred=Preferred(inner_bytes=64, stages=4, live_registers=190, tile_registers=80, spares_registers=True),
     staging=_STAGING,
     lacks=("float8_e4m3fn",),  # PTX: cvt to and from .e4m3x2 needs sm_89; e5m2 is the upper half of an f16
     launch_options=(REGISTERS,),
@@ -70,12 +72,13 @@ H200 = Target(
     launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )
-# The result lies in tensor memory, so that one warp group holds 128 rows; what follows the product needs registers for
-# all of it at once.
+# What a loop accumulates lies in tensor memory, so that one warp group holds 128 rows; what follows the loop needs
+# registers for all of it at once.
 B200 = Target(
     name="b200", arch=100, memory_bandwidth=8.0e12, dot_flops=2250e12, flops=75e12,
     compute_units=148, shared_memory=227 * 1024, tensor_memory=256 * 1024, tensor_descriptors=True,
-    warp_specialization=True, preferred=Preferred(stages=4, product_elements=128, live_registers=255), staging=_TCGEN05,
+    warp_specialization=True, staging=_TCGEN05,
+    preferred=Preferred(stages=4, accumulated_elements=128, live_registers=255, spares_registers=True),
     descriptor_atomics=True, programmatic_launch=True, launch_options=(REGISTERS, CLUSTER),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip
@@ -89,7 +92,7 @@ RTX5090 = Target(
     flops=105e12,
     tensor_descriptors=True,
     programmatic_launch=True,
-    preferred=Preferred(inner_bytes=64),
+    preferred=Preferred(inner_bytes=64, live_registers=190),
     staging=_STAGING,
     descriptor_atomics=True,
     launch_options=(REGISTERS,),

@@ -23,6 +23,8 @@ class Preferred:
     """Copies in flight of a product's operands."""
     product_elements: int = 64
     """Elements of a product's result a thread holds."""
+    accumulated_elements: int = 64
+    """The same where a loop carries the result, which then need not be in registers."""
     l2_grouping: int = 8
     """Rows of blocks of a product that run together."""
     elements: int = 1024
@@ -34,5 +36,9 @@ class Preferred:
     live_registers: int = 300
     """Registers that the tiles of a product's kernel take of a thread, where most of them are live, before there are more
     warps. Beyond what a thread has: not all that is live is held, and this much compilers have been seen to place."""
+    tile_registers: int = 255
+    """The same of a kernel without products."""
+    spares_registers: bool = False
+    """Whether the assembler spills to hold more programs at once unless it is told that a thread may have all registers."""
     warps: tuple[int, int] = (4, 16)
     """Least and most warps."""

@@ -119,3 +119,69 @@ builtin.module {
     }
   }
 }
+
+// -----
+
+// Products that follow on each other. Keys and values of two stages fit beside the queries, 64 KiB, which stay; a thread
+// holds operands, too, so that a warp has 16 rows.
+// CHECK:      knob.declare @m : pow2 16 to 4096 = 128
+// CHECK-NEXT: knob.declare @n : pow2 16 to 4096 = 16
+// CHECK-NEXT: knob.declare @num_warps : pow2 1 to 32 = 8
+// CHECK-NEXT: knob.declare @num_stages : int 1 to 6 = 2
+// CHECK-NEXT: knob.declare @maxnreg : one_of none, 128, 256 = none
+builtin.module attributes {helion_ir.target = "rtx5090"} {
+  knob.declare @m : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "queries"
+  knob.declare @n : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "keys"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @num_stages : int 1 to 6 = 2 by "convert-tile-to-triton" doc "stages"
+  knob.declare @maxnreg : one_of none, 128, 256 = none by "convert-tile-to-triton" doc "registers"
+  tile.kernel @attend (%q: !tile.ref<[32768, 128], f32, strides = [128, 1]>, %k: !tile.ref<[128, 4096], f32, strides = [4096, 1]>, %v: !tile.ref<[4096, 128], f32, strides = [128, 1]>, %out: !tile.ref<[32768, 128], f32, strides = [128, 1]>) names ["q", "k", "v", "out"] {
+    tile.parallel "m" (%m = 0 to 32768 : !tile.range<@m>) {
+      %d = tile.axis "d" 0 to 128 : !tile.range<128>
+      %a = tile.load "q" %q[%m, %d] : !tile.ref<[32768, 128], f32, strides = [128, 1]>[!tile.range<@m>, !tile.range<128>] -> !tile.tile<[@m, 128], f32>
+      %zero = tile.full <0.0> -> !tile.tile<[@m, 128], f32>
+      %none = tile.full <0.0> -> !tile.tile<[@m, @n], f32>
+      %r = tile.for "n" (%n = 0 to 4096 : !tile.range<@n>) iter_args (%acc = %zero : !tile.tile<[@m, 128], f32>) {
+        %b = tile.load "k" %k[%d, %n] : !tile.ref<[128, 4096], f32, strides = [4096, 1]>[!tile.range<128>, !tile.range<@n>] -> !tile.tile<[128, @n], f32>
+        %s = tile.dot %a, %b, %none precision "tf32" : !tile.tile<[@m, 128], f32>, !tile.tile<[128, @n], f32>, !tile.tile<[@m, @n], f32> -> !tile.tile<[@m, @n], f32>
+        %c = tile.load "v" %v[%n, %d] : !tile.ref<[4096, 128], f32, strides = [128, 1]>[!tile.range<@n>, !tile.range<128>] -> !tile.tile<[@n, 128], f32>
+        %t = tile.dot %s, %c, %acc precision "tf32" : !tile.tile<[@m, @n], f32>, !tile.tile<[@n, 128], f32>, !tile.tile<[@m, 128], f32> -> !tile.tile<[@m, 128], f32>
+        tile.yield %t : !tile.tile<[@m, 128], f32>
+      }
+      tile.store "out" %r, %out[%m, %d] : !tile.tile<[@m, 128], f32> : !tile.ref<[32768, 128], f32, strides = [128, 1]>[!tile.range<@m>, !tile.range<128>]
+    }
+  }
+}
+
+// -----
+
+// A B200 accumulates in tensor memory, so that four warps hold 128 x 128; between the products nothing is spilled in order
+// that more programs run at once.
+// CHECK:      knob.declare @m : pow2 16 to 4096 = 128
+// CHECK-NEXT: knob.declare @n : pow2 16 to 4096 = 32
+// CHECK-NEXT: knob.declare @num_warps : pow2 1 to 32 = 4
+// CHECK-NEXT: knob.declare @num_stages : int 1 to 6 = 4
+// CHECK-NEXT: knob.declare @maxnreg : one_of none, 128, 256 = 256
+builtin.module attributes {helion_ir.target = "b200"} {
+  knob.declare @m : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "queries"
+  knob.declare @n : pow2 16 to 4096 = 16 in "block_sizes" by "frontend" doc "keys"
+  knob.declare @num_warps : pow2 1 to 32 = 4 by "convert-tile-to-triton" doc "warps"
+  knob.declare @num_stages : int 1 to 6 = 2 by "convert-tile-to-triton" doc "stages"
+  knob.declare @maxnreg : one_of none, 128, 256 = none by "convert-tile-to-triton" doc "registers"
+  tile.kernel @attend (%q: !tile.ref<[32768, 128], f32, strides = [128, 1]>, %k: !tile.ref<[128, 4096], f32, strides = [4096, 1]>, %v: !tile.ref<[4096, 128], f32, strides = [128, 1]>, %out: !tile.ref<[32768, 128], f32, strides = [128, 1]>) names ["q", "k", "v", "out"] {
+    tile.parallel "m" (%m = 0 to 32768 : !tile.range<@m>) {
+      %d = tile.axis "d" 0 to 128 : !tile.range<128>
+      %a = tile.load "q" %q[%m, %d] : !tile.ref<[32768, 128], f32, strides = [128, 1]>[!tile.range<@m>, !tile.range<128>] -> !tile.tile<[@m, 128], f32>
+      %zero = tile.full <0.0> -> !tile.tile<[@m, 128], f32>
+      %none = tile.full <0.0> -> !tile.tile<[@m, @n], f32>
+      %r = tile.for "n" (%n = 0 to 4096 : !tile.range<@n>) iter_args (%acc = %zero : !tile.tile<[@m, 128], f32>) {
+        %b = tile.load "k" %k[%d, %n] : !tile.ref<[128, 4096], f32, strides = [4096, 1]>[!tile.range<128>, !tile.range<@n>] -> !tile.tile<[128, @n], f32>
+        %s = tile.dot %a, %b, %none precision "tf32" : !tile.tile<[@m, 128], f32>, !tile.tile<[128, @n], f32>, !tile.tile<[@m, @n], f32> -> !tile.tile<[@m, @n], f32>
+        %c = tile.load "v" %v[%n, %d] : !tile.ref<[4096, 128], f32, strides = [128, 1]>[!tile.range<@n>, !tile.range<128>] -> !tile.tile<[@n, 128], f32>
+        %t = tile.dot %s, %c, %acc precision "tf32" : !tile.tile<[@m, @n], f32>, !tile.tile<[@n, 128], f32>, !tile.tile<[@m, 128], f32> -> !tile.tile<[@m, 128], f32>
+        tile.yield %t : !tile.tile<[@m, 128], f32>
+      }
+      tile.store "out" %r, %out[%m, %d] : !tile.tile<[@m, 128], f32> : !tile.ref<[32768, 128], f32, strides = [128, 1]>[!tile.range<@m>, !tile.range<128>]
+    }
+  }
+}
