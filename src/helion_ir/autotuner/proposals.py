@@ -102,9 +102,6 @@ class Proposals:
         self._waiting.append(projected)
         return True
 
-    def is_new(self, assignment: Assignment) -> bool:
-        return assignment_key(assignment) not in self._asked
-
     def draw(self, n: int) -> int:
         """Propose `n` random configurations, each the more promising of two; fewer where the space has no more."""
         found = fruitless = 0

@@ -46,7 +46,6 @@ class Fact:
 
 ANYTHING = Fact()
 BOOLEAN = Fact(0, 1)
-NATURAL = Fact(0, INFINITY)
 
 Facts = Mapping[str, Fact]
 """Facts by the names of symbols, knobs with their `@`."""

@@ -31,12 +31,6 @@ def print_symbols(printer: Printer, symbols: Sequence[SSAValue]) -> None:
         printer.print_string(")")
 
 
-def parse_extra(parser: Parser, op: IRDLOperation) -> None:
-    """Properties that the custom syntax has no place for: `attributes {…}`."""
-    if parser.parse_optional_keyword("attributes") is not None:
-        op.properties.update(parser.parse_optional_attr_dict())
-
-
 def print_argument(printer: Printer, argument: SSAValue) -> None:
     """`%x: t`, without the location that xDSL's own method adds and its parser of arguments refuses."""
     printer.print_ssa_value(argument)
