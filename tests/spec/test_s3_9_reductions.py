@@ -130,16 +130,17 @@ def best_flat(v, i, w, j):
 @item(
     "hl.reduce: a function, several tensors, both signatures, dim=None, keep_dims",
     lambda n: (numbers(n, 5),),
-    lambda x: (x.sum(1), x.amax(1), x.argmax(1).int(), x.amax(1, keepdim=True) + x * 0, x.sum(1)),
+    lambda x: (x.sum(1), x.amax(1), x.argmax(1).int(), x.amax(1, keepdim=True) + x * 0, x.sum(1), (x + 1).sum()),
     tolerance=1e-5,
 )
 def user_reductions(x):
     n = x.size(0)
     a, b, d, e = torch.empty([n]), torch.empty([n]), torch.empty_like(x), torch.empty([n])
     c = torch.empty([n], dtype=torch.int32)
-    low = float("-inf")
+    low, f = float("-inf"), torch.zeros([])
     for t in hl.tile(n):
         v = x[t, :]
+        hl.atomic_add(f, [], hl.reduce(torch.add, v + 1))
         i = hl.zeros([t, 5], dtype=torch.int32) + hl.arange(5)[None, :]
         a[t] = hl.reduce(add, v, dim=1)
         b[t], c[t] = hl.reduce(best, (v, i), dim=1, other=(low, 0))
@@ -147,7 +148,7 @@ def user_reductions(x):
         d[t, :] = p + v * 0
     for t in hl.grid(n):
         e[t] = hl.reduce(add, x[t, :])
-    return a, b, c, d, e
+    return a, b, c, d, e, f
 
 
 def linear(l, r):

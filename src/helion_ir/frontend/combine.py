@@ -30,7 +30,9 @@ class Combine:
         if dim is None:
             if keep_dims:
                 raise exc.InvalidAPIUsage("hl.reduce over all dimensions cannot keep them; give dim")
-            tiles, dim = [t.reshape([-1]) for t in tiles], 0
+            for last in reversed(range(1, tiles[0].ndim)):  # one by one: merged, no extent need be a power of two
+                x = self.reduce(combine, x, last, other, False)
+            tiles, dim = [t.reshape([-1]) for t in self._tiles(x)[0]], 0
         dim = self._dim(tiles[0], dim)  # pyright: ignore
         others = list(other) if isinstance(other, list | tuple) else [other] * len(tiles)
         if len(others) != len(tiles):

@@ -13,7 +13,7 @@ from helion_ir.dialects.types import i64
 from helion_ir.exc import InvalidReductionDim
 from helion_ir.frontend.dtypes import compute_dtype
 from helion_ir.frontend.primitives.registry import aten, canonical_dims, emits, prim
-from helion_ir.frontend.primitives.views import numel, reshape, reshaped
+from helion_ir.frontend.primitives.views import reshaped
 from helion_ir.frontend.sizes import Size
 from helion_ir.frontend.tile_tensor import TileTensor
 
@@ -136,15 +136,26 @@ def min_all(cap: Capture, x: TileTensor) -> TileTensor:
 
 def position(cap: Capture, kind: str, x: TileTensor, dim: int | None, keepdim: bool = False) -> TileTensor:
     """argmax or argmin: int64 positions along one dimension, or in the flattened tile."""
-    if dim is None:
-        flat = position(cap, kind, reshape(cap, x, [numel(x.dims)]), 0)
+    if dim is None and x.ndim > 1:
+        with cap:
+            flat = _first(x, x.amax() if kind == "argmax" else x.amin())
         return _kept(cap, flat, x, range(x.ndim)) if keepdim else flat
+    dim = 0 if dim is None else dim
     axes = canonical_dims(dim, x.ndim)
     if not axes:
         return cap.tile(cap.full(0, [], torch.int64), [], torch.int64)
     operand: SSAValue = cap.cast(x.value, torch.int32 if x.dtype == torch.bool else compute_dtype(x.dtype))
     out = cap.tile(cap.emit(ReduceOp(kind, operand, axes, i64)), reduced_dims(x, axes, False), torch.int64)
     return _kept(cap, out, x, axes) if keepdim else out
+
+
+def _first(x: TileTensor, wanted: torch.Tensor) -> Any:
+    """The first place in the flattened tile of what is wanted, or NaN: of a merged dimension there may be no tile."""
+    place: Any = 0
+    for i, extent in enumerate(x.dims):
+        along = torch.arange(extent).reshape([extent if k == i else 1 for k in range(x.ndim)])
+        place = place * extent + along
+    return torch.where((x == wanted) | (x != x), place, torch.iinfo(torch.int64).max).amin()
 
 
 @emits(aten.argmax.default)
