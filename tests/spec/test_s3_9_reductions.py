@@ -6,6 +6,7 @@ import pytest
 import torch
 from tests.spec.spec import Item, Refusal, Section, check_refusal, check_stages, numbers, whole
 
+import helion_ir as helion
 import helion_ir.language as hl
 from helion_ir import exc
 
@@ -63,19 +64,27 @@ def keeps(x):
 @item(
     "several dimensions, all of them, of 1-D to 3-D",
     lambda n: (numbers(n, 3, 5),),
-    lambda x: (x.sum((1, 2)), x.amax((1, 2)), x.sum(), (x + 1).sum((0, 1))),
+    lambda x: (
+        x.sum((1, 2)),
+        x.amax((1, 2)),
+        x.sum(),
+        (x + 1).sum((0, 1)),
+        torch.stack([(v - 9).argmax() for v in x.split(4)]),
+    ),
     tolerance=1e-5,
     sizes=(1, 3, 4, 5, 11),
 )
 def several(x):
     n = x.size(0)
     a, b, c, d = torch.empty([n]), torch.empty([n]), torch.zeros([1]), torch.zeros([5])
-    for t in hl.tile(n):
+    e = torch.empty([helion.cdiv(n, 4)], dtype=torch.int64)
+    for t in hl.tile(n, block_size=4):
         v = x[t, :, :]
+        e[t.id] = (v - 9).argmax()
         a[t], b[t] = v.sum((1, 2)), v.amax(dim=(1, 2))
         hl.atomic_add(c, [0], v.sum())
         hl.atomic_add(d, [slice(None)], (v + 1).sum((0, 1)))
-    return a, b, c[0], d
+    return a, b, c[0], d, e
 
 
 @item(
