@@ -587,6 +587,70 @@ def stencil(x):
     return out
 
 
+@item(
+    "Euclid's algorithm on a tile: while some lane goes on",
+    lambda n: (torch.randint(1, 50, (n,)), torch.randint(1, 50, (n,))),
+    torch.gcd,
+)
+def euclid(a, b):
+    out = torch.empty_like(a)
+    for t in hl.tile(a.size(0)):
+        x, y = a[t], b[t]
+        while (y != 0).any():
+            rest = x % torch.where(y != 0, y, 1)
+            x, y = torch.where(y != 0, y, x), torch.where(y != 0, rest, 0)
+        out[t] = x
+    return out
+
+
+@item(
+    "states in tuples, lists and dicts, carried by nested loops",
+    lambda n: (numbers(n, 11),),
+    lambda x: (x.topk(2, 1).values, x.sum(1), x.abs().amax(1)),
+)
+def states(x):
+    n, m = x.size()
+    top, total, largest = x.new_empty(n, 2), x.new_empty(n), x.new_empty(n)
+    for t in hl.tile(n):
+        first_two = (hl.full([t], float("-inf")), hl.full([t], float("-inf")))
+        sums = [hl.zeros([t])]
+        found = {"most": hl.zeros([t])}
+        for j in hl.tile(m):
+            sums[0] = sums[0] + x[t, j].sum(1)
+            for k in range(j.begin, j.end):
+                v = x[t, k]
+                found["most"] = torch.maximum(found["most"], v.abs())
+                first_two = (
+                    torch.maximum(first_two[0], v),
+                    torch.maximum(torch.minimum(first_two[0], v), first_two[1]),
+                )
+        top[t, 0], top[t, 1] = first_two
+        total[t], largest[t] = sums[0], found["most"]
+    return top, total, largest
+
+
+def latest(a, flag_a, b, flag_b):
+    return torch.where(flag_b, b, a + b), flag_a | flag_b
+
+
+@item(
+    "sums of segments by a scan with flags, the next element's number loaded beyond the tile",
+    lambda n: (numbers(n), torch.randint(0, 3, (n,)).sort().values),
+    lambda x, i: torch.zeros(3).index_add_(0, i, x),
+)
+def segments(x, ids):
+    n = x.size(0)
+    out = torch.zeros(3)
+    for t in hl.tile(n):
+        own = ids[t]
+        before = hl.load(ids, [t.index - 1], extra_mask=t.index > 0)
+        sums, _ = hl.associative_scan(latest, (x[t], (own != before) | (t.index == t.begin)), dim=0)
+        after = hl.load(ids, [t + 1], extra_mask=t.index + 1 < n)
+        last = (t.index == t.end - 1) | (after != own)
+        hl.atomic_add(out, [own], torch.where(last, sums, 0.0))
+    return out
+
+
 @pytest.mark.parametrize("it", SECTION.items, ids=lambda i: i.kernel.__name__)
 def test_item(it: Item) -> None:
     assert not (wrong := check_stages(it)), wrong
