@@ -113,3 +113,22 @@ builtin.module {
     tile.store "x" %t, %x[%m] attributes {indexing = #knob.value<"pointer">} : !tile.tile<[16], f32> : !tile.ref<[64], f32, strides = [1]>[!tile.range<16>]
   }
 }
+
+// -----
+
+// Of fewer elements than the index has, what is gathered is repeated first: Triton finds no layout for some such gathers.
+// CHECK-LABEL: triton.kernel @longer
+// CHECK:         %16 = triton.expand_dims <1> %v : !tile.tile<[8, 8], f32> -> !tile.tile<[8, 1, 8], f32>
+// CHECK-NEXT:    %17 = triton.broadcast_to %16
+// CHECK-NEXT:    %18 = triton.reshape %17
+// CHECK-NEXT:    %19 = triton.call "tl.gather"(%18, %15)
+builtin.module {
+  tile.kernel @longer (%x: !tile.ref<[8, 8], f32, strides = [8, 1]>, %o: !tile.ref<[8, 9], f32, strides = [9, 1]>) names ["x", "o"] attributes {explicit_masks} {
+    %m = tile.axis "m" 0 to 8 : !tile.range<8>
+    %n = tile.axis "n" 0 to 9 : !tile.range<9>
+    %v = tile.load "x" %x[%m, %m] attributes {indexing = #knob.value<"pointer">} : !tile.ref<[8, 8], f32, strides = [8, 1]>[!tile.range<8>, !tile.range<8>] -> !tile.tile<[8, 8], f32>
+    %first = tile.slice %v dim 1 : i64 from <0> step <1> : !tile.tile<[8, 8], f32> -> !tile.tile<[8, 1], f32>
+    %c = tile.cat %v, %first dim 1 : i64 : !tile.tile<[8, 8], f32>, !tile.tile<[8, 1], f32> -> !tile.tile<[8, 9], f32>
+    tile.store "o" %c, %o[%m, %n] attributes {indexing = #knob.value<"pointer">} : !tile.tile<[8, 9], f32> : !tile.ref<[8, 9], f32, strides = [9, 1]>[!tile.range<8>, !tile.range<9>]
+  }
+}

@@ -45,7 +45,16 @@ def taken(lower: Lowering, value: SSAValue, dim: int, extent: Expr, index: Expr)
 
 
 def gathered(lower: Lowering, value: SSAValue, dim: int, index: SSAValue) -> SSAValue:
-    """`tl.gather`: the index has the value's extents but along `dim`, and is within them."""
+    """`tl.gather`: the index has the value's extents but along `dim`, and is within them.
+
+    Of fewer elements than the index has along `dim`, it is repeated first: Triton finds no layout for some such gathers.
+    """
+    dims, extent = _type(value).dims, _type(index).dims[dim]
+    if extent.is_Integer and dims[dim].is_Integer and int(extent) > int(dims[dim]) > 1:
+        times = Integer(int(extent) // int(dims[dim]))
+        value = lower.add(triton.ExpandDimsOp(value, [dim]))
+        value = lower.broadcast(value, [*dims[:dim], times, *dims[dim:]])
+        value = lower.reshape(value, [*dims[:dim], extent, *dims[dim + 1 :]])
     type_ = tile_type(_type(index).dims, _type(value).element_type)
     return lower.add(triton.CallOp("tl.gather", [value, index], type_, {"axis": str(dim)}))
 
