@@ -84,6 +84,8 @@ class Combine:
             call = self.trace.evaluator.call
             if not several:
                 result = [call(combine, left[0], right[0])]
+                if isinstance(result[0], list | tuple):
+                    raise exc.TypeInferenceError(f"the combine function returns {len(result[0])} values for one input")
             else:
                 pairs = _parameters(combine) == 2
                 made = call(combine, tuple(left), tuple(right)) if pairs else call(combine, *left, *right)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import SymInt
+from torch import SymBool, SymFloat, SymInt
 
 from helion_ir import exc
 from helion_ir.dialects.index import ApplyOp, expr_attr
@@ -173,6 +173,8 @@ class DeviceLanguage:
             raise value.direct()
         if isinstance(value, TileTensor) and value.ndim:
             raise exc.ShapeMismatch(f"hl.full takes a scalar value, this has shape {value.dims}")
+        if not isinstance(value, TileTensor | int | float | SymInt | SymFloat | SymBool):
+            raise exc.TypeInferenceError(f"hl.full takes a number or a scalar tensor, not {value!r}")
         cap = self.trace.cap
         return cap.tile(cap.operand(value, dtype, dims), dims, dtype)
 
@@ -183,10 +185,14 @@ class DeviceLanguage:
         for bound in (start, stop, step):
             if not is_size(bound):
                 raise exc.TypeInferenceError("the bounds of hl.arange are constants or multiples of block sizes")
+        if isinstance(step, int) and step == 0:
+            raise exc.TypeInferenceError("the step of hl.arange must not be 0")
         sizes, cap = self.trace.sizes, self.trace.cap
         length = sizes.exact(stop - start if isinstance(step, int) and step == 1 else sizes.cdiv(stop - start, step))
         if isinstance(length, SymInt):
             self.trace.check_extent(length)
+        elif length < 0:
+            raise exc.TypeInferenceError(f"hl.arange from {start} to {stop} by {step} has no elements")
         dtype = dtype or self.trace.index_dtype
         type_ = cap.type_of([length], dtype)
         value = cap.emit(IotaOp(expr_attr(sizes.expr(start)), expr_attr(sizes.expr(step)), type_))
@@ -260,6 +266,8 @@ class DeviceLanguage:
         return first, second  # pyright: ignore
 
     def join(self, a: Any, b: Any) -> TileTensor:
+        if not (isinstance(a, TileTensor) and isinstance(b, TileTensor)):
+            raise exc.TypeInferenceError("hl.join takes two device tensors; load them first")
         if a.dtype != b.dtype:
             raise exc.TypeInferenceError(f"hl.join takes tensors of one dtype, not {a.dtype} and {b.dtype}")
         a, b = torch.broadcast_tensors(a, b)

@@ -64,6 +64,9 @@ def loop_call(kind: str, begin_or_end: Any, end: Any, extra: Any, extra_name: st
         raise exc.IncorrectTileUsage(f"hl.{kind} needs as many beginnings as ends, and one {extra_name} each")
     for bound in (*lowers, *uppers):
         _check_bound(kind, bound)
+    for step in extras if kind == "grid" else ():
+        if isinstance(step, int) and step <= 0 or not (step is None or is_size(step) or isinstance(step, TileTensor)):
+            raise exc.IncorrectTileUsage(f"the step of hl.grid must be a positive integer, not {step!r}")
     for low, high in zip(lowers, uppers):
         if isinstance(low, int) and isinstance(high, int) and low > high:
             raise exc.InvalidTileRange(f"the range begins at {low}, after its end {high}")

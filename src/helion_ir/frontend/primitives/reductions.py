@@ -153,7 +153,7 @@ def _first(x: TileTensor, wanted: torch.Tensor) -> Any:
     """The first place in the flattened tile of what is wanted, or NaN: of a merged dimension there may be no tile."""
     place: Any = 0
     for i, extent in enumerate(x.dims):
-        along = torch.arange(extent).reshape([extent if k == i else 1 for k in range(x.ndim)])
+        along = torch.arange(extent).reshape([extent if k == i else 1 for k in range(x.ndim)])  # pyright: ignore
         place = place * extent + along
     return torch.where((x == wanted) | (x != x), place, torch.iinfo(torch.int64).max).amin()
 

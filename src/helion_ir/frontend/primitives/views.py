@@ -105,6 +105,8 @@ def broadcast_in_dim(cap: Capture, x: TileTensor, shape: Sequence[Size], dims: S
 @emits(aten.permute.default, prim("transpose"))
 def permute(cap: Capture, x: TileTensor, order: Sequence[int]) -> TileTensor:
     order = [canonical(d, x.ndim) for d in order]
+    if sorted(order) != list(range(x.ndim)):
+        raise ShapeMismatch(f"{order} does not order the dimensions of a tile of shape {list(x.dims)}")
     if order == list(range(x.ndim)):
         return alias(cap, x)
     return cap.tile(cap.emit(PermuteOp(x.value, order)), [x.dims[d] for d in order], x.dtype, base=x)
