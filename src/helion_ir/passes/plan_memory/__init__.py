@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sympy import Expr, Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.ir import Operation
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp, declarations
@@ -72,44 +73,56 @@ class PlanMemory(Pass):
             }
             kernel.properties[MEMORY] = DictionaryAttr({name: expr_attr(e) for name, e in plan.items()})
             limit = target.shared_memory
-            self._require(op, facts, shared.least, Integer(limit), f"shared memory: {limit} bytes a program")
+            self._require(kernel, op, facts, shared.least, Integer(limit), f"shared memory: {limit} bytes a program")
             reason = f"tensor memory: {target.tensor_memory} bytes a program"
-            self._require(op, facts, tensor, Integer(target.tensor_memory), reason)
+            self._require(kernel, op, facts, tensor, Integer(target.tensor_memory), reason)
             if "num_warps" in declared:
                 each = target.warp_size * target.max_registers_per_thread * 4
                 room = knob("num_warps") * each
                 reason = f"registers: {each} bytes a warp for the values that a loop carries"
-                self._require(op, facts, registers, room + target.tensor_memory, reason)
+                self._require(kernel, op, facts, registers, room + target.tensor_memory, reason)
                 reason = f"registers: {each} bytes a warp for a tile loaded"
-                for size in sorted(set(_loaded(kernel)), key=expr_text):
-                    self._require(op, facts, size, room, reason)
-            for size in sorted(set(_sizes(kernel)), key=expr_text):
-                self._require(op, facts, size, Integer(LARGEST_TILE), f"a tile holds at most {LARGEST_TILE} elements")
+                for size, load in _first(_loaded(kernel)):
+                    self._require(load, op, facts, size, room, reason)
+            reason = f"a tile holds at most {LARGEST_TILE} elements"
+            for size, made in _first(_sizes(kernel)):
+                self._require(made, op, facts, size, Integer(LARGEST_TILE), reason)
 
-    def _require(self, module: ModuleOp, facts: KnownFacts, need: Expr, room: Expr, reason: str) -> None:
+    def _require(
+        self, about: Operation, module: ModuleOp, facts: KnownFacts, need: Expr, room: Expr, reason: str
+    ) -> None:
         if fact_of(need, facts).high <= fact_of(room, facts).low:  # true of every configuration
             return
         condition = Le(need, room)
         made = RequireOp(expr_attr(condition), reason, owner=self.name)
+        self.located(about, [made])
         first = module.body.block.first_op
         assert first is not None
         module.body.block.insert_op_before(made, first)
 
 
-def _sizes(kernel: control.KernelOp) -> Iterator[Expr]:
+def _first(sizes: Iterator[tuple[Expr, Operation]]) -> list[tuple[Expr, Operation]]:
+    """Each size with the first op that has it, in the order of their text."""
+    found: dict[Expr, Operation] = {}
+    for size, op in sizes:
+        found.setdefault(size, op)
+    return sorted(found.items(), key=lambda item: expr_text(item[0]))
+
+
+def _sizes(kernel: control.KernelOp) -> Iterator[tuple[Expr, Operation]]:
     for op in kernel.walk():
         for r in op.results:
-            if isinstance(r.type, TileType) and not elements_of(r.type).is_Integer:
-                yield elements_of(r.type)
+            if isinstance(r.type, TileType) and not (size := elements_of(r.type)).is_Integer:
+                yield size, op
 
 
-def _loaded(kernel: control.KernelOp) -> Iterator[Expr]:
+def _loaded(kernel: control.KernelOp) -> Iterator[tuple[Expr, Operation]]:
     """Bytes of each tile loaded into registers; the operands of dots may stay in shared memory."""
     for op in kernel.walk():
         if isinstance(op, memory.LoadOp) and not feeds_only_products(op.result):
             size = bytes_of(op.result.type)
             if not size.is_Integer:
-                yield size
+                yield size, op
 
 
 def _registers(kernel: control.KernelOp) -> Expr:
