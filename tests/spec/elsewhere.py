@@ -63,6 +63,10 @@ MISSING: list[tuple[str, str]] = [
     ),
     ("1.8 torch_compile_fusion", "a kernel is called as it is; nothing is fused into its loads and stores (the setting warns)"),
     ("2.3 host decisions on data: if t.item() > 0", "ShapeSpecializingCall: decide in the device loop, where t.item() is a scalar"),
+    ("3.8 a view that merges a tile's dimension with one of no power of two: v.flatten() of [t, 6]", "BackendUnsupported at its line: keep them apart, as in v.sum((0, 1)); Triton's tiles are powers of two"),
+    ("3.8 a view that counts on a block's size as a number: x[t].reshape(2, 2) with block_size=4", "ShapeMismatch: write reshape(t.block_size // 2, 2)"),
+    ("3.8 and 3.10 flip and torch.roll along a tile whose last block is not full; median and kthvalue along a tile", "refused by name (UnsupportedIndexRemapping, BackendUnsupported; InvalidConfig for a flip in such a configuration): load a whole axis"),
+    ("3.10 hl.associative_scan of a tile that was reshaped, sliced or concatenated along a partial block", "BackendUnsupported: scan before, or use hl.cumsum and the like, which have a neutral element"),
     ("3.15 a tunable given a value that its fragment has not", "InvalidConfig, which says what it may be: shapes and branches were folded for the fragment's values"),
     ("5.1 distributed", "out of scope; the setting warns"),
 ]  # fmt: skip
