@@ -1,10 +1,17 @@
 """Distillation without logits in memory: the Jensen-Shannon divergence of two linear heads' softmaxes.
 
-A student head and a teacher head turn hidden states into logits `x = h w^T / temperature` over a large vocabulary; the
-loss is the divergence of `jsd.py` between the two softmaxes. The logits of real models fill gigabytes, so they are never
-written: a program owns a block of rows and walks the vocabulary twice, making each tile of logits by a product on the
-tensor cores. The first walk finds the logarithm of each row's sum of exponentials, for both heads at once; the
-second makes the logits again, and sums the divergence.
+A student head and a teacher head turn hidden states into logits `h w^T / temperature` over a large vocabulary; the loss is
+the divergence of `jsd.py` between the two softmaxes. The logits of real models fill gigabytes, so they are never written:
+tiles of them, rows by words, are made as a matrix product makes its tiles, and used up where they are made. A logarithm of
+a probability is the logit less the logarithm of its row's sum of exponentials, which takes all of a row, so that there are
+phases with barriers between them:
+
+1. each tile's part of these logarithms, for both heads, is stored: a number for each row and tile;
+2. those of a row are joined, `l = log sum_t exp(l[t])`;
+3. each tile is made once more, now less l, and what its words add to each row's divergence is summed and stored.
+
+The host adds up what the tiles have found. Twice the products of a head that keeps its logits, in an order in which all
+programs share hidden states and weights, cost less than reading logits back.
 """
 
 import torch
@@ -25,12 +32,31 @@ def logits(
     return total
 
 
-def log_sum(state: tuple[torch.Tensor, torch.Tensor], scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The largest score and the sum of exponentials relative to it, after another tile."""
-    largest, total = state
-    new_largest = torch.maximum(largest, torch.amax(scores, dim=1))
-    total = total * torch.exp(largest - new_largest) + torch.exp(scores - new_largest[:, None]).sum(dim=1)
-    return new_largest, total
+def log_sum(scores: torch.Tensor) -> torch.Tensor:
+    """The logarithm of each row's sum of exponentials, in a tile."""
+    largest = torch.amax(scores, dim=1)
+    return largest + torch.log(torch.exp(scores - largest[:, None]).sum(dim=1))
+
+
+def log_sum_of_parts(parts: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """The same of whole rows, given that of each part."""
+    largest = hl.full([rows], float("-inf"), dtype=torch.float32)
+    total = hl.zeros([rows], dtype=torch.float32)
+    for part in hl.tile(parts.size(1)):
+        scores = parts[rows, part]
+        new_largest = torch.maximum(largest, torch.amax(scores, dim=1))
+        total = total * torch.exp(largest - new_largest) + torch.exp(scores - new_largest[:, None]).sum(dim=1)
+        largest = new_largest
+    return largest + torch.log(total)
+
+
+def divergence(x: torch.Tensor, y: torch.Tensor, beta: float) -> torch.Tensor:
+    """What each word adds to the divergence, given the logarithms of its probabilities."""
+    ratio = torch.exp(-torch.abs(x - y))  # of the less likely to the likelier: no logarithm below is of 0
+    mix = torch.where(x > y, 1.0 - beta + beta * ratio, beta + (1.0 - beta) * ratio)
+    log_mix = torch.log(mix) + torch.maximum(x, y)
+    from_x = (1.0 - beta) * (x - log_mix) * torch.exp(x)
+    return from_x + beta * (y - log_mix) * torch.exp(y)
 
 
 @helion.kernel(ignore_warnings=[helion.exc.TensorOperationInWrapper])
@@ -55,30 +81,24 @@ def fused_linear_jsd(
     m = student.size(0)
     v = student_weight.size(0)
     assert teacher.size(0) == m and teacher_weight.size(0) == v, "both heads need the same rows and vocabulary"
-    losses = torch.empty([m], dtype=torch.float32, device=student.device)
     scale = 1.0 / temperature
     block_v = hl.register_block_size(v)
     block_d = hl.register_block_size(student.size(1))
+    parts = helion.cdiv(v, block_v)
+    x_parts, y_parts, losses = (torch.empty([m, parts], dtype=torch.float32, device=student.device) for _ in range(3))
+    x_log_sum, y_log_sum = (torch.empty([m], dtype=torch.float32, device=student.device) for _ in range(2))
+    for rows, words in hl.tile([m, v], block_size=[None, block_v]):
+        x_parts[rows, words.id] = log_sum(logits(student, student_weight, rows, words, block_d) * scale)
+        y_parts[rows, words.id] = log_sum(logits(teacher, teacher_weight, rows, words, block_d) * scale)
+    hl.barrier()
     for rows in hl.tile(m):
-        x_largest = hl.full([rows], float("-inf"), dtype=torch.float32)
-        y_largest = hl.full([rows], float("-inf"), dtype=torch.float32)
-        x_total = hl.zeros([rows], dtype=torch.float32)
-        y_total = hl.zeros([rows], dtype=torch.float32)
-        for words in hl.tile(v, block_size=block_v):
-            x = logits(student, student_weight, rows, words, block_d) * scale
-            x_largest, x_total = log_sum((x_largest, x_total), x)
-            y = logits(teacher, teacher_weight, rows, words, block_d) * scale
-            y_largest, y_total = log_sum((y_largest, y_total), y)
-        x_log_sum = (x_largest + torch.log(x_total))[:, None]
-        y_log_sum = (y_largest + torch.log(y_total))[:, None]
-        divergence = hl.zeros([rows], dtype=torch.float32)
-        for words in hl.tile(v, block_size=block_v):
-            x = logits(student, student_weight, rows, words, block_d) * scale - x_log_sum
-            y = logits(teacher, teacher_weight, rows, words, block_d) * scale - y_log_sum
-            q, p = torch.exp(x), torch.exp(y)
-            log_mix = torch.log(beta * p + (1.0 - beta) * q)
-            divergence = divergence + (beta * p * (y - log_mix) + (1.0 - beta) * q * (x - log_mix)).sum(dim=1)
-        losses[rows] = divergence
+        x_log_sum[rows] = log_sum_of_parts(x_parts, rows)
+        y_log_sum[rows] = log_sum_of_parts(y_parts, rows)
+    hl.barrier()
+    for rows, words in hl.tile([m, v], block_size=[None, block_v]):
+        x = logits(student, student_weight, rows, words, block_d) * scale - x_log_sum[rows][:, None]
+        y = logits(teacher, teacher_weight, rows, words, block_d) * scale - y_log_sum[rows][:, None]
+        losses[rows, words.id] = divergence(x, y, beta).sum(dim=1)
     return losses.sum() / m
 
 
