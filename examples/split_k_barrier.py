@@ -11,6 +11,7 @@ import torch
 import helion_ir as helion
 import helion_ir.language as hl
 from examples.harness import Case, Example, Inputs, main
+from examples.matmul_split_k import programs_a_block
 from helion_ir.autotuner import PowerOfTwoFragment
 
 
@@ -20,7 +21,7 @@ def split_k_barrier(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     m, k = x.size()
     k2, n = y.size()
     assert k == k2, f"x has {k} columns and y {k2} rows"
-    split_k = hl.register_tunable("split_k", PowerOfTwoFragment(2, 64, 8))
+    split_k = hl.register_tunable("split_k", PowerOfTwoFragment(1, 256, programs_a_block(*hl.specialize((m, n, k)))))
     block_k = helion.next_power_of_2(helion.cdiv(k, split_k))
     shares = torch.empty([helion.cdiv(k, block_k), m, n], dtype=torch.float32, device=x.device)
     out = torch.empty([m, n], dtype=torch.promote_types(x.dtype, y.dtype), device=x.device)
