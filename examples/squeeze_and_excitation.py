@@ -1,9 +1,10 @@
 """The squeeze-and-excitation block of a convolutional network, in one kernel.
 
 The mean of each channel over an image passes through two small layers to a gate for each channel:
-`out[c, :] = x[c, :] * sigmoid(w2 relu(w1 mean(x)))[c]`. A program owns an image and reads it twice, in tiles of pixels that
-span all channels: once for the means, once to scale. Between the two it makes the gates, two sums of products over weights
-that it holds whole; nothing but the result is written.
+`out[c, :] = x[c, :] * sigmoid(w2 relu(w1 mean(x)))[c]`. A gate needs the means of all channels of its image, so that there
+are three phases with barriers between them: means of rows, which are a channel of an image each; gates, of which a
+program makes those of an image, by two sums of products over weights that it holds whole; and rows scaled, in tiles. The
+first and the last are as parallel as there are rows, however few images there are.
 """
 
 import torch
@@ -25,16 +26,19 @@ def squeeze_and_excitation(x: torch.Tensor, w1: torch.Tensor, w2: torch.Tensor) 
     z, channels, pixels = x.size()
     channels = hl.specialize(channels)
     out = torch.empty_like(x)
+    means = torch.empty([z, channels], dtype=torch.float32, device=x.device)
+    gates = torch.empty([z, channels], dtype=torch.float32, device=x.device)
+    flat, flat_out, flat_means, flat_gates = x.view(-1, pixels), out.view(-1, pixels), means.view(-1), gates.view(-1)
+    for rows in hl.tile(flat.size(0)):
+        flat_means[rows] = flat[rows, :].to(torch.float32).mean(dim=1)
+    hl.barrier()
     for image in hl.tile(z, block_size=1):
-        total = hl.zeros([channels], dtype=torch.float32)
-        for part in hl.tile(pixels):
-            total = total + x[image.begin, :, part].to(torch.float32).sum(dim=1)
-        squeezed = total / pixels
+        squeezed = means[image.begin, :]
         hidden = torch.relu((w1[:, :].to(torch.float32) * squeezed[None, :]).sum(dim=1))
-        gate = torch.sigmoid((w2[:, :].to(torch.float32) * hidden[None, :]).sum(dim=1))
-        for part in hl.tile(pixels):
-            scaled = x[image.begin, :, part].to(torch.float32) * gate[:, None]
-            out[image.begin, :, part] = scaled.to(out.dtype)
+        gates[image.begin, :] = torch.sigmoid((w2[:, :].to(torch.float32) * hidden[None, :]).sum(dim=1))
+    hl.barrier()
+    for rows, part in hl.tile([flat.size(0), pixels]):
+        flat_out[rows, part] = (flat[rows, part].to(torch.float32) * flat_gates[rows][:, None]).to(out.dtype)
     return out
 
 
