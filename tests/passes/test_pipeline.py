@@ -12,12 +12,15 @@ from tests.passes.structures import resume_every_stage
 
 from helion_ir.backend_triton.printer import print_module
 from helion_ir.dialects.context import module_text, new_context, parse_module
-from helion_ir.dialects.knob import ChooseOp, declarations, knobs_read
-from helion_ir.index.expr import knobs_of
+from helion_ir.dialects.knob import ChooseOp, declarations, knobs_read, requirements
+from helion_ir.dialects.triton.control import KernelOp
+from helion_ir.index.expr import compiled, knobs_of
 from helion_ir.interpreter import run_module
+from helion_ir.passes.base import kernels
 from helion_ir.passes.bind_structure import check_structure, complete, schedules
 from helion_ir.passes.materialize_config import MaterializeConfig, materialize
-from helion_ir.passes.pipeline import lower, prepare, structure_key
+from helion_ir.passes.pipeline import lower, lower_plain, prepare, structure_key
+from helion_ir.passes.plan_memory import PlanMemory
 from helion_ir.passes.plan_memory.features import Features
 from helion_ir.targets import get_target
 
@@ -120,6 +123,26 @@ def test_a_whole_template_serves_a_plain_configuration_too(name: str) -> None:
     assert Features(plain)(default) == Features(whole)(default)
     with pytest.raises(ValueError, match="lowered for .*@pid_type eq"):
         materialize(plain, other)
+
+
+@pytest.mark.parametrize("target", ["h200", "b200", "mi350x"])
+@EVERY
+def test_a_plan_is_the_same_when_it_is_written_later_and_says_the_same_in_numbers(name: str, target: str) -> None:
+    module = declared(name, target)
+    default = complete(module, {})
+    planned = lower(module, default)
+    made, plan = lower_plain(module, default)
+    rules = [compiled(r.condition.data) for r in requirements(planned) if r.owner.data == "plan-memory"]
+    numbers = [d for d in declarations(module) if all(type(v) is int for v in d.domain.data.values)]
+    rng, seen = random.Random(4), set()
+    for _ in range(60):
+        chosen = {**default, **{d.sym_name.data: rng.choice(d.domain.data.values) for d in numbers}}
+        seen.add(fits := all(rule(chosen) for rule in rules))
+        assert plan.allows(chosen) == fits, chosen
+    assert seen == {True} | ({False} if rules else set())
+    assert all(k.memory is None for k in kernels(made, KernelOp))
+    plan.write(PlanMemory(), kernels(made, KernelOp))
+    assert module_text(made) == module_text(planned)
 
 
 @EVERY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,27 @@ class Requirement:
     """The author's line that it is about, as `file:line:col`."""
 
 
+def rules_of(module: ModuleOp, known: Collection[Expr | None] = ()) -> tuple[Requirement, ...]:
+    """What the `knob.require`s of a module say, apart from conditions that are known."""
+    from helion_ir.dialects.locations import author_location
+    from helion_ir.index.expr import compiled, knobs_of
+
+    return tuple(
+        [
+            Requirement(
+                compiled(op.condition.data),
+                op.reason.data,
+                op.owner.data,
+                tuple(sorted(knobs_of(op.condition.data))),
+                op.condition.data,
+                author_location(op.location) or "",
+            )
+            for op in requirements(module)
+            if op.condition.data not in known
+        ]
+    )
+
+
 class ConfigSpace:
     """The knobs of a module, the conditions they are used under, and what rules combinations out.
 
@@ -102,7 +123,6 @@ class ConfigSpace:
     def of(cls, module: ModuleOp) -> ConfigSpace:
         """The space of a declared module."""
         # sympy is loaded with the first kernel that is bound, not with the first that is decorated.
-        from helion_ir.dialects.locations import author_location
         from helion_ir.index.expr import compiled, knobs_of
 
         knobs = [
@@ -118,18 +138,7 @@ class ConfigSpace:
             )
             for op in declarations(module)
         ]
-        rules = [
-            Requirement(
-                compiled(op.condition.data),
-                op.reason.data,
-                op.owner.data,
-                tuple(sorted(knobs_of(op.condition.data))),
-                op.condition.data,
-                author_location(op.location) or "",
-            )
-            for op in requirements(module)
-        ]
-        return cls(knobs, rules, module=module)
+        return cls(knobs, rules_of(module), module=module)
 
     def __iter__(self) -> Iterator[Knob]:
         return iter(self.knobs.values())

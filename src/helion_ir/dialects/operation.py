@@ -129,7 +129,7 @@ class Op(IRDLOperation, metaclass=OpClass):
         """This op and all ops in it, as xDSL's: an op may be erased, and others put before it, while it is visited."""
         if reverse != region_first:
             return super().walk(reverse=reverse, region_first=region_first)
-        return reversed(list(_walk(self))) if reverse else _walk(self)  # as they are now, in the former case
+        return reversed(list(walk(self))) if reverse else walk(self)  # as they are now, in the former case
 
 
 # What xDSL's constructor does, without its generators and views: half the time.
@@ -188,7 +188,8 @@ def copied(op: OpT, values: dict[SSAValue, SSAValue] | None = None) -> OpT:
     return copy
 
 
-def _walk(root: Operation) -> Iterator[Operation]:
+def walk(root: Operation) -> Iterator[Operation]:
+    """An op, which may be xDSL's own such as a module, and all ops in it, as `Op.walk` does."""
     yield root
     waiting: list[Any] = [b for r in reversed(root.regions) for b in reversed(r.blocks)]  # blocks and ops
     while waiting:

@@ -44,15 +44,21 @@ ELEMENTS: dict[str, Attribute] = {
 DTYPE_NAMES = {element: name for name, element in ELEMENTS.items()}
 
 
+_FLOAT_BITS: dict[type[Attribute], int] = {
+    Float64Type: 64, Float32Type: 32, Float16Type: 16, BFloat16Type: 16, Float8E4M3FNType: 8, Float8E5M2Type: 8,
+}  # fmt: skip
+"""By class: comparing types, which xDSL does field by field, is asked for too often."""
+
+
 def is_float(element: Attribute) -> bool:
-    return element in (f64, f32, f16, bf16, f8e4m3, f8e5m2)
+    return type(element) in _FLOAT_BITS
 
 
 def bit_width(element: Attribute) -> int:
     """Bits of one element in memory; a bool takes a byte there."""
     if isinstance(element, IntegerType):
         return max(8, element.width.data)
-    return {f64: 64, f32: 32, f16: 16, bf16: 16, f8e4m3: 8, f8e5m2: 8}[element]  # pyright: ignore
+    return _FLOAT_BITS[type(element)]
 
 
 @irdl_attr_definition

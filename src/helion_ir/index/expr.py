@@ -11,6 +11,7 @@ relations (`sympy.Min`, `Piecewise`, `simplify`): it costs milliseconds and prov
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -373,6 +374,27 @@ def substitute(e: Expr, values: Mapping[Symbol, Expr], memo: dict[Expr, Expr] | 
         out = e if all(a is b for a, b in zip(args, e.args)) else e.func(*args)
     memo[e] = out
     return out
+
+
+def value_of(e: Expr, values: Mapping[str, Any]) -> Any:
+    """The value of `e` under values of its names, knobs named without `@`: what is asked once is not worth compiling.
+
+    >>> value_of(CeilDiv(symbol("n"), knob("bm")), {"n": 10, "bm": 4})
+    3
+    """
+    if e.is_Integer:
+        return int(e)
+    if isinstance(e, Symbol):
+        if is_literal(e):
+            return None if e == NONE else compiled(e)(values)
+        return values[e.name.removeprefix("@")]
+    if isinstance(e, Where):
+        condition, a, b = e.args
+        return value_of(a if value_of(condition, values) else b, values)  # pyright: ignore
+    args = [value_of(a, values) for a in e.args]  # pyright: ignore
+    if isinstance(e, IndexFunction):
+        return e.compute(*args)
+    return sum(args) if e.is_Add else math.prod(args) if e.is_Mul else args[0] ** args[1]
 
 
 Evaluator = Callable[[Mapping[str, Any]], Any]

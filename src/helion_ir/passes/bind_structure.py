@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, Operation
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import DomainAttr, KnobValue, ValueAttr, declarations, one_of
+from helion_ir.dialects.operation import walk
 from helion_ir.passes.base import Pass
 from helion_ir.passes.declare_plain import PLAIN
 
@@ -71,7 +72,7 @@ def complete(module: ModuleOp, given: Assignment) -> dict[str, KnobValue]:
 
 def schedules(module: ModuleOp) -> Iterator[ExprAttr]:
     """The open schedules of a module, in program order."""
-    for op in module.walk():
+    for op in walk(module):
         schedule = op.properties.get("schedule")
         if isinstance(schedule, DictionaryAttr):
             yield from (s for s in schedule.data.values() if isinstance(s, ExprAttr))
@@ -92,7 +93,7 @@ def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> No
         record.extend((schedule, bound))
         return bound
 
-    for op in module.walk():
+    for op in walk(module):
         schedule = op.properties.get("schedule")
         if isinstance(schedule, DictionaryAttr):
             op.properties["schedule"] = DictionaryAttr({k: value(s) for k, s in schedule.data.items()})

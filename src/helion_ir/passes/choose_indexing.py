@@ -12,6 +12,7 @@ from xdsl.ir import Attribute
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import DeclareOp, RequireOp, RuledOutOp, ValueAttr, declarations, one_of
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import memory
 from helion_ir.dialects.types import DTYPE_NAMES, RefType, bf16, bit_width, f16, f32, i32
 from helion_ir.index.expr import And, Eq, Le, Ne, Not, Or, knob, string
@@ -59,7 +60,7 @@ class ChooseIndexing(Pass):
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         target = target_of(module)
-        for op in module.walk():
+        for op in walk(module):
             if isinstance(op, memory.LoadOp | memory.StoreOp | memory.AtomicOp):
                 for made in (*self._ways(module, op, target), *self._hints(op, target)):
                     made.location = op.location
@@ -110,7 +111,7 @@ class ChooseIndexing(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = {d.sym_name.data: d.domain.data for d in declarations(op)}
         required: set[Expr] = set()
-        for access in [o for o in op.walk() if isinstance(o, memory.LoadOp | memory.StoreOp | memory.AtomicOp)]:
+        for access in [o for o in walk(op) if isinstance(o, memory.LoadOp | memory.StoreOp | memory.AtomicOp)]:
             name = access_name(access)
             ways = declared.get(f"{name}.indexing")
             if ways is not None and ways.values != (POINTER,) and not why_no_block(access):

@@ -13,6 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.traits import MemoryWriteEffect, RecursiveMemoryEffect
 
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import compute, control, elementwise, unary
 from helion_ir.dialects.types import RangeType, TileType, is_float
 from helion_ir.index.expr import CeilDiv, Max, Min, knob, operand
@@ -230,6 +231,6 @@ class _EmptyTile:
 
 def _loops(module: ModuleOp) -> Iterator[control.ForOp]:
     """The loops over tiles."""
-    for op in module.walk():
+    for op in walk(module):
         if isinstance(op, control.ForOp) and isinstance(op.body.block.args[0].type, RangeType) and op.step is None:
             yield op

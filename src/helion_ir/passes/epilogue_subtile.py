@@ -13,6 +13,7 @@ from xdsl.traits import MemoryWriteEffect, RecursiveMemoryEffect
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import DeclareOp, RequireOp, declarations, one_of
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.tile.elementwise_base import ElementwiseOp
 from helion_ir.dialects.types import RangeType, TileType, tile_type
@@ -278,4 +279,4 @@ def _is_product(value: SSAValue) -> bool:
 
 
 def _writes(module: ModuleOp) -> Iterator[Write]:
-    return (op for op in module.walk() if isinstance(op, memory.StoreOp | memory.AtomicOp))
+    return (op for op in walk(module) if isinstance(op, memory.StoreOp | memory.AtomicOp))

@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp, RequireOp, RuledOutOp, declarations
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.tile.elementwise_base import ElementwiseOp
 from helion_ir.dialects.types import RangeType, TileType, i32, range_type, tile_type
@@ -325,4 +326,4 @@ class _Flattener:
 
 
 def _roots(module: ModuleOp) -> list[control.ParallelOp]:
-    return [op for op in module.walk() if isinstance(op, control.ParallelOp) and len(op.body.block.args) > 1]
+    return [op for op in walk(module) if isinstance(op, control.ParallelOp) and len(op.body.block.args) > 1]

@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.traits import Pure
 
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.tile.elementwise_base import ElementwiseOp
 from helion_ir.dialects.types import TileType, f32, f64, is_float
@@ -218,4 +219,4 @@ def _copied(value: SSAValue, loop: control.ForOp, behind: list[Operation], known
 
 
 def _loops(module: ModuleOp) -> Iterator[control.ForOp]:
-    return (op for op in module.walk() if isinstance(op, control.ForOp) and op.iter_args)
+    return (op for op in walk(module) if isinstance(op, control.ForOp) and op.iter_args)

@@ -22,6 +22,7 @@ from helion_ir.dialects.knob import (
     permutations,
     pow2,
 )
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp
@@ -259,7 +260,7 @@ def _bounds_first(kernel: control.KernelOp) -> None:
 
 
 def _root_loops(module: ModuleOp) -> list[control.ParallelOp]:
-    return [op for op in module.walk() if isinstance(op, control.ParallelOp)]
+    return [op for op in walk(module) if isinstance(op, control.ParallelOp)]
 
 
 def _orders(n: int) -> Domain:

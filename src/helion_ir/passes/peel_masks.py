@@ -13,6 +13,7 @@ from xdsl.pattern_rewriter import PatternRewriteWalker
 
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import compute, control, elementwise
 from helion_ir.dialects.types import SCALAR_I32, RangeType
 from helion_ir.index.expr import And, CeilDiv, FloorDiv, Max, Min, knob, operand
@@ -201,7 +202,7 @@ def _natural(e: Expr) -> Expr:
 
 def _loops(module: ModuleOp) -> Iterator[control.ForOp]:
     """The loops over tiles."""
-    for op in module.walk():
+    for op in walk(module):
         if isinstance(op, control.ForOp) and isinstance(op.body.block.args[0].type, RangeType):
             yield op
 

@@ -33,7 +33,7 @@ from helion_ir.passes.lift_constexprs import LiftConstexprs
 from helion_ir.passes.make_masks import MakeMasks
 from helion_ir.passes.map_grid import MapGrid
 from helion_ir.passes.peel_masks import PeelMasks
-from helion_ir.passes.plan_memory import PlanMemory
+from helion_ir.passes.plan_memory import Plan, PlanMemory
 from helion_ir.passes.relax_precision import RelaxPrecision
 from helion_ir.passes.roll_reductions import RollReductions
 from helion_ir.passes.set_defaults import SetDefaults
@@ -44,7 +44,7 @@ from helion_ir.passes.stream_k import StreamK
 from helion_ir.passes.swap_dot_operands import SwapDotOperands
 from helion_ir.targets import Target
 
-__all__ = ["FRONT", "LOWER", "StageCallback", "lower", "pipeline", "prepare", "structure_key"]
+__all__ = ["FRONT", "LOWER", "StageCallback", "lower", "lower_plain", "pipeline", "prepare", "structure_key"]
 
 FRONT: tuple[Pass, ...] = (
     Canonicalize(),
@@ -129,6 +129,22 @@ def lower(
         callback(BindStructure.name, made)
     _run(pipeline(), made, callback)
     return made
+
+
+def lower_plain(module: ModuleOp, assignment: Assignment) -> tuple[ModuleOp, Plan]:
+    """The template of a plain configuration, and the plan that plan-memory has still to write on it.
+
+    A plan holds for all configurations of a template, and costs as much as half of the other passes together. What is
+    never tuned needs of it only that its own configuration fits: `Plan.allows`.
+    """
+    made = copied(module)
+    bind(made, assignment)
+    passes = pipeline()
+    place = next(i for i, p in enumerate(passes) if p.name == PlanMemory.name)
+    _run(passes[:place], made, None)
+    plan = Plan(made)
+    _run(passes[place + 1 :], made, None)
+    return made, plan
 
 
 def _run(passes: Sequence[Pass], module: ModuleOp, callback: StageCallback | None) -> None:

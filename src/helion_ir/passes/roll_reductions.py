@@ -11,6 +11,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp, ValueAttr, one_of
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import NONE, And, Ne, constant_of, knob, knobs_of
@@ -104,7 +105,7 @@ class RollReductions(Pass):
 
 
 def _axes(module: ModuleOp) -> Iterator[control.AxisOp]:
-    return (op for op in module.walk() if isinstance(op, control.AxisOp))
+    return (op for op in walk(module) if isinstance(op, control.AxisOp))
 
 
 def rollable(axis: control.AxisOp) -> bool:

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.knob import BOOLEAN, DeclareOp
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import compute, control
 from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import knob
@@ -152,4 +153,4 @@ def _extent(dim, dot: compute.DotOp) -> int | None:
 
 
 def _loops(module: ModuleOp) -> Iterator[control.ForOp]:
-    return (op for op in module.walk() if isinstance(op, control.ForOp))
+    return (op for op in walk(module) if isinstance(op, control.ForOp))

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from helion_ir.autotuner.space import Assignment, ConfigSpace, Requirement
+from helion_ir.autotuner.space import Assignment, ConfigSpace, Requirement, rules_of
 from helion_ir.dialects.knob import DomainAttr, KnobValue, declarations, one_of
 from helion_ir.dialects.operation import copied
 from helion_ir.runtime.compile_phases import phase
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from helion_ir.backend_triton.printed import PrintedModule, PrintOptions
     from helion_ir.backend_triton.printer import TemplatePrinter
     from helion_ir.passes.pipeline import StageCallback
+    from helion_ir.passes.plan_memory import Plan
     from helion_ir.passes.plan_memory.features import Features
     from helion_ir.targets import Target
 
@@ -44,6 +45,10 @@ class Stages:
         self._printers: dict[Hashable, TemplatePrinter] = {}
         self._features: dict[Hashable, Features] = {}
         self._required: dict[str, tuple[Requirement, ...]] = {}
+        self._plans: dict[str, Plan] = {}
+        """Of templates on which they are still to be written."""
+        self._fitting: dict[str, tuple[Hashable, tuple[Requirement, ...]]] = {}
+        """Of a template without its plan: the configuration that fits, and what else is required."""
 
     @functools.cached_property
     def declared(self) -> ModuleOp:
@@ -92,13 +97,30 @@ class Stages:
 
         With `whole`, the one that configurations share which differ in alternatives, even where this one needs none.
         """
+        found = self._lowered(assignment, whole)
+        if (plan := self._plans.pop(self._structure(assignment, whole), None)) is not None:
+            from helion_ir.dialects.triton.control import KernelOp
+            from helion_ir.passes.base import kernels
+            from helion_ir.passes.plan_memory import PlanMemory
+
+            plan.write(PlanMemory(), kernels(found, KernelOp))
+        return found
+
+    def _lowered(self, assignment: Assignment, whole: bool = False) -> ModuleOp:
+        """The template, of which the plan may be still to write."""
         key = self._structure(assignment, whole)
         found = self._templates.get(key)
         if found is None:
-            from helion_ir.passes.pipeline import lower
-
             with phase("lower"):
-                found = self._templates[key] = lower(self.declared, assignment, whole=whole)
+                if whole or not self.structure_of(assignment)[-1]:
+                    from helion_ir.passes.pipeline import lower
+
+                    found = lower(self.declared, assignment, whole=whole)
+                else:
+                    from helion_ir.passes.pipeline import lower_plain
+
+                    found, self._plans[key] = lower_plain(self.declared, assignment)
+            self._templates[key] = found
         return found
 
     # Text tells True from 1, which are one key of a dict and two values of a knob.
@@ -108,24 +130,30 @@ class Stages:
 
     def _requirements(self, assignment: Assignment, whole: bool = False) -> Sequence[Requirement]:
         """What lowering the assignment's structure found to be required, or that it cannot be lowered."""
-        key = self._structure(assignment, whole)
-        found = self._required.get(key)
-        if found is None:
-            found = self._required[key] = self._found_required(assignment, whole)
-        return found
-
-    def _found_required(self, assignment: Assignment, whole: bool) -> tuple[Requirement, ...]:
+        key, chosen = self._structure(assignment, whole), assignment_key(assignment)
+        if (found := self._required.get(key)) is not None:
+            return found
+        if (fitting := self._fitting.get(key)) is not None and fitting[0] == chosen:
+            return fitting[1]
         from helion_ir import exc
 
+        known = {r.condition for r in self.declared_space.requires}
         try:
-            known = {r.condition for r in self.declared_space.requires}
-            found = ConfigSpace.of(self.template(assignment, whole=whole)).requires
-            return tuple([r for r in found if r.condition not in known])
+            lowered = self._lowered(assignment, whole)
+            plan = self._plans.get(key)
+            if plan is not None and fitting is None and plan.allows(assignment):
+                # Of one configuration the plan's requirements hold, and are not written until another is asked about.
+                found = rules_of(lowered, known)
+                self._fitting[key] = chosen, found
+                return found
+            found = rules_of(self.template(assignment, whole=whole), known)
         except exc.BackendUnsupported as e:
             # One schedule that cannot be lowered is no loss; where it is the author's own, the error must be seen.
             if self._structure(assignment, True) == self._structure(self.declared_space.default(), True):
                 raise
-            return (Requirement(lambda a: False, str(e), "lowering", tuple(sorted(self.declared_space.knobs))),)
+            found = (Requirement(lambda a: False, str(e), "lowering", tuple(sorted(self.declared_space.knobs))),)
+        self._required[key] = found
+        return found
 
     def features(self, assignment: Assignment) -> dict[str, float]:
         """What an assignment costs, in numbers; nothing is compiled. `Features` lists them."""
@@ -154,7 +182,7 @@ class Stages:
         if printer is None:
             from helion_ir.backend_triton.printer import TemplatePrinter
 
-            template = self.template(assignment)
+            template = self._lowered(assignment)
             made = TemplatePrinter(template) if chosen is None else TemplatePrinter(template, chosen)
             printer = self._printers[key] = made
         with phase("print"):

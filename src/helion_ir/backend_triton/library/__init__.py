@@ -10,26 +10,30 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _FUNCTION = re.compile(r"^@.*\ndef (\w+)\(.*\n(?:(?:[ )].*)?\n)*", re.MULTILINE)
 """A decorated function of a file: what follows it up to a line that begins with neither a blank nor a closing parenthesis."""
 
 
-@functools.cache
-def _sources() -> dict[str, str]:
-    """Every function's text by its name. Read from the files, so that printing neither imports Triton nor parses them."""
-    found: dict[str, str] = {}
+_WORD = re.compile(r"\b\w+\b")
+
+
+def _read() -> Iterator[tuple[str, str]]:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.name != "__init__.py":
-            found.update((m[1], m[0].rstrip("\n")) for m in _FUNCTION.finditer(path.read_text() + "\n"))
-    return found
+            for found in _FUNCTION.finditer(path.read_text() + "\n"):
+                yield found[1], found[0].rstrip("\n")
+
+
+_SOURCES = dict(_read())
+"""Every function's text by its name. Read from the files, so that printing neither imports Triton nor parses them."""
 
 
 def names() -> tuple[str, ...]:
     """Names of the functions, sorted."""
-    return tuple(sorted(_sources()))
+    return tuple(sorted(_SOURCES))
 
 
 @functools.cache
@@ -41,15 +45,16 @@ def source(name: str) -> tuple[str, tuple[str, ...]]:
     >>> source("trunc32")[1]
     ('copysign32',)
     """
-    text = _sources()[name]
+    text = _SOURCES[name]
     used = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
-    return text, tuple(sorted(used & _sources().keys() - {name}))
+    return text, tuple(sorted(used & _SOURCES.keys() - {name}))
 
 
 @functools.cache
 def _printed(name: str) -> str:
     text, dependencies = source(name)
-    return re.sub(rf"\b({'|'.join([name, *dependencies])})\b", r"plain_\1", text)
+    renamed = {name, *dependencies}
+    return _WORD.sub(lambda m: f"plain_{m[0]}" if m[0] in renamed else m[0], text)
 
 
 def printed_sources(wanted: Iterable[str]) -> list[str]:
@@ -63,7 +68,7 @@ def printed_sources(wanted: Iterable[str]) -> list[str]:
             order[name] = _printed(name)
 
     for name in wanted:
-        if name not in _sources():
+        if name not in _SOURCES:
             raise KeyError(f"the library has no function {name!r}; it has {', '.join(names())}")
         visit(name)
     return list(order.values())

@@ -134,8 +134,7 @@ class ConvertTileToTriton(Pass):
         block = kernel.parent_block()
         assert block is not None
         block.insert_op_before(made, kernel)
-        kernel.detach()
-        kernel.erase(safe_erase=False)
+        kernel.detach()  # and not erased: a plan may still ask for its tiles
 
 
 WAIT = StringAttr("wait")

@@ -8,18 +8,19 @@ from xdsl.ir import Operation, SSAValue
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import RangeType, RefType, bit_width
 from helion_ir.index.expr import Le, all_of
-from helion_ir.passes.scope import bounds_of, multiple_of, physical
+from helion_ir.passes.plan_memory.footprint import Terms
+from helion_ir.passes.scope import bounds_of, multiple_of
 from helion_ir.targets.staging import Staging
 
 
-def copies_whole_words(load: memory.LoadOp, staging: Staging) -> Expr:
+def copies_whole_words(load: memory.LoadOp, staging: Staging, terms: Terms) -> Expr:
     """When neighbours are sure to be accessed together, as many as an asynchronous copy moves at least."""
     assert isinstance(load.ref.type, RefType)
     bits = bit_width(load.ref.type.element_type)
     if bits < 16:
         return Integer(0)  # what of these the matrix unit cannot transpose goes through registers
     needed = staging.least_copy_bits or 32
-    return Integer(1) if bits >= needed else _is_aligned(load, needed // bits)
+    return Integer(1) if bits >= needed else _is_aligned(load, needed // bits, terms)
 
 
 def addressed_by_loads(load: memory.LoadOp, loop: Operation) -> bool:
@@ -46,7 +47,7 @@ def _is_outside(subscript: SSAValue, loop: Operation) -> bool:
     return at is None
 
 
-def _is_aligned(load: memory.LoadOp, elements: int) -> Expr:
+def _is_aligned(load: memory.LoadOp, elements: int, terms: Terms) -> Expr:
     """When that many neighbours are accessed together: they are contiguous, and so are addresses and masks."""
     assert isinstance(load.ref.type, RefType)
     if load.mask is not None and not isinstance(load.mask.owner, control.MaskOp):
@@ -60,6 +61,6 @@ def _is_aligned(load: memory.LoadOp, elements: int) -> Expr:
         if not isinstance(subscript.type, RangeType) or isinstance(subscript.owner, control.ShiftOp):
             return Integer(0)
         b = bounds_of(subscript)
-        aligned = [multiple_of(e, Integer(elements), b.symbols) for e in (b.lower, b.upper)]
-        inner.append(all_of([*aligned, Le(Integer(elements), physical(b.block))]))
+        aligned = [terms.of(multiple_of(e, Integer(elements), b.symbols)) for e in (b.lower, b.upper)]
+        inner.append(all_of([*aligned, Le(Integer(elements), terms.extent(b.block))]))
     return inner[0] if len(inner) == 1 else Integer(0)

@@ -29,11 +29,12 @@ from helion_ir.index.expr import (
     string,
 )
 from helion_ir.passes.loop_knobs import PERSISTENT
+from helion_ir.passes.plan_memory.footprint import SYMBOLIC, Terms
 
 
 @dataclass
 class Loop:
-    """One loop; every expression is over knobs."""
+    """One loop; every expression is over knobs, or a number where its terms are those of one configuration."""
 
     op: Operation
     outer: Loop | None
@@ -98,56 +99,56 @@ class Loop:
             yield from x.all()
 
 
-def loops_of(kernel: control.KernelOp, declared: Collection[str]) -> list[Loop]:
+def loops_of(kernel: control.KernelOp, declared: Collection[str], terms: Terms = SYMBOLIC) -> list[Loop]:
     """The outermost loops of a kernel, those of its programs among them."""
-    return list(_loops(kernel, None, declared))
+    return list(_loops(kernel, None, declared, terms))
 
 
-def _loops(op: Operation, outer: Loop | None, declared: Collection[str]) -> Iterator[Loop]:
+def _loops(op: Operation, outer: Loop | None, declared: Collection[str], terms: Terms) -> Iterator[Loop]:
     for child in [c for region in op.regions for block in region.blocks for c in block.ops]:
         made: Loop | None = None
         match child:
             case ProgramLoopOp():
-                made = _of_programs(child, outer, declared)
+                made = _of_programs(child, outer, declared, terms)
             case control.ForOp():
-                made = _of_tiles(child, outer, declared)
+                made = _of_tiles(child, outer, declared, terms)
             case control.WhileOp():
                 zero, one = Integer(0), Integer(1)
-                made = Loop(child, outer, one, zero, _launch_stages(declared), zero, one, zero, zero)
+                made = Loop(child, outer, one, zero, _launch_stages(declared, terms), zero, one, zero, zero)
             case _:
                 pass
         if made is None:
-            yield from _loops(child, outer, declared)
+            yield from _loops(child, outer, declared, terms)
         else:
-            made.inner = list(_loops(child, made, declared))
+            made.inner = list(_loops(child, made, declared, terms))
             yield made
 
 
-def _of_programs(op: ProgramLoopOp, outer: Loop | None, declared: Collection[str]) -> Loop:
-    kind = op.kind.data if isinstance(op.kind, ExprAttr) else string("flat")
+def _of_programs(op: ProgramLoopOp, outer: Loop | None, declared: Collection[str], terms: Terms) -> Loop:
+    kind = terms.of(op.kind.data) if isinstance(op.kind, ExprAttr) else string("flat")
     persistent = Or(*[Eq(kind, string(k)) for k in PERSISTENT])
     options = {} if op.options is None else op.options.data
-    own = {k: v.data for k, v in options.items() if isinstance(v, ExprAttr)}
-    stages, explicit = _stages(own.get("num_stages"), declared)
+    own = {k: terms.of(v.data) for k, v in options.items() if isinstance(v, ExprAttr)}
+    stages, explicit = _stages(own.get("num_stages"), declared, terms)
     unroll, flatten = _number(own.get("loop_unroll_factor")), And(persistent, _true(own.get("flatten")))
     zero = Integer(0)
     return Loop(op, outer, persistent, zero, stages, explicit, unroll, zero, flatten)
 
 
-def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) -> Loop:
+def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str], terms: Terms) -> Loop:
     prefix = f"loop.{op.label.data}."
     own = {
-        k: knob(prefix + k)
+        k: terms.of(knob(prefix + k))
         for k in ("num_stages", "loop_unroll_factor", "flatten", "static", "warp_specialize")
         if prefix + k in declared
     }
-    stages, explicit = _stages(own.get("num_stages"), declared)
+    stages, explicit = _stages(own.get("num_stages"), declared, terms)
     unroll = _number(own.get("loop_unroll_factor"))
-    extent = op.upper.data - op.lower.data
+    extent = op.upper.data if op.lower.data == 0 else op.upper.data - op.lower.data
     runs, remains, trips, static = Integer(1), Integer(0), Integer(0), _true(own.get("static"))
     range_type = op.body.block.args[0].type
     if len(free_names(extent)) == len(knobs_of(extent)) and isinstance(range_type, RangeType):
-        trips = CeilDiv(extent, range_type.block.data)
+        trips = CeilDiv(terms.of(extent), terms.of(range_type.block.data))
         runs, remains = Le(2 * unroll, trips), Le(Integer(2), Mod(trips, unroll))
         if "static" in own:
             runs, remains = And(Not(static), runs), And(Not(static), remains)
@@ -155,12 +156,12 @@ def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str]) 
     return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, flatten, specialized, static)
 
 
-def _launch_stages(declared: Collection[str]) -> Expr:
-    return knob("num_stages") if "num_stages" in declared else Integer(1)
+def _launch_stages(declared: Collection[str], terms: Terms) -> Expr:
+    return terms.of(knob("num_stages")) if "num_stages" in declared else Integer(1)
 
 
-def _stages(own: Expr | None, declared: Collection[str]) -> tuple[Expr, Expr]:
-    whole = _launch_stages(declared)
+def _stages(own: Expr | None, declared: Collection[str], terms: Terms) -> tuple[Expr, Expr]:
+    whole = _launch_stages(declared, terms)
     if own is None:
         return whole, Integer(0)
     if own.is_Integer or own == NONE:

@@ -10,8 +10,7 @@ from xdsl.ir import BlockArgument, Operation
 from helion_ir.dialects.tile import compute, control
 from helion_ir.dialects.types import TileType, bit_width
 from helion_ir.index.expr import And, CeilDiv, Eq, FloorDiv, Le, Max, Min, Where, any_of, knob
-from helion_ir.passes.plan_memory.footprint import most
-from helion_ir.passes.scope import physical
+from helion_ir.passes.plan_memory.footprint import SYMBOLIC, Terms, most
 from helion_ir.targets import Target
 from helion_ir.targets.staging import Staging
 
@@ -21,14 +20,14 @@ COLUMN = LANES * 4
 """Bytes of one of its columns."""
 
 
-def warps_of(declared: Collection[str]) -> Expr:
+def warps_of(declared: Collection[str], terms: Terms) -> Expr:
     """The launch's warps."""
-    return knob("num_warps") if "num_warps" in declared else Integer(4)
+    return terms.of(knob("num_warps")) if "num_warps" in declared else Integer(4)
 
 
-def blocks_of(declared: Collection[str]) -> Expr:
+def blocks_of(declared: Collection[str], terms: Terms) -> Expr:
     """The thread blocks of the launch's clusters, among which tiles are divided."""
-    return knob("num_ctas") if "num_ctas" in declared else Integer(1)
+    return terms.of(knob("num_ctas")) if "num_ctas" in declared else Integer(1)
 
 
 def divided(size: Expr, blocks: Expr) -> Expr:
@@ -36,42 +35,42 @@ def divided(size: Expr, blocks: Expr) -> Expr:
     return FloorDiv(size, blocks)
 
 
-def rows_blocks(product: compute.DotOp, blocks: Expr) -> Expr:
+def rows_blocks(product: compute.DotOp, blocks: Expr, terms: Terms) -> Expr:
     """Blocks of a cluster along the rows of a product: one for each 64 at most; the others are along the columns."""
     assert isinstance(product.result.type, TileType)
-    rows = physical(product.result.type.dims[-2])
+    rows = terms.extent(product.result.type.dims[-2])
     return Min(blocks, Max(Integer(1), FloorDiv(rows, Integer(64))))
 
 
-def runs_beside(product: compute.DotOp, warps: Expr, staging: Staging) -> Expr:
+def runs_beside(product: compute.DotOp, warps: Expr, staging: Staging, terms: Terms) -> Expr:
     """Whether a product is one of those that read shared memory while other work goes on."""
-    return And(suits_groups(product, staging), any_of([Eq(warps, Integer(w)) for w in staging.async_warps]))
+    return And(suits_groups(product, staging, terms), any_of([Eq(warps, Integer(w)) for w in staging.async_warps]))
 
 
-def suits_groups(product: compute.DotOp, staging: Staging) -> Expr:
+def suits_groups(product: compute.DotOp, staging: Staging, terms: Terms = SYMBOLIC) -> Expr:
     """Whether a product is one that groups of warps do together, given the warps for it."""
     type_, operand = product.result.type, product.lhs.type
     assert isinstance(type_, TileType) and isinstance(operand, TileType)
     exact = product.precision.data == "ieee" and bit_width(operand.element_type) >= 32
     if type_.rank != 2 or not staging.async_rows or exact:
         return Integer(0)
-    return Le(Integer(staging.async_rows), physical(type_.dims[0]))
+    return Le(Integer(staging.async_rows), terms.extent(type_.dims[0]))
 
 
-def tensor_memory(kernel: control.KernelOp, target: Target, declared: Collection[str]) -> Expr:
+def tensor_memory(kernel: control.KernelOp, target: Target, declared: Collection[str], terms: Terms) -> Expr:
     """The least bytes of tensor memory of a program: results that a loop carries are all there, others may take turns."""
     if not target.tensor_memory:
         return Integer(0)
-    warps, blocks = warps_of(declared), blocks_of(declared)
+    warps, blocks = warps_of(declared, terms), blocks_of(declared, terms)
     carried: dict[Operation | None, Expr] = {}
     others: Expr = Integer(0)
     for product in [op for op in kernel.walk() if isinstance(op, compute.DotOp)]:
         type_ = product.result.type
         assert isinstance(type_, TileType)
-        beside = runs_beside(product, warps, target.staging)
+        beside = runs_beside(product, warps, target.staging, terms)
         if beside == 0:
             continue
-        rows, columns = (physical(d) for d in type_.dims)
+        rows, columns = (terms.extent(d) for d in type_.dims)
         size = Where(beside, CeilDiv(rows, Integer(LANES)) * columns * COLUMN, Integer(0))
         size = divided(size, blocks)
         loop = product.parent_op()

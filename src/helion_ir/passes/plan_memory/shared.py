@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-import sympy
 from sympy import Expr, Integer
 from xdsl.ir import SSAValue
 
@@ -14,11 +13,10 @@ from helion_ir.dialects.tile import compute, control, elementwise, memory
 from helion_ir.dialects.types import RangeType, TileType, bit_width
 from helion_ir.index.expr import And, Eq, FloorDiv, Le, Lt, Max, Min, Not, Or, Where, all_of, any_of, string
 from helion_ir.passes.plan_memory.copying import addressed_by_loads, contiguous_along, copies_whole_words
-from helion_ir.passes.plan_memory.footprint import bytes_of, elements_of, most
+from helion_ir.passes.plan_memory.footprint import Terms, most, product_of, total
 from helion_ir.passes.plan_memory.liveness import VIEWS
 from helion_ir.passes.plan_memory.loops import Loop, loops_of
 from helion_ir.passes.plan_memory.products import blocks_of, divided, rows_blocks, runs_beside, warps_of
-from helion_ir.passes.scope import physical
 from helion_ir.targets import Target
 
 
@@ -29,16 +27,17 @@ class Shared:
     least: Expr
     """What every compiled program of the configuration has at least: what exceeds the target cannot be launched."""
     likely: Expr
+    """The best estimate; 0 where the terms have none."""
 
 
-def shared_memory(kernel: control.KernelOp, target: Target, declared: Collection[str]) -> Shared:
+def shared_memory(kernel: control.KernelOp, target: Target, declared: Collection[str], terms: Terms) -> Shared:
     """What a kernel needs of shared memory.
 
     Triton keeps there the operands of products, as many copies as a pipelined loop has stages; what goes through
     registers to a product of another layout; results on their way to a store; and the blocks of tensor descriptors.
     At different times they share the place, so that a kernel needs the most of any of its loops and stores.
     """
-    plan = _Plan(kernel, target, declared)
+    plan = _Plan(kernel, target, declared, terms)
     least: Expr = Integer(0)
     likely: Expr = Integer(0)
     for found in plan.needs():
@@ -47,11 +46,11 @@ def shared_memory(kernel: control.KernelOp, target: Target, declared: Collection
 
 
 class _Plan:
-    def __init__(self, kernel: control.KernelOp, target: Target, declared: Collection[str]):
+    def __init__(self, kernel: control.KernelOp, target: Target, declared: Collection[str], terms: Terms):
         self.kernel, self.target, self.staging = kernel, target, target.staging
-        self.outermost = loops_of(kernel, declared)
-        self.loops = [loop for top in self.outermost for loop in top.all()]
-        self.warps, self.blocks = warps_of(declared), blocks_of(declared)
+        self.terms = terms
+        self.loops = [loop for top in loops_of(kernel, declared, terms) for loop in top.all()]
+        self.warps, self.blocks = warps_of(declared, terms), blocks_of(declared, terms)
         self.products = [op for op in kernel.walk() if isinstance(op, compute.DotOp)]
         self.loads = [op for op in kernel.walk() if isinstance(op, memory.LoadOp)]
         self.stores = [op for op in kernel.walk() if isinstance(op, memory.StoreOp | memory.AtomicOp)]
@@ -69,7 +68,7 @@ class _Plan:
         for op in (*self.loads, *self.stores):
             yield self.of_access(op)
         for op in self.kernel.walk():
-            if isinstance(op, compute.ReduceOp) and op.operand not in self.from_products:
+            if isinstance(op, compute.ReduceOp) and self.terms.estimated and op.operand not in self.from_products:
                 yield Shared(Integer(0), self.scratch(op))
 
     # -- loops -----------------------------------------------------------------------------------------------------------
@@ -85,8 +84,6 @@ class _Plan:
         # An address that was loaded is a level of its own, among which the stages are divided.
         indirect = any(addressed_by_loads(x, loop.op) for x in loads)
         for load in loads:
-            whole_tile, copies = bytes_of(load.result.type), loop.copies(load)
-            each, least = self.share(load, products) * copies, divided(whole_tile, self.blocks) * copies
             direct = [p for p in products if _reads(p, load.result)]
             by_product = load.result in self.feeding
             if not by_product and (loop.explicit == 0 or not self.staging.pipelines_any_loop):
@@ -94,38 +91,47 @@ class _Plan:
             eligible = self.copied(load)
             if not by_product:
                 eligible = And(loop.explicit, eligible)
-            likely.append(Where(eligible, each * self.buffers(loop, direct), Integer(0)))
-            whole = copies_whole_words(load, self.staging)
+            copies = loop.copies(load)
+            if self.terms.estimated:
+                each = self.share(load, products) * copies
+                likely.append(Where(eligible, each * self.buffers(loop, direct), Integer(0)))
+            whole = copies_whole_words(load, self.staging, self.terms)
             if (direct or not products) and not indirect and whole != 0:
                 certain = all_of([whole, eligible, Not(self.is_doubtful(load, direct))])
                 if contiguous_along(load) not in loop.op.regions[0].block.args:
                     # Fused loops select the position of a block, and then nothing is known of its alignment.
-                    certain = And(certain, Or(Not(fused), _is(load, "tensor_descriptor")))
+                    certain = And(certain, Or(Not(fused), self.is_by(load, "tensor_descriptor")))
+                least = divided(self.terms.bytes(load.result.type), self.blocks) * copies
                 found = Where(certain, least * self.buffers(loop, direct, at_least=True), Integer(0))
                 # Once the loops inside are gone, loads of one tensor may be of one address, of which Triton keeps one.
                 sure[load.ref] = most(sure.get(load.ref, Integer(0)), found)
         pipelined = And(loop.innermost, Le(Integer(2), loop.stages))
         kept = self.waiting_outside(loop, products) if self.staging.operands_in_place else []
-        resident = sympy.Add(*[bytes_of(x.result.type) for x in kept])
-        moved = [any_of([fused, _is(x, "tensor_descriptor"), _is_reshaped(x)]) for x in kept]
-        surely = sympy.Add(
-            *[Where(m, Integer(0), divided(bytes_of(x.result.type), self.blocks)) for m, x in zip(moved, kept)]
+        moved = [any_of([fused, self.is_by(x, "tensor_descriptor"), self.is_reshaped(x)]) for x in kept]
+        surely = total(
+            [Where(m, Integer(0), divided(self.terms.bytes(x.result.type), self.blocks)) for m, x in zip(moved, kept)]
         )
-        beside: Expr = Integer(0)
-        for p in products:
-            beside = most(beside, self.computed(p))
-        for store in [x for x in self.stores if loop.holds(x)]:
-            beside = most(beside, Where(Or(loop.fused, loop.innermost), self.of_access(store).likely, Integer(0)))
         return Shared(
-            Where(pipelined, sympy.Add(*sure.values()) + surely, Integer(0)) if sure else Integer(0),
-            Where(pipelined, sympy.Add(*likely) + resident + beside, Integer(0)),
+            Where(pipelined, total(sure.values()) + surely, Integer(0)) if sure else Integer(0),
+            Where(pipelined, total(likely) + self.beside(loop, products, kept), Integer(0)),
         )
+
+    def beside(self, loop: Loop, products: list[compute.DotOp], kept: list[memory.LoadOp]) -> Expr:
+        """The likely bytes of what a pipelined loop has beside its copies: what is kept, and the most of what passes."""
+        if not self.terms.estimated:
+            return Integer(0)
+        passing: Expr = Integer(0)
+        for p in products:
+            passing = most(passing, self.computed(p))
+        for store in [x for x in self.stores if loop.holds(x)]:
+            passing = most(passing, Where(Or(loop.fused, loop.innermost), self.of_access(store).likely, Integer(0)))
+        return total([self.terms.bytes(x.result.type) for x in kept]) + passing
 
     def buffers(self, loop: Loop, direct: list[compute.DotOp], *, at_least: bool = False) -> Expr:
         """Copies of a load that a pipelined loop holds: one a stage that it is ahead, and one in use by a product that
         runs beside."""
         ahead = loop.stages - 1
-        count = sympy.Add(*[loop.copies(p) for p in self.products if loop.holds(p)])
+        count = total([loop.copies(p) for p in self.products if loop.holds(p)])
         if direct and self.staging.async_rows:
             beside = all_of([self.runs_beside(p) for p in direct])
             if at_least and self.target.tensor_memory:
@@ -139,9 +145,9 @@ class _Plan:
 
     def share(self, load: memory.LoadOp, products: list[compute.DotOp]) -> Expr:
         """Bytes of a load that each block of a cluster holds: it is divided along rows or columns of its product."""
-        size = bytes_of(load.result.type)
+        size = self.terms.bytes(load.result.type)
         for p in products:
-            rows = rows_blocks(p, self.blocks)
+            rows = rows_blocks(p, self.blocks, self.terms)
             if _source(p.lhs) is load.result:
                 return divided(size, rows)
             if _source(p.rhs) is load.result:
@@ -149,22 +155,22 @@ class _Plan:
         return divided(size, self.blocks)
 
     def runs_beside(self, product: compute.DotOp) -> Expr:
-        return runs_beside(product, self.warps, self.staging)
+        return runs_beside(product, self.warps, self.staging, self.terms)
 
     def copied(self, load: memory.LoadOp) -> Expr:
         """Whether a load is wide enough, for each thread, to be copied asynchronously."""
         if not self.staging.least_copy_bits:
             return Integer(1)
-        bits = elements_of(load.result.type) * bit_width(load.result.type.element_type)  # pyright: ignore
+        bits = self.terms.elements(load.result.type) * bit_width(load.result.type.element_type)  # pyright: ignore
         wide = Le(self.warps * (self.target.warp_size * self.staging.least_copy_bits), bits)
-        return Or(_is(load, "tensor_descriptor"), wide)
+        return Or(self.is_by(load, "tensor_descriptor"), wide)
 
     def is_doubtful(self, load: memory.LoadOp, direct: list[compute.DotOp]) -> Expr:
         """Whether a block of another rank than its tile may not be pipelined: by a descriptor, where products take their
         results to tensor memory."""
         if not self.target.tensor_memory:
             return Integer(0)
-        described = _is(load, "tensor_descriptor") if _has_scalars(load) else Integer(0)
+        described = self.is_by(load, "tensor_descriptor") if _has_scalars(load) else Integer(0)
         return And(described, any_of([self.runs_beside(p) for p in direct]))
 
     def waiting_outside(self, loop: Loop, products: list[compute.DotOp]) -> list[memory.LoadOp]:
@@ -181,13 +187,15 @@ class _Plan:
         alone: Expr = Integer(0)
         for value in (product.lhs, product.rhs):
             if isinstance(load := _source(value).owner, memory.LoadOp):
-                doubtful = Or(_is_reshaped(load), self.may_fit_registers(product, load))
-                size = Where(doubtful, Integer(0), divided(bytes_of(value.type), self.blocks))
-                sizes.append(self.share(load, [product]))
+                doubtful = Or(self.is_reshaped(load), self.may_fit_registers(product, load))
+                size = Where(doubtful, Integer(0), divided(self.terms.bytes(value.type), self.blocks))
+                if self.terms.estimated:
+                    sizes.append(self.share(load, [product]))
                 # What a descriptor loads may go on to registers before the other operand is there.
-                sure.append(Where(Or(beside, Not(_is(load, "tensor_descriptor"))), size, Integer(0)))
+                sure.append(Where(Or(beside, Not(self.is_by(load, "tensor_descriptor"))), size, Integer(0)))
                 alone = most(alone, size)
-        return Shared(most(self.together(sure), alone), self.together(sizes) + self.computed(product))
+        likely = self.together(sizes) + self.computed(product) if self.terms.estimated else Integer(0)
+        return Shared(most(self.together(sure), alone), likely)
 
     def may_fit_registers(self, product: compute.DotOp, load: memory.LoadOp) -> Expr:
         """Whether an operand that is contiguous along the sum may be loaded in the layout that a product reads, or get
@@ -199,13 +207,13 @@ class _Plan:
             return Integer(0)
         if along.type.block.data != summed:
             return Integer(0)
-        row = physical(summed) * bit_width(product.lhs.type.element_type)
+        row = self.terms.extent(summed) * bit_width(product.lhs.type.element_type)
         return Or(Le(self.warps, Integer(1)), Le(row, Integer(4 * 128)))
 
     def together(self, sizes: list[Expr]) -> Expr:
         """Bytes of a product's operands, where they are not pipelined."""
         if self.staging.operands_in_place:
-            return sympy.Add(*sizes)
+            return total(sizes)
         out: Expr = Integer(0)
         for size in sizes:
             out = most(out, size)
@@ -218,8 +226,8 @@ class _Plan:
             if value not in self.from_products or not isinstance(value.type, TileType):
                 continue
             assert isinstance(product.result.type, TileType)
-            rows, columns = (physical(d) for d in product.result.type.dims[-2:])
-            size = bytes_of(value.type)
+            rows, columns = (self.terms.extent(d) for d in product.result.type.dims[-2:])
+            size = self.terms.bytes(value.type)
             if self.staging.operands_in_place:
                 # Warps go along the columns of a result with fewer rows, and then each needs all of the operand.
                 moves = And(Lt(rows, columns), Lt(Integer(1), self.warps))
@@ -236,8 +244,8 @@ class _Plan:
         value = op.result if isinstance(op, memory.LoadOp) else _stored(op)
         if value is None or not isinstance(value.type, TileType) or not value.type.rank:
             return Shared(Integer(0), Integer(0))
-        size = bytes_of(value.type)
-        by_descriptor = Where(_is(op, "tensor_descriptor"), size, Integer(0))
+        size = self.terms.bytes(value.type)
+        by_descriptor = Where(self.is_by(op, "tensor_descriptor"), size, Integer(0))
         least = divided(by_descriptor, self.blocks)
         if isinstance(op, memory.LoadOp) or value not in self.from_products or value.type.rank < 2:
             return Shared(Integer(0) if isinstance(op, memory.LoadOp) else least, by_descriptor)
@@ -245,29 +253,29 @@ class _Plan:
             return Shared(least, size)
         return Shared(least, by_descriptor)
 
+    def is_by(self, op: memory.AccessOp, kind: str) -> Expr:
+        """Whether an access is addressed in a way."""
+        return Eq(self.terms.of(op.indexing.data), string(kind)) if isinstance(op.indexing, ExprAttr) else Integer(0)
+
+    def is_reshaped(self, load: memory.LoadOp) -> Expr:
+        """Whether a load of a part of its tensor may go to a product without being staged: a descriptor's block has
+        another rank than its result; by a block pointer it was seen once, for gfx950, with one warp."""
+        if not _has_scalars(load):
+            return Integer(0)
+        return Or(self.is_by(load, "block_ptr"), self.is_by(load, "tensor_descriptor"))
+
     def scratch(self, op: compute.ReduceOp) -> Expr:
         """Partial results of the warps that share a row."""
         type_ = op.operand.type
         assert isinstance(type_, TileType)
         if not type_.rank:
             return Integer(0)
-        columns = physical(type_.dims[-1])
+        columns = self.terms.extent(type_.dims[-1])
         last = type_.rank - 1 in op.dims
-        result = sympy.Mul(*[physical(d) for i, d in enumerate(type_.dims) if i not in op.dims])
+        result = product_of([self.terms.extent(d) for i, d in enumerate(type_.dims) if i not in op.dims])
         along = Max(Integer(1), FloorDiv(columns, Integer(self.target.warp_size * 4)))
         warps = Min(self.warps, along) if last else self.warps
         return Where(Lt(Integer(1), warps), result * warps * 4, Integer(0))
-
-
-def _is(op: memory.AccessOp, kind: str) -> Expr:
-    """Whether an access is addressed in a way."""
-    return Eq(op.indexing.data, string(kind)) if isinstance(op.indexing, ExprAttr) else Integer(0)
-
-
-def _is_reshaped(load: memory.LoadOp) -> Expr:
-    """Whether a load of a part of its tensor may go to a product without being staged: a descriptor's block has another
-    rank than its result; by a block pointer it was seen once, for gfx950, with one warp."""
-    return Or(_is(load, "block_ptr"), _is(load, "tensor_descriptor")) if _has_scalars(load) else Integer(0)
 
 
 def _has_scalars(load: memory.LoadOp) -> bool:
