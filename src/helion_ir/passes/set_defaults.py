@@ -98,7 +98,9 @@ class _Defaults:
         for dot in self.dots:
             lhs, rhs = _type(dot.lhs), _type(dot.rhs)
             inner = 8 * p.inner_bytes // bit_width(lhs.element_type)
-            roles = ((lhs.dims[-2], p.rows), (rhs.dims[-1], p.columns), (lhs.dims[-1], inner))
+            loaded = _is_carried(dot) and _loaded(dot.lhs) and _loaded(dot.rhs)
+            columns = p.loaded_columns if loaded else p.columns
+            roles = ((lhs.dims[-2], p.rows), (rhs.dims[-1], columns), (lhs.dims[-1], inner))
             for extent, size in roles:
                 for name in knobs_of(extent) & set(self.blocks):
                     wanted[name] = min(self._largest(name, extent, size), wanted.get(name, size))
@@ -221,8 +223,7 @@ class _Defaults:
 
     def _share(self, product: compute.DotOp) -> int:
         """Elements of a product's result that a thread holds."""
-        carried = isinstance(product.acc, BlockArgument) and isinstance(product.parent_op(), control.ForOp)
-        return self.preferred.accumulated_elements if carried else self.preferred.product_elements
+        return self.preferred.accumulated_elements if _is_carried(product) else self.preferred.product_elements
 
     @functools.cached_property
     def _chained(self) -> list[compute.DotOp]:
@@ -367,16 +368,26 @@ def _tile_types(module: ModuleOp) -> Iterator[TileType]:
 
 def _operands(loop: control.ForOp, *, outside: bool = False) -> list[TileType]:
     """What a loop loads for products right in it: pipelined, it is held once a stage. Or what was loaded before it."""
-    loads: dict[Operation, TileType] = {}
+    loads: dict[memory.LoadOp, TileType] = {}
     for op in loop.body.block.ops:
         if isinstance(op, compute.DotOp):
-            for value in (op.lhs, op.rhs):
-                owner = value.owner
-                while isinstance(owner, compute.PermuteOp | compute.ReshapeOp):
-                    value, owner = owner.operand, owner.operand.owner
-                if isinstance(owner, memory.LoadOp) and (owner.parent_block() is loop.body.block) is not outside:
-                    loads[owner] = _type(owner.result)
+            for load in (_loaded(op.lhs), _loaded(op.rhs)):
+                if load is not None and (load.parent_block() is loop.body.block) is not outside:
+                    loads[load] = _type(load.result)
     return list(loads.values())
+
+
+def _is_carried(product: compute.DotOp) -> bool:
+    """Whether a loop carries the sum of a product's terms."""
+    return isinstance(product.acc, BlockArgument) and isinstance(product.parent_op(), control.ForOp)
+
+
+def _loaded(value: SSAValue) -> memory.LoadOp | None:
+    """What loads an operand of a product, in whatever shape it is multiplied."""
+    owner = value.owner
+    while isinstance(owner, compute.PermuteOp | compute.ReshapeOp):
+        owner = owner.operand.owner
+    return owner if isinstance(owner, memory.LoadOp) else None
 
 
 def _contiguous(module: ModuleOp) -> frozenset[str]:

@@ -36,8 +36,9 @@ A100 = Target(
     launch_options=(REGISTERS,),
     **_COMMON,  # pyright: ignore
 )  # fmt: skip
-# Two warp groups of wgmma, 64 rows of 128 columns each; three stages of 32 KiB leave room for a second program.
-_HOPPER = Preferred(stages=3)
+# Two warp groups of wgmma, 64 rows of 256 columns each, whose sums take half of a thread's registers (or 128 columns of
+# computed operands); three stages of 48 KiB. Half of the registers for other tiles leaves room for a second program.
+_HOPPER = Preferred(stages=3, loaded_columns=256, accumulated_elements=128, tile_registers=128)
 H100 = Target(
     name="h100",
     arch=90,

@@ -15,6 +15,8 @@ class Preferred:
     rows: int = 128
     columns: int = 128
     """Extents of a matrix product's result in one program."""
+    loaded_columns: int = 128
+    """The columns where both operands are multiplied as they are loaded, which takes no registers beside the result's."""
     inner_bytes: int = 128
     """Bytes along the inner dimension of a product's operands, so that fewer bits make longer rows."""
     least: int = 64
