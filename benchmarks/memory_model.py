@@ -90,7 +90,7 @@ def answer(task: Task) -> Row:
     warnings.filterwarnings("ignore", message=".*make_block_ptr is deprecated")
     stages = _stages(name, target)
     values = drawn(name, target, index)
-    row: Row = {"assignment": compact(name, target, values)}
+    row: Row = {"assignment": _plain(values)}
     printed = stages.printed(values)
     row |= allocated(printed, stages.target)
     fits = row["shared"] <= stages.target.shared_memory and row["tensor"] <= stages.target.tensor_memory
@@ -118,7 +118,7 @@ def answers(tasks: list[Task], file: Path, processes: int, each: float, limit: f
     missing: list[Task] = []
     for task in tasks:
         row = known.get(task[:3])
-        if row is not None and ("failed" in row or row["assignment"] == compact(*task[:2], drawn(*task[:3]))):
+        if row is not None and ("failed" in row or row["assignment"] == _plain(drawn(*task[:3]))):
             yield row
         else:
             known.pop(task[:3], None)
@@ -157,12 +157,6 @@ def kept(lines: Iterable[str]) -> list[Row]:
 @functools.cache
 def _default(name: str, target: str) -> dict[str, Any]:
     return _plain(_stages(name, target).space.default())
-
-
-def compact(name: str, target: str, values: dict[str, Any]) -> dict[str, Any]:
-    """An assignment as it is kept: without what has its default."""
-    default = _default(name, target)
-    return {k: v for k, v in _plain(values).items() if default[k] != v or type(default[k]) is not type(v)}
 
 
 def predicted(row: Row) -> Row:

@@ -36,7 +36,7 @@ class SetDefaults(Pass):
     ```mlir
     knob.declare @rows.block_size : pow2 16 to 4096 = 32 …        // feeds a product of 4096 x 4096 on an h200
     // becomes
-    knob.declare @rows.block_size : pow2 16 to 4096 = 128 …       // and num_warps 8, num_stages 4, l2_grouping 8
+    knob.declare @rows.block_size : pow2 16 to 4096 = 128 …       // and num_warps 8, num_stages 3, l2_grouping 8
     ```
 
     The numbers are the target's (`Target.preferred`): an extent of a product gets the preferred one, halved while fewer

@@ -1,8 +1,8 @@
 // RUN: helion-ir-opt %s -p set-defaults --split-input-file | filecheck %s
 
-// A large product on an H200: the target's tile, two warp groups, three stages, grouped rows.
+// A large product of what is loaded, on an H200: the target's tile, two warp groups, three stages, grouped rows.
 // CHECK:      knob.declare @m : pow2 16 to 4096 = 128
-// CHECK-NEXT: knob.declare @n : pow2 16 to 4096 = 128
+// CHECK-NEXT: knob.declare @n : pow2 16 to 4096 = 256
 // CHECK-NEXT: knob.declare @k : pow2 16 to 4096 = 64
 // CHECK-NEXT: knob.declare @m_n.loop_order : permutation 2 = [0, 1]
 // CHECK-NEXT: knob.declare @m_n.l2_grouping : pow2 1 to 64 = 8
