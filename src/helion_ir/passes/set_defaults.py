@@ -19,7 +19,7 @@ from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.chained_products import ROWS_OF_WARP, is_chained
 from helion_ir.passes.plan_memory.liveness import points_of
 from helion_ir.passes.plan_memory.loops import Loop, loops_of
-from helion_ir.passes.scope import physical
+from helion_ir.passes.scope import kernel_of, physical
 from helion_ir.targets import Target
 from helion_ir.targets.preferred import Preferred
 
@@ -98,7 +98,8 @@ class _Defaults:
         for dot in self.dots:
             lhs, rhs = _type(dot.lhs), _type(dot.rhs)
             inner = 8 * p.inner_bytes // bit_width(lhs.element_type)
-            loaded = _is_carried(dot) and _loaded(dot.lhs) and _loaded(dot.rhs)
+            alone = sum(kernel_of(d) is kernel_of(dot) for d in self.dots) == 1
+            loaded = alone and _is_carried(dot) and _loaded(dot.lhs) and _loaded(dot.rhs)
             columns = p.loaded_columns if loaded else p.columns
             roles = ((lhs.dims[-2], p.rows), (rhs.dims[-1], columns), (lhs.dims[-1], inner))
             for extent, size in roles:

@@ -16,7 +16,8 @@ class Preferred:
     columns: int = 128
     """Extents of a matrix product's result in one program."""
     loaded_columns: int = 128
-    """The columns where both operands are multiplied as they are loaded, which takes no registers beside the result's."""
+    """The columns of a kernel's only product, where both operands are multiplied as they are loaded: nothing else takes
+    many registers."""
     inner_bytes: int = 128
     """Bytes along the inner dimension of a product's operands, so that fewer bits make longer rows."""
     least: int = 64
