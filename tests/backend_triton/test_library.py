@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -30,6 +31,14 @@ def test_every_function_has_a_distinct_text_and_no_name_unknown() -> None:
         text = "\n\n".join(["import triton", "import triton.language as tl", *library.printed_sources([name])])
         compile(text, name, "exec")
         assert f"def plain_{name}(" in text
+
+
+def test_dependencies_are_the_names_that_python_finds() -> None:
+    names = library.names()
+    for name in names:
+        text, dependencies = library.source(name)
+        used = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+        assert dependencies == tuple(sorted(used.intersection(names) - {name}))
 
 
 def test_an_unknown_name_is_told() -> None:

@@ -196,18 +196,20 @@ def walk(root: Operation) -> Iterator[Operation]:
         op: Operation | None = waiting.pop()
         if type(op) is Block:
             op = op.first_op
-        if op is None:
-            continue
-        # Noted before the op is seen, which may remove it.
-        if (following := op.next_op) is not None:
-            waiting.append(following)
-        yield op
-        for region in reversed(op.regions):
-            if (block := region.first_block) is region.last_block:
-                if block is not None:
-                    waiting.append(block)
-            else:
-                waiting.extend(reversed(region.blocks))
+        while op is not None:
+            following = op._next_op  # noted before the op is seen, which may remove it
+            yield op
+            if op.regions:
+                if following is not None:
+                    waiting.append(following)
+                for region in reversed(op.regions):
+                    if (block := region.first_block) is region.last_block:
+                        if block is not None:
+                            waiting.append(block)
+                    else:
+                        waiting.extend(reversed(region.blocks))
+                break
+            op = following
 
 
 def _flat(given: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -177,12 +178,15 @@ def decide(predicate: Expr, domains: Domains) -> Expr:
     names = sorted(knobs_of(predicate))
     if not names or any(n not in domains for n in names) or len(predicate.free_symbols) != len(names):
         return predicate
-    if math.prod(len(domains[n]) for n in names) > MOST_COMBINATIONS:
+    if math.prod([len(domains[n]) for n in names]) > MOST_COMBINATIONS:
         return predicate
+    return _decided(predicate, tuple(names), tuple([tuple(domains[n]) for n in names]))
+
+
+@functools.lru_cache(4096)  # several passes ask about the same ranges
+def _decided(predicate: Expr, names: tuple[str, ...], domains: tuple[tuple, ...]) -> Expr:
     function = compiled(predicate)
     # A number that may be none is not none where an expression computes with it: the structure bound says so.
-    numbers = [
-        [v for v in domains[n] if v is not None] if NONE not in predicate.free_symbols else domains[n] for n in names
-    ]
+    numbers = domains if NONE in predicate.free_symbols else [[v for v in d if v is not None] for d in domains]
     seen = {bool(function(dict(zip(names, values)))) for values in itertools.product(*numbers)}
     return sympy.Integer(int(seen.pop())) if len(seen) == 1 else predicate

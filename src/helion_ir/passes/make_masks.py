@@ -56,6 +56,13 @@ class MakeMasks(Pass):
 class _Masks:
     def __init__(self, owner: MakeMasks, module: ModuleOp):
         self.owner, self.module, self.domains = owner, module, domains_of(module)
+        self._partial: dict[SSAValue, Expr] = {}
+
+    def partial(self, value: SSAValue) -> Expr:
+        """When a range may have inactive lanes; its accesses all ask."""
+        if (known := self._partial.get(value)) is None:
+            known = self._partial[value] = partial(value, self.domains)
+        return known
 
     # -- which lanes ---------------------------------------------------------------------------------------------------
     def range_of(self, dim: Expr, op: Operation) -> SSAValue | None:
@@ -68,12 +75,12 @@ class _Masks:
             made = control.AxisOp("pad", 0, dim)
             self.insert(made, op)
             return made.result
-        return None if partial(found, self.domains) == 0 else found
+        return None if self.partial(found) == 0 else found
 
     def mask_of(self, ranges: dict[int, SSAValue], dims: tuple[Expr, ...], op: Operation) -> SSAValue:
         """Which lanes of a tile of these dimensions are active in the ranges given by dimension; 1 elsewhere."""
         shape = tuple(d if i in ranges else Integer(1) for i, d in enumerate(dims))
-        condition = decide(any_of([partial(r, self.domains) for r in ranges.values()]), self.domains)
+        condition = decide(any_of([self.partial(r) for r in ranges.values()]), self.domains)
         made = control.MaskOp(list(ranges.values()), condition, tile_type(shape, i1))
         self.insert(made, op)
         made.result.name_hint = "mask"
@@ -100,9 +107,7 @@ class _Masks:
                 for i in op.flipped.data:
                     found = range_for(_type(op.operand).dims[i], op)
                     if found is not None and not bounds_of(found).whole:
-                        self.require(
-                            partial(found, self.domains), "a tile is flipped, which must have no inactive lanes"
-                        )
+                        self.require(self.partial(found), "a tile is flipped, which must have no inactive lanes")
             case _:
                 for number, axes, value in mixed(op):
                     op.operands[number] = self.filled(op.operands[number], axes, value, op)
@@ -122,7 +127,7 @@ class _Masks:
                 place, widest = place + widest, 0
         for i, dim in enumerate(dims):
             if i in given:
-                if partial(given[i], self.domains) != 0:
+                if self.partial(given[i]) != 0:
                     ranges[i] = given[i]
             elif (found := self.range_of(dim, op)) is not None:
                 ranges[i] = found
@@ -218,7 +223,7 @@ class _Masks:
             if block == dim or not knobs_of(block) & knobs_of(dim):
                 continue
             reason = f"a reshaped tile is reduced along {expr_text(dim)}, which must have no inactive lanes"
-            self.require(partial(r, self.domains), reason)
+            self.require(self.partial(r), reason)
 
     def require(self, inactive: Expr, reason: str) -> None:
         """Rule out the configurations in which there are inactive lanes. Raises BackendUnsupported if there are always."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
@@ -147,8 +148,11 @@ def lower_plain(module: ModuleOp, assignment: Assignment) -> tuple[ModuleOp, Pla
     return made, plan
 
 
+_context = functools.cache(new_context)  # passes look up in it only; making one costs as much as a pass
+
+
 def _run(passes: Sequence[Pass], module: ModuleOp, callback: StageCallback | None) -> None:
-    ctx = new_context()
+    ctx = _context()
     with uncollected():
         for p in passes:
             p.apply(ctx, module)

@@ -7,7 +7,6 @@ which is right for Triton's interpreter and slow on a GPU.
 
 from __future__ import annotations
 
-import ast
 import functools
 import re
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ _FUNCTION = re.compile(r"^@.*\ndef (\w+)\(.*\n(?:(?:[ )].*)?\n)*", re.MULTILINE)
 
 
 _WORD = re.compile(r"\b\w+\b")
+_PROSE = re.compile(r'"""(?s:.*?)"""|#.*')
 
 
 def _read() -> Iterator[tuple[str, str]]:
@@ -46,7 +46,7 @@ def source(name: str) -> tuple[str, tuple[str, ...]]:
     ('copysign32',)
     """
     text = _SOURCES[name]
-    used = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    used = set(_WORD.findall(_PROSE.sub("", text)))
     return text, tuple(sorted(used & _SOURCES.keys() - {name}))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sympy
-from sympy import Expr, Integer
+from sympy import Expr, Integer, Symbol
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from helion_ir.dialects.types import TileType, bit_width
@@ -57,6 +57,8 @@ class Numbers(Terms):
         self._elements: dict[Attribute, int] = {}
 
     def of(self, e: Expr) -> Expr:
+        if isinstance(e, Symbol) and e.name[0] == "@":
+            return as_expr(self.values[e.name[1:]])
         if e.is_Integer or scalars_of(e):  # what only a run knows is no number
             return e
         return as_expr(value_of(e, self.values))

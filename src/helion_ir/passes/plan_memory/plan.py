@@ -86,7 +86,7 @@ class Plan:
     def _limits(
         self, kernel: control.KernelOp, terms: Terms, shared: Expr | None = None, tensor: Expr | None = None
     ) -> Iterator[Limit]:
-        target, declared = self._target, self._declared
+        target, declared, ops = self._target, self._declared, list(kernel.walk())
         if shared is None:
             shared = shared_memory(kernel, target, declared, terms).least
         if tensor is None:
@@ -97,11 +97,11 @@ class Plan:
             each = target.warp_size * target.max_registers_per_thread * 4
             room = terms.of(knob("num_warps")) * each
             reason = f"registers: {each} bytes a warp for the values that a loop carries"
-            yield _registers(kernel, terms), room + target.tensor_memory, reason, kernel
+            yield _registers(ops, terms), room + target.tensor_memory, reason, kernel
             reason = f"registers: {each} bytes a warp for a tile loaded"
-            for size, load in terms.distinct(_loaded(kernel, terms)):
+            for size, load in terms.distinct(_loaded(ops, terms)):
                 yield size, room, reason, load
-        for size, made in terms.distinct(_sizes(kernel, terms)):
+        for size, made in terms.distinct(_sizes(ops, terms)):
             yield size, Integer(LARGEST_TILE), f"a tile holds at most {LARGEST_TILE} elements", made
 
 
@@ -115,9 +115,9 @@ def _varies(type_: TileType) -> bool:
     return not all(d.is_Integer or scalars_of(d) for d in type_.dims)
 
 
-def _sizes(kernel: control.KernelOp, terms: Terms) -> Iterator[tuple[Expr, Operation]]:
+def _sizes(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Expr, Operation]]:
     seen: set[Attribute] = set()
-    for op in kernel.walk():
+    for op in ops:
         for r in op.results:
             if r.type not in seen:
                 seen.add(r.type)
@@ -125,19 +125,19 @@ def _sizes(kernel: control.KernelOp, terms: Terms) -> Iterator[tuple[Expr, Opera
                     yield terms.elements(r.type), op
 
 
-def _loaded(kernel: control.KernelOp, terms: Terms) -> Iterator[tuple[Expr, Operation]]:
+def _loaded(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Expr, Operation]]:
     """Bytes of each tile loaded into registers; the operands of dots may stay in shared memory."""
-    for op in kernel.walk():
+    for op in ops:
         if isinstance(op, memory.LoadOp) and not feeds_only_products(op.result):
             type_ = op.result.type
             if isinstance(type_, TileType) and _varies(type_):
                 yield terms.bytes(type_), op
 
 
-def _registers(kernel: control.KernelOp, terms: Terms) -> Expr:
+def _registers(ops: Sequence[Operation], terms: Terms) -> Expr:
     """Bytes of the values that the kernel's loops carry, the most of any."""
     out: Expr = Integer(0)
-    for loop in [op for op in kernel.walk() if isinstance(op, control.ForOp)]:
+    for loop in [op for op in ops if isinstance(op, control.ForOp)]:
         carried = [terms.bytes(v.type) for v in loop.iter_args if isinstance(v.type, TileType) and v.type.rank]
         out = most(out, total(carried))
     return out

@@ -47,13 +47,15 @@ def shared_memory(kernel: control.KernelOp, target: Target, declared: Collection
 
 class _Plan:
     def __init__(self, kernel: control.KernelOp, target: Target, declared: Collection[str], terms: Terms):
-        self.kernel, self.target, self.staging = kernel, target, target.staging
+        self.target, self.staging = target, target.staging
         self.terms = terms
         self.loops = [loop for top in loops_of(kernel, declared, terms) for loop in top.all()]
         self.warps, self.blocks = warps_of(declared, terms), blocks_of(declared, terms)
-        self.products = [op for op in kernel.walk() if isinstance(op, compute.DotOp)]
-        self.loads = [op for op in kernel.walk() if isinstance(op, memory.LoadOp)]
-        self.stores = [op for op in kernel.walk() if isinstance(op, memory.StoreOp | memory.AtomicOp)]
+        ops = list(kernel.walk())
+        self.products = [op for op in ops if isinstance(op, compute.DotOp)]
+        self.loads = [op for op in ops if isinstance(op, memory.LoadOp)]
+        self.stores = [op for op in ops if isinstance(op, memory.StoreOp | memory.AtomicOp)]
+        self.reductions = [op for op in ops if isinstance(op, compute.ReduceOp)] if terms.estimated else []
         self.from_products = _descendants(self.products)
         self.feeding = _ancestors(v for p in self.products for v in (p.lhs, p.rhs))
 
@@ -67,8 +69,8 @@ class _Plan:
             yield Shared(Where(fused, Integer(0), waiting.least), waiting.likely)
         for op in (*self.loads, *self.stores):
             yield self.of_access(op)
-        for op in self.kernel.walk():
-            if isinstance(op, compute.ReduceOp) and self.terms.estimated and op.operand not in self.from_products:
+        for op in self.reductions:
+            if op.operand not in self.from_products:
                 yield Shared(Integer(0), self.scratch(op))
 
     # -- loops -----------------------------------------------------------------------------------------------------------
@@ -244,8 +246,11 @@ class _Plan:
         value = op.result if isinstance(op, memory.LoadOp) else _stored(op)
         if value is None or not isinstance(value.type, TileType) or not value.type.rank:
             return Shared(Integer(0), Integer(0))
+        described = self.is_by(op, "tensor_descriptor")
+        if described == 0 and not self.terms.estimated:
+            return Shared(Integer(0), Integer(0))
         size = self.terms.bytes(value.type)
-        by_descriptor = Where(self.is_by(op, "tensor_descriptor"), size, Integer(0))
+        by_descriptor = Where(described, size, Integer(0))
         least = divided(by_descriptor, self.blocks)
         if isinstance(op, memory.LoadOp) or value not in self.from_products or value.type.rank < 2:
             return Shared(Integer(0) if isinstance(op, memory.LoadOp) else least, by_descriptor)
