@@ -46,14 +46,15 @@ def attention_gqa(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -
 
 
 def reference(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """The same in float64, rounded once."""
-    m, n = query.size(2), key.size(2)
-    group = query.size(1) // key.size(1)
-    seen = torch.ones(m, n, dtype=torch.bool, device=query.device).tril(n - m)
-    k = key.double().repeat_interleave(group, dim=1)
-    v = value.double().repeat_interleave(group, dim=1)
-    scores = query.double() @ k.transpose(2, 3) / math.sqrt(query.size(3))
-    return (torch.softmax(scores.masked_fill(~seen, float("-inf")), dim=-1) @ v).to(query.dtype)
+    """The same in float64, rounded once; the sequences one at a time, so that a batch's keys fit beside a kernel's."""
+    (heads, m, d), (key_heads, n) = query.shape[1:], key.shape[1:3]
+    seen = torch.ones(m, n, dtype=torch.bool, device=query.device).tril(n - m).repeat(heads // key_heads, 1)
+    out = torch.empty_like(query)
+    for index, (q, k, v) in enumerate(zip(query, key, value)):
+        scores = q.reshape(key_heads, -1, d).double() @ k.double().mT / math.sqrt(d)
+        weights = torch.softmax(scores.masked_fill(~seen, float("-inf")), dim=-1)
+        out[index] = (weights @ v.double()).reshape(q.shape).to(query.dtype)
+    return out
 
 
 def eager(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

@@ -78,15 +78,16 @@ def emit_for(p: KernelPrinter, op: ForOp) -> None:
     iv, *carried = op.regions[0].block.args
     symbols, inits = op.symbols, op.iter_args
     targets = start_carried(p, carried, inits)
-    operands = [p.names[s] for s in symbols]
-    bounds = [p.expr(properties[k], operands) for k in ("lower", "upper", "step")]  # pyright: ignore
     if (static := properties.get("static")) is not None and p.value(static):
+        bounds = [p.constant(properties[k]) for k in ("lower", "upper", "step")]  # pyright: ignore
         # Of an unrolled loop the variable is Python's; as a scalar of Triton's it has a type like any other.
         name = p.define(iv)
         element = dtype_text(iv.type.element_type)  # pyright: ignore
         p.line(f"for {name}{STATIC} in tl.static_range({', '.join(bounds)}):")
         p.nested(op.regions[0].block, targets, f"{name} = tl.full([], {name}{STATIC}, {element})")
     else:
+        operands = [p.names[s] for s in symbols]
+        bounds = [p.expr(properties[k], operands) for k in ("lower", "upper", "step")]  # pyright: ignore
         range_head(p, p.define(iv), bounds, range_options(p, properties["options"]))
         p.nested(op.regions[0].block, targets)
     for target, result in zip(targets, op.results):
@@ -164,13 +165,13 @@ def emit_switch(p: KernelPrinter, op: SwitchOp) -> None:
     cases = [c.data for c in op.cases]
     blocks = {case: region.block for case, region in zip(cases, op.alternatives)}
     if set(cases) == {0, 1}:
-        condition = p.extent(op.selector)
+        condition = p.constant(op.selector)
         cases = [1, 0]
         if _says_nothing(blocks[1]):
             condition, cases = f"not {condition if is_atom(condition) else f'({condition})'}", [0, 1]
         tests = [condition]
     else:
-        selector = p.extent(op.selector)
+        selector = p.constant(op.selector)
         selector = selector if is_atom(selector) else f"({selector})"
         tests = [
             f"{selector} {'is' if case is None else '=='} {literal_text(argument_value(case))}" for case in cases[:-1]

@@ -77,7 +77,7 @@ def emit_full(p: KernelPrinter, op: FullOp) -> None:
 
 @emitter(ArangeOp)
 def emit_arange(p: KernelPrinter, op: ArangeOp) -> None:
-    p.result(op, f"tl.arange(0, {p.extent(op.properties['size'])})")  # pyright: ignore
+    p.result(op, f"tl.arange(0, {p.constant(op.properties['size'])})")  # pyright: ignore
 
 
 @emitter(UnaryOp)

@@ -199,10 +199,10 @@ class KernelPrinter:
 
     def shape(self, dims: Sequence[ExprAttr]) -> str:
         """`[block_m, 64]`."""
-        return f"[{', '.join([self.extent(d) for d in dims])}]"
+        return f"[{', '.join([self.constant(d) for d in dims])}]"
 
-    def extent(self, attr: ExprAttr) -> str:
-        """An extent of a tile, which Triton must know when it compiles."""
+    def constant(self, attr: ExprAttr) -> str:
+        """An extent of a tile, or a bound of a loop unrolled entirely: Triton must know it when it compiles."""
         return kernel_format(closed(attr.data, self.assignment), self.constexprs, True)
 
     # Structure
