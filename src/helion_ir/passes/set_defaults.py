@@ -41,7 +41,8 @@ class SetDefaults(Pass):
 
     The numbers are the target's (`Target.preferred`): an extent of a product gets the preferred one, halved while fewer
     programs than compute units would run or operands in flight would not fit; other blocks grow along the contiguous
-    dimension first, until a tile holds the preferred number of elements. Warps grow until a thread holds its share of a
+    dimension first, until a tile holds the preferred number of elements. What follows a wide product is done in halves
+    (`epilogue_subtile`) where a thread could not hold all of it. Warps grow until a thread holds its share of a
     product's result, and of the tiles that are live at a time, but not beyond those that rows are divided among. `maxnreg`
     lets a thread have all registers where the target's assembler would spill for the sake of further programs, and
     products follow on each other or no further program exists. Domains stay. Does not handle: knobs of the
@@ -85,6 +86,8 @@ class _Defaults:
         if self.dots:
             self._set("num_stages", self._fit())
         self._set("num_warps", self._warps())
+        if self._widened() and self._live(warps := self._number("num_warps")) > self._registers(warps):
+            self._set("epilogue_subtile", 2)
         if self.preferred.spares_registers and self.dots and (self._chained or self._alone()):
             self._give_registers()
         for root in self.roots:
@@ -98,9 +101,7 @@ class _Defaults:
         for dot in self.dots:
             lhs, rhs = _type(dot.lhs), _type(dot.rhs)
             inner = 8 * p.inner_bytes // bit_width(lhs.element_type)
-            alone = sum(kernel_of(d) is kernel_of(dot) for d in self.dots) == 1
-            loaded = alone and _is_carried(dot) and _loaded(dot.lhs) and _loaded(dot.rhs)
-            columns = p.loaded_columns if loaded else p.columns
+            columns = p.loaded_columns if self._is_plain(dot) else p.columns
             roles = ((lhs.dims[-2], p.rows), (rhs.dims[-1], columns), (lhs.dims[-1], inner))
             for extent, size in roles:
                 for name in knobs_of(extent) & set(self.blocks):
@@ -124,6 +125,16 @@ class _Defaults:
                     break
                 self._halve(max(sorted(shrinkable), key=self._number))
         return list(wanted)
+
+    def _is_plain(self, product: compute.DotOp) -> bool:
+        """Whether a product is the only one of its kernel, of operands as they are loaded, and a loop carries its sum."""
+        alone = sum(kernel_of(d) is kernel_of(product) for d in self.dots) == 1
+        return alone and _is_carried(product) and bool(_loaded(product.lhs) and _loaded(product.rhs))
+
+    def _widened(self) -> bool:
+        """Whether a block of columns is larger than those of computed operands would be."""
+        columns = [_type(d.result).dims[-1] for d in self.dots if self._is_plain(d)]
+        return any(self._extent(c) > self.preferred.columns for c in columns if knobs_of(c) & set(self.blocks))
 
     def _largest(self, name: str, extent: Expr, size: int) -> int:
         """The largest value of a block with which an extent made of it is at most `size`."""
@@ -215,6 +226,10 @@ class _Defaults:
                 break  # further warps would hold rows again
             warps *= 2
         return warps
+
+    def _registers(self, warps: int) -> int:
+        """Bytes of the registers that the threads of a program can have."""
+        return 4 * self.target.max_registers_per_thread * self.target.warp_size * warps
 
     def _give_registers(self) -> None:
         """Let a thread have as many registers as there are, if the threads of a program can."""
