@@ -4,8 +4,8 @@ python -m benchmarks.pass_cost
 
 A kernel is prepared and lowered several times in one process: in its default structure, and in those of some random
 configurations. Nothing is kept between two lowerings but what the process remembers of expressions and types. A cost is the
-median of the repetitions, without the first, of the structure that costs most; a pass that runs twice has both. Issue 5
-asks for at most 20 ms of simplify-index on any example: the command fails where that is exceeded.
+median of the repetitions, without the first, of the structure that costs most; a pass that runs twice has both.
+simplify-index may take 20 ms on any example: the command fails where it takes more.
 """
 
 import argparse

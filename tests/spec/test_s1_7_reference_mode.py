@@ -21,7 +21,8 @@ DIFFERS = {
     "blocks": "one tile for the whole range", "scalars": "t.begin of one tile is 0",
     "int_scans": "a scan of a tile is one of the whole range", "registered": "the block is the largest, the tile is shorter",
     "tunables": "the item asks for values of its own", "float_tunables": "the item asks for values of its own",
-    "inline": "needs Triton",
+    "inline": "needs Triton", "four_bits": "the last tile has not the lanes of the block that it is reshaped by",
+    "moved": "the last tile has not the lanes of the block that it is reshaped by",
 }  # fmt: skip
 """Items that say what a tile of some block size is, by the name of their kernel."""
 
