@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,9 +101,7 @@ class SimplifyIndex(Pass):
         inner = _operand_facts(arguments, known, facts)
         expr = fold(expr, inner)
         together, sources = _coordinates(expr, arguments)
-        if sources != arguments and not (folded := fold(together, _operand_facts(sources, known, facts))).has(
-            FloorDiv, Mod
-        ):
+        if sources != arguments and not _divides(folded := fold(together, _operand_facts(sources, known, facts))):
             expr, arguments = folded, sources
         expr, arguments = _outermost_first(*_prune(expr, arguments), depths)
         known[result] = BOOLEAN if type_.element_type == i1 else fact_of(expr, _operand_facts(arguments, known, facts))
@@ -116,10 +115,11 @@ class SimplifyIndex(Pass):
         if expr == op.expr.data and arguments == given:
             return
         if expr.is_Integer and type_.dims:
-            self._replace(op, compute.FullOp(number(int(expr), type_.element_type), type_))
+            _replace(op, compute.FullOp(number(int(expr), type_.element_type), type_))
         # An operand that gave the result its shape must stay, even if its value does not matter.
         elif _broadcast_dims(arguments) == type_.dims:
-            self._replace(op, ApplyOp(expr, arguments, type_))
+            op.expr = expr_attr(expr)
+            op.operands = arguments
 
     def _unmask(self, op: memory.LoadOp | memory.StoreOp) -> None:
         """Drop a mask that is true in every lane."""
@@ -138,15 +138,16 @@ class SimplifyIndex(Pass):
         op.detach()
         op.erase()
 
-    def _replace(self, op: ApplyOp, made: ApplyOp | compute.FullOp) -> None:
-        made.location = op.location
-        block = op.parent_block()
-        assert block is not None
-        block.insert_op_before(made, op)
-        made.result.name_hint = op.result.name_hint
-        op.result.replace_all_uses_with(made.result)
-        op.detach()
-        op.erase()
+
+def _replace(op: ApplyOp, made: compute.FullOp) -> None:
+    made.location = op.location
+    block = op.parent_block()
+    assert block is not None
+    block.insert_op_before(made, op)
+    made.result.name_hint = op.result.name_hint
+    op.result.replace_all_uses_with(made.result)
+    op.detach()
+    op.erase()
 
 
 def _operand_facts(arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: KnownFacts) -> KnownFacts:
@@ -166,6 +167,12 @@ def _inline(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]
     return substitute(expr, values), list(places)
 
 
+@functools.cache
+def _divides(expr: Expr) -> bool:
+    """Whether an expression has quotients or remainders."""
+    return expr.has(FloorDiv, Mod)
+
+
 def _coordinates(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]]:
     """The expression over what several operands are quotients and remainders of, in which they may cancel."""
     if len(arguments) < 2:
@@ -174,7 +181,7 @@ def _coordinates(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAV
     for i, a in enumerate(arguments):
         owner = a.owner
         if isinstance(owner, ApplyOp) and len(owner.operands) == 1 and owner.operands[0].type == a.type:
-            if owner.expr.data.has(FloorDiv, Mod):
+            if _divides(owner.expr.data):
                 made[i] = owner
     shared = [op.operands[0] for op in made.values()]
     made = {i: op for i, op in made.items() if shared.count(op.operands[0]) > 1}
