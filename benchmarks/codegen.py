@@ -8,7 +8,8 @@ With `--helion-python`, an interpreter that has `helion` installed measures the 
 kernels there, and the table shows the ratios. `texts` is the number of distinct kernel texts among 1,000 random
 configurations: what Triton's Python front half, some milliseconds a text, is paid for in a search.
 
-What happens once a kernel is measured in several processes, in which the kernels follow each other, and the median shown.
+What happens once a kernel is measured in several processes, in which the kernels follow each other and between which the
+libraries take turns, and the median shown.
 """
 
 import argparse
@@ -114,18 +115,25 @@ def measure_all(names: list[str], count: int, seed: int, library: str) -> list[R
 ONCE = ("bind", "first", "whole")
 
 
-def _processes(python: str, library: str, options: argparse.Namespace) -> Row:
-    """The rows of a process of its own, with the medians over all processes of what it does once a kernel."""
-    found: list[Row] = []
+def _process(python: str, library: str, configs: int, options: argparse.Namespace) -> Row:
+    """What a process of its own measures."""
+    command = [python, "-m", "benchmarks.codegen", "--library", library, "--json", "-"]
+    command += ["--configs", str(configs), "--seed", str(options.seed), *options.examples]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[1])
+    return json.loads(done.stdout)
+
+
+def _rounds(pythons: dict[str, str], options: argparse.Namespace) -> dict[str, Row]:
+    """What each library costs; the libraries take turns, since the speed of a machine changes while it is measured."""
+    found: dict[str, list[Row]] = {library: [] for library in pythons}
     for configs in [options.configs, *[1] * (options.processes - 1)]:
-        command = [python, "-m", "benchmarks.codegen", "--library", library, "--json", "-"]
-        command += ["--configs", str(configs), "--seed", str(options.seed), *options.examples]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[1])
-        found.append(json.loads(done.stdout))
-    for row in found[0]["rows"]:
-        same = [r for process in found for r in process["rows"] if r["name"] == row["name"] and "bind" in r]
-        row |= {cost: statistics.median(r[cost] for r in same) for cost in ONCE if same}
-    return found[0]
+        for library, python in pythons.items():
+            found[library].append(_process(python, library, configs, options))
+    for rounds in found.values():
+        for row in rounds[0]["rows"]:
+            same = [r for each in rounds for r in each["rows"] if r["name"] == row["name"] and "bind" in r]
+            row |= {cost: statistics.median(r[cost] for r in same) for cost in ONCE if same}
+    return {library: rounds[0] for library, rounds in found.items()}
 
 
 def table(ours: list[Row], theirs: list[Row] | None) -> str:
@@ -164,8 +172,11 @@ def main() -> None:
         rows = measure_all(list(names), options.configs, options.seed, options.library)
         print(json.dumps({"versions": report.versions("helion"), "rows": rows}))
         return
-    ours = _processes(sys.executable, "helion_ir", options)["rows"]
-    theirs = _processes(options.helion_python, "helion", options) if options.helion_python else None
+    pythons = {"helion_ir": sys.executable}
+    if options.helion_python:
+        pythons["helion"] = options.helion_python
+    found = _rounds(pythons, options)
+    ours, theirs = found["helion_ir"]["rows"], found.get("helion")
     text = table(ours, theirs["rows"] if theirs else None)
     print(text)
     data = {
