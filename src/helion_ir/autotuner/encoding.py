@@ -37,39 +37,50 @@ def _looked_up(space: ConfigSpace, config: Config | Mapping[str, object]) -> Ass
             rows, entries = known, value
         else:
             return None
-        for (name, values), entry in zip(rows, entries):
+        for values, entry in zip(rows, entries):
             spelled = (type(entry), tuple(entry) if type(entry) is list else entry)
             try:
-                found = values[spelled]
+                given[values.knob.name] = values[spelled]
             except (KeyError, TypeError):
                 return None
-            if name in given:
-                return None
-            given[name] = found
     return given
 
 
-Spelling = tuple[str, dict[tuple[type, object], KnobValue]]
-"""A knob, and its values by how a config spells them."""
+class Spelling(dict[tuple[type, object], "KnobValue"]):
+    """A knob's values by how `decode` spells them, each entered when it is first asked for."""
+
+    def __init__(self, knob: Knob, field: ListField | None = None):
+        self.knob, self.field = knob, field
+        """The list of a Config that the knob is in; None where it is an entry of its own."""
+
+    def entry(self, value: KnobValue) -> Any:
+        """What a config says for a value of the knob."""
+        if self.field is not None:
+            return _entry_of_knob(self.field, self.knob, value)
+        return NONE if value is None else value
+
+    def __missing__(self, spelled: tuple[type, Any]) -> KnobValue:
+        domain, value = self.knob.domain, spelled[1]
+        if self.field is not None:
+            value = _knob_of_entry(self.field, self.knob, value)
+        elif value == NONE and value not in domain:
+            value = None
+        if value not in domain:
+            raise KeyError(spelled)
+        entry = self.entry(value)  # of several spellings the one that `decode` chooses
+        if spelled != (list if type(entry) is tuple else type(entry), entry):
+            raise KeyError(spelled)
+        self[spelled] = value
+        return value
 
 
 def spellings(space: ConfigSpace) -> tuple[dict[str, list[Spelling]], dict[str, Spelling]]:
-    """How `decode` spells every value: of the lists by entry, and of the other knobs by name."""
-
-    def key(entry: object) -> tuple[type, object]:
-        return (list, entry) if isinstance(entry, tuple) else (type(entry), entry)
-
-    lists: dict[str, list[Spelling]] = {}
-    for name, knobs in space.fields.items():
-        field = LIST_FIELDS.get(name, ListField(name))
-        lists[name] = [(k.name, {key(_entry_of_knob(field, k, v)): v for v in k.values}) for k in knobs]
-    listed = {k.name for knobs in space.fields.values() for k in knobs}
-    scalars: dict[str, Spelling] = {}
-    for k in space:
-        if k.name not in listed:
-            none = {(str, NONE): None} if None in k.values else {}
-            scalars[k.name] = (k.name, {**none, **{key(v): v for v in k.values if v is not None}})
-    return lists, scalars
+    """How `decode` spells the knobs: those of the lists in order, and the others by name."""
+    lists = {
+        name: [Spelling(k, LIST_FIELDS.get(name) or ListField(name)) for k in knobs]
+        for name, knobs in space.fields.items()
+    }
+    return lists, {k.name: Spelling(k) for k in space if k.field is None or k.field == k.name}
 
 
 def _read(space: ConfigSpace, config: dict[str, Any]) -> Assignment:
@@ -99,14 +110,11 @@ def _read(space: ConfigSpace, config: dict[str, Any]) -> Assignment:
 def decode(space: ConfigSpace, assignment: Mapping[str, KnobValue]) -> Config:
     """See `ConfigSpace.decode`."""
     values = space.project(assignment)
-    entries: dict[str, Any] = {}
-    for key, knobs in space.fields.items():
-        field = LIST_FIELDS.get(key, ListField(key))
-        entries[key] = [_entry_of_knob(field, k, values[k.name]) for k in knobs]
-    listed = {k.name for knobs in space.fields.values() for k in knobs}
-    for name, value in values.items():
-        if name not in listed and len(space[name].domain.values) > 1:
-            entries[name] = NONE if value is None and space[name].default is not None else value
+    lists, scalars = space.spellings
+    entries: dict[str, Any] = {key: [row.entry(values[row.knob.name]) for row in rows] for key, rows in lists.items()}
+    for name, row in scalars.items():
+        if len(row.knob.values) > 1 and not (values[name] is None and row.knob.default is None):
+            entries[name] = row.entry(values[name])
     return Config(**entries)
 
 
@@ -150,7 +158,7 @@ def _knob_of_entry(field: ListField, knob: Knob, entry: Any) -> Any:
     if field.opposite and knob.name.endswith(field.opposite) and isinstance(entry, bool):
         return not entry
     for theirs, ours in field.spelling:
-        if _is_one_of(entry, (theirs,)) and entry not in knob.domain and ours in knob.domain:
+        if type(entry) is type(theirs) and entry == theirs and entry not in knob.domain and ours in knob.domain:
             return ours
     return entry
 
@@ -160,7 +168,7 @@ def _entry_of_knob(field: ListField, knob: Knob, value: KnobValue) -> Any:
     if field.opposite and knob.name.endswith(field.opposite) and isinstance(value, bool):
         return not value
     for theirs, ours in field.spelling:
-        if _is_one_of(value, (ours,)) and theirs not in knob.domain:
+        if type(value) is type(ours) and value == ours and theirs not in knob.domain:
             return theirs
     return value
 
