@@ -80,16 +80,25 @@ def schedules(module: ModuleOp) -> Iterator[ExprAttr]:
             yield schedule
 
 
+def _decisions(module: ModuleOp) -> tuple[Expr, ...]:
+    """What a structure is the values of: the open schedules, each once, and last whether the configuration is plain."""
+    plain = module.attributes.get(PLAIN)
+    last = plain.data if isinstance(plain, ExprAttr) else Integer(0)
+    return (*dict.fromkeys(s.data for s in schedules(module)), last)
+
+
 def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> None:
     """Bind all schedules in place; with `whole`, alternatives stay open in a plain configuration too."""
-    from helion_ir.index.expr import compiled, knobs_of
+    from helion_ir.index.expr import compiled_together, knobs_of
 
+    decisions = _decisions(module)
+    found = dict(zip(decisions, compiled_together(decisions)(assignment)))
     record: list[ExprAttr | ValueAttr] = []
 
     def value(schedule: Attribute) -> Attribute:
         if not isinstance(schedule, ExprAttr):
             return schedule
-        bound = ValueAttr(_plain(compiled(schedule.data)(assignment)))
+        bound = ValueAttr(_plain(found[schedule.data]))
         record.extend((schedule, bound))
         return bound
 
@@ -101,7 +110,7 @@ def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> No
             op.properties["schedule"] = value(schedule)
     # A template with all alternatives is one for plain configurations too, so that only the other case is recorded.
     plain = module.attributes.pop(PLAIN, None)
-    if isinstance(plain, ExprAttr) and not whole and compiled(plain.data)(assignment):
+    if isinstance(plain, ExprAttr) and not whole and found[plain.data]:
         value(plain)
         names = knobs_of(plain.data)
         for d in declarations(module):
@@ -146,20 +155,15 @@ def structural_knobs(module: ModuleOp) -> frozenset[str]:
     return frozenset(n for s in schedules(module) for n in knobs_of(s.data))
 
 
-def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple]:
+def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple[KnobValue, ...]]:
     """The structure of an assignment of a declared module, as a function of it (below a microsecond a call).
 
-    The last entry is whether it is plain, which none is of a module without alternatives.
+    Truth values are numbers in it. The last entry is whether it is plain, which none is of a module without alternatives.
     """
-    from helion_ir.index.expr import compiled
+    from helion_ir.index.expr import compiled_together
 
-    plain = module.attributes.get(PLAIN)
-    exprs = [
-        *dict.fromkeys(s.data for s in schedules(module)),
-        plain.data if isinstance(plain, ExprAttr) else Integer(0),
-    ]
-    functions = [compiled(e) for e in exprs]
-    return lambda assignment: tuple([_plain(f(assignment)) for f in functions])
+    values = compiled_together(_decisions(module))
+    return lambda assignment: tuple([_plain(v) for v in values(assignment)])
 
 
 def check_structure(module: ModuleOp, assignment: Assignment) -> None:
@@ -169,23 +173,23 @@ def check_structure(module: ModuleOp, assignment: Assignment) -> None:
 
 def structure_check(module: ModuleOp) -> Callable[[Assignment], None]:
     """The same, for many assignments of one template."""
-    from helion_ir.index.expr import compiled
+    from helion_ir.index.expr import compiled_together
     from helion_ir.index.text import expr_text
 
     record = module.attributes.get(STRUCTURE)
-    pairs: list[tuple[ExprAttr, Callable[[Assignment], KnobValue], KnobValue]] = []
+    bound: dict[Expr, KnobValue] = {}
     for schedule, value in zip(record.data[::2], record.data[1::2]) if isinstance(record, ArrayAttr) else ():
         assert isinstance(schedule, ExprAttr) and isinstance(value, ValueAttr)
-        pairs.append((schedule, compiled(schedule.data), value.data))
+        bound[schedule.data] = value.data
+    expected, values = list(bound.values()), compiled_together(tuple(bound))
 
     def check(assignment: Assignment) -> None:
-        for schedule, function, value in pairs:
-            wanted = _plain(function(assignment))
-            if wanted != value:
-                raise ValueError(
-                    f"this template was lowered for {expr_text(schedule.data)} = {value}; the config has {wanted}: "
-                    "lower it anew"
-                )
+        found = [_plain(v) for v in values(assignment)]
+        if found != expected:
+            schedule, value, wanted = next(x for x in zip(bound, expected, found) if x[1] != x[2])
+            raise ValueError(
+                f"this template was lowered for {expr_text(schedule)} = {value}; the config has {wanted}: lower it anew"
+            )
 
     return check
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from helion_ir.targets import Target
 
 
+Structure = tuple[KnobValue, ...]
+"""See `passes.pipeline.structure_key`."""
+
+
 class Stages:
     """From the tile module to Triton text, each step done once and kept.
 
@@ -41,13 +45,13 @@ class Stages:
         self.target = target
         self.without = without
         self.options = options
-        self._templates: dict[Hashable, ModuleOp] = {}
-        self._printers: dict[Hashable, TemplatePrinter] = {}
-        self._features: dict[Hashable, Features] = {}
-        self._required: dict[str, tuple[Requirement, ...]] = {}
-        self._plans: dict[str, Plan] = {}
+        self._templates: dict[Structure, ModuleOp] = {}
+        self._printers: dict[tuple[Structure, PrintOptions | None], TemplatePrinter] = {}
+        self._features: dict[Structure, Features] = {}
+        self._required: dict[Structure, tuple[Requirement, ...]] = {}
+        self._plans: dict[Structure, Plan] = {}
         """Of templates on which they are still to be written."""
-        self._fitting: dict[str, tuple[Hashable, tuple[Requirement, ...]]] = {}
+        self._fitting: dict[Structure, tuple[Hashable, tuple[Requirement, ...]]] = {}
         """Of a template without its plan: the configuration that fits, and what else is required."""
 
     @functools.cached_property
@@ -86,8 +90,8 @@ class Stages:
         return ConfigSpace.of(self.declared)
 
     @functools.cached_property
-    def structure_of(self) -> Callable[[Assignment], tuple[object, ...]]:
-        """The part of an assignment that decides loops, shapes or launches."""
+    def structure_of(self) -> Callable[[Assignment], Structure]:
+        """The part of an assignment that decides loops, shapes or launches, and last whether it needs no alternatives."""
         from helion_ir.passes.pipeline import structure_key
 
         return structure_key(self.declared)
@@ -97,8 +101,9 @@ class Stages:
 
         With `whole`, the one that configurations share which differ in alternatives, even where this one needs none.
         """
-        found = self._lowered(assignment, whole)
-        if (plan := self._plans.pop(self._structure(assignment, whole), None)) is not None:
+        key = self._structure(assignment, whole)
+        found = self._lowered(key, assignment)
+        if (plan := self._plans.pop(key, None)) is not None:
             from helion_ir.dialects.triton.control import KernelOp
             from helion_ir.passes.base import kernels
             from helion_ir.passes.plan_memory import PlanMemory
@@ -106,27 +111,27 @@ class Stages:
             plan.write(PlanMemory(), kernels(found, KernelOp))
         return found
 
-    def _lowered(self, assignment: Assignment, whole: bool = False) -> ModuleOp:
-        """The template, of which the plan may be still to write."""
-        key = self._structure(assignment, whole)
+    def _lowered(self, key: Structure, assignment: Assignment) -> ModuleOp:
+        """The template of an assignment's structure, of which the plan may be still to write."""
         found = self._templates.get(key)
         if found is None:
-            with phase("lower"):
-                if whole or not self.structure_of(assignment)[-1]:
-                    from helion_ir.passes.pipeline import lower
+            from helion_ir.passes.collection import uncollected
 
-                    found = lower(self.declared, assignment, whole=whole)
-                else:
+            with phase("lower"), uncollected():
+                if key[-1]:
                     from helion_ir.passes.pipeline import lower_plain
 
                     found, self._plans[key] = lower_plain(self.declared, assignment)
+                else:
+                    from helion_ir.passes.pipeline import lower
+
+                    found = lower(self.declared, assignment, whole=True)
             self._templates[key] = found
         return found
 
-    # Text tells True from 1, which are one key of a dict and two values of a knob.
-    def _structure(self, assignment: Assignment, whole: bool = False) -> str:
-        *decided, plain = self.structure_of(assignment)
-        return repr((*decided, plain and not whole))
+    def _structure(self, assignment: Assignment, whole: bool = False) -> Structure:
+        found = self.structure_of(assignment)
+        return (*found[:-1], 0) if whole else found
 
     def _requirements(self, assignment: Assignment, whole: bool = False) -> Sequence[Requirement]:
         """What lowering the assignment's structure found to be required, or that it cannot be lowered."""
@@ -139,7 +144,7 @@ class Stages:
 
         known = {r.condition for r in self.declared_space.requires}
         try:
-            lowered = self._lowered(assignment, whole)
+            lowered = self._lowered(key, assignment)
             plan = self._plans.get(key)
             if plan is not None and fitting is None and plan.allows(assignment):
                 # Of one configuration the plan's requirements hold, and are not written until another is asked about.
@@ -177,12 +182,13 @@ class Stages:
         `options` say what the text shows besides the program; by default `self.options`.
         """
         chosen = self.options if options is None else options
-        key = self._structure(assignment), chosen
+        structure = self._structure(assignment)
+        key = structure, chosen
         printer = self._printers.get(key)
         if printer is None:
             from helion_ir.backend_triton.printer import TemplatePrinter
 
-            template = self._lowered(assignment)
+            template = self._lowered(structure, assignment)
             made = TemplatePrinter(template) if chosen is None else TemplatePrinter(template, chosen)
             printer = self._printers[key] = made
         with phase("print"):
