@@ -71,6 +71,8 @@ class KernelText:
     grids: dict[str, Grid] = field(default_factory=dict)
     evictions: frozenset[str] = frozenset()
     """Constexpr parameters that are eviction policies, whose values Triton calls otherwise than knobs do."""
+    decisions: dict[Expr, KnobValue] = field(default_factory=dict)
+    """The expressions over knobs whose values the text shows, in the order in which they were read."""
 
 
 class KernelPrinter:
@@ -82,6 +84,8 @@ class KernelPrinter:
 
     def __init__(self, assignment: Mapping[str, KnobValue], options: PrintOptions = PLAIN):
         self.assignment = assignment
+        self.decisions: dict[Expr, KnobValue] = {}
+        """Those that the text has shown so far; see `KernelText`."""
         self.options = options
         self.origin: tuple[str, int] | None = None
         """The author's line that the last comment shows."""
@@ -175,16 +179,28 @@ class KernelPrinter:
         """What an attribute stands for in this configuration."""
         kind = type(attr)
         if kind is ExprAttr:
-            try:
-                return compiled(attr.data)(self.assignment)  # pyright: ignore
-            except KeyError as missing:
-                raise open_knob(missing.args[0]) from None
+            return self._decided(attr.data)  # pyright: ignore
         if kind is ValueAttr or kind is StringAttr:
             return attr.data  # pyright: ignore
         if kind is IntegerAttr:
             flag = attr.type.width.data == 1 if hasattr(attr.type, "width") else False  # pyright: ignore
             return bool(attr.value.data) if flag else attr.value.data  # pyright: ignore
         raise TritonPrintError(f"not a knob's value: {attr}")
+
+    def _decided(self, e: Expr) -> KnobValue:
+        try:
+            value = self.decisions[e] = compiled(e)(self.assignment)
+        except KeyError as missing:
+            raise open_knob(missing.args[0]) from None
+        return value
+
+    def _closed(self, e: Expr) -> Expr:
+        """`e` without knobs; after lift-constexprs there are none where text is printed."""
+        if not (names := knobs_of(e)):
+            return e
+        for name in sorted(names):
+            self._decided(knob(name))
+        return closed(e, self.assignment)
 
     def literal(self, attr: Attribute) -> str:
         """An option as printed: a constexpr parameter's name, or a literal."""
@@ -194,7 +210,7 @@ class KernelPrinter:
 
     def expr(self, attr: ExprAttr, operands: Sequence[str] = ()) -> str:
         """An index expression over these operands, the kernel's parameters and, in hand-written IR, knobs."""
-        text = kernel_format(closed(attr.data, self.assignment), self.constexprs)
+        text = kernel_format(self._closed(attr.data), self.constexprs)
         return text.format(*operands) if operands else text
 
     def shape(self, dims: Sequence[ExprAttr]) -> str:
@@ -203,7 +219,7 @@ class KernelPrinter:
 
     def constant(self, attr: ExprAttr) -> str:
         """An extent of a tile, or a bound of a loop unrolled entirely: Triton must know it when it compiles."""
-        return kernel_format(closed(attr.data, self.assignment), self.constexprs, True)
+        return kernel_format(self._closed(attr.data), self.constexprs, True)
 
     # Structure
 
@@ -260,7 +276,7 @@ class KernelPrinter:
 
 
 def closed(e: Expr, assignment: Mapping[str, KnobValue]) -> Expr:
-    """`e` with the knobs it reads replaced; after lift-constexprs there are none where text is printed."""
+    """`e` with the knobs it reads replaced."""
     if not (names := knobs_of(e)):
         return e
     try:

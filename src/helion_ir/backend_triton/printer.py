@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
-from xdsl.ir import Attribute, Operation
+from sympy import Expr
+from xdsl.dialects.builtin import ModuleOp
 
 # Importing the emitters registers them.
 from helion_ir.backend_triton import emit_control, emit_inline, emit_memory, emit_programs, emit_values, library  # noqa: F401
-from helion_ir.backend_triton.emit_control import scalars
 from helion_ir.backend_triton.emitting import KernelPrinter, KernelText, emitter
 from helion_ir.backend_triton.host_printer import HostPrinter
 from helion_ir.backend_triton.printed import PLAIN, PrintedModule, PrintOptions
-from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
-from helion_ir.dialects.triton.control import TOTAL, KernelOp, ProgramLoopOp
-from helion_ir.dialects.triton.memory import HostDescriptorOp
-from helion_ir.index.expr import compiled, free_names, knob, knobs_of
+from helion_ir.dialects.triton.control import KernelOp
+from helion_ir.index.expr import Evaluator, compiled
 from helion_ir.passes.bind_structure import check_structure, structure_check
 
 __all__ = ["TemplatePrinter", "emitter", "print_module"]
 
 _NO_KNOBS: Mapping[str, KnobValue] = {}
-_ON_HOST = ("multiplier", "reserved", "axes")
-"""Properties of a program loop that only the host reads."""
 
 
 def print_module(module: ModuleOp, assignment: Mapping[str, KnobValue] | None = None) -> PrintedModule:
@@ -51,8 +46,23 @@ def print_module(module: ModuleOp, assignment: Mapping[str, KnobValue] | None = 
     return _with_host(HostPrinter(module, print_kernels(module, assignment)), assignment)
 
 
+@dataclass(frozen=True)
+class _Decision:
+    """What a text depends on next, after the decisions before it, and what came of the values that it had."""
+
+    value: Evaluator
+    texts: dict[KnobValue, _Decision | HostPrinter]
+
+
+def _after(decisions: list[tuple[Expr, KnobValue]], host: HostPrinter) -> _Decision | HostPrinter:
+    made: _Decision | HostPrinter = host
+    for e, value in reversed(decisions):
+        made = _Decision(compiled(e), {value: made})
+    return made
+
+
 class TemplatePrinter:
-    """Prints one template under many assignments; kernels are printed once a distinct text.
+    """Prints one template under many assignments; kernels are printed once for all that agree in what the text shows.
 
     The module must not change afterwards.
 
@@ -64,18 +74,21 @@ class TemplatePrinter:
     def __init__(self, module: ModuleOp, options: PrintOptions = PLAIN):
         self.module = module
         self.options = options
-        self.decisions: tuple[Callable[[Mapping[str, Any]], Any], ...] = tuple(_decisions(module))
         self.structure = structure_check(module)
-        self.texts: dict[tuple[KnobValue, ...], HostPrinter] = {}
+        self._texts: dict[KnobValue, _Decision | HostPrinter] = {}
 
     def __call__(self, assignment: Mapping[str, KnobValue]) -> PrintedModule:
         """As `print_module`."""
         self.structure(assignment)
-        key = tuple([decide(assignment) for decide in self.decisions])
-        host = self.texts.get(key)
-        if host is None:
-            host = self.texts[key] = HostPrinter(self.module, print_kernels(self.module, assignment, self.options))
-        return _with_host(host, assignment)
+        # Printing reads the same decisions in the same order as long as they are made alike.
+        texts, made, depth = self._texts, None, 0
+        while isinstance(found := texts.get(made), _Decision):
+            texts, made, depth = found.texts, found.value(assignment), depth + 1
+        if found is None:
+            kernels = print_kernels(self.module, assignment, self.options)
+            found = HostPrinter(self.module, kernels)
+            texts[made] = _after(list(kernels.decisions.items())[depth:], found)
+        return _with_host(found, assignment)
 
 
 def _with_host(host: HostPrinter, assignment: Mapping[str, KnobValue]) -> PrintedModule:
@@ -98,44 +111,4 @@ def print_kernels(module: ModuleOp, assignment: Mapping[str, KnobValue], options
     if p.uses_libdevice:
         imports += "\nfrom triton.language.extra import libdevice"
     parts = [imports, *library.printed_sources(sorted(p.library)), *kernels]
-    return KernelText("\n\n\n".join(parts) + "\n", p.kernels, p.grids, frozenset(p.evictions))
-
-
-def _decisions(module: ModuleOp) -> Iterator[Callable[[Mapping[str, Any]], Any]]:
-    """What of an assignment the kernels' text depends on, each once."""
-    seen: set[Any] = set()
-    for kernel in module.body.block.ops:
-        if type(kernel) is not KernelOp:
-            continue
-        for op in kernel.body.walk():
-            named = TOTAL in kernel.constexprs.data or TOTAL in scalars(kernel)
-            for e in _open_expressions(op, named):
-                # Beside names that are no knobs an expression has no value; the text then has that of its knobs.
-                whole = all(n[0] == "@" for n in free_names(e))
-                for part in (e,) if whole else [knob(n) for n in sorted(knobs_of(e))]:
-                    if part not in seen:
-                        seen.add(part)
-                        yield compiled(part)
-
-
-def _open_expressions(op: Operation, named_total: bool) -> Iterator[Any]:
-    for key, attr in op.properties.items():
-        if (
-            isinstance(op, HostDescriptorOp)
-            or isinstance(op, ProgramLoopOp)
-            and (key in _ON_HOST or key == "total" and named_total)
-        ):
-            continue
-        yield from _open_in(attr)
-
-
-def _open_in(attr: Attribute) -> Iterator[Any]:
-    if isinstance(attr, ExprAttr):
-        if knobs_of(attr.data):
-            yield attr.data
-    elif isinstance(attr, ArrayAttr):
-        for a in attr.data:
-            yield from _open_in(a)
-    elif isinstance(attr, DictionaryAttr):
-        for a in attr.data.values():
-            yield from _open_in(a)
+    return KernelText("\n\n\n".join(parts) + "\n", p.kernels, p.grids, frozenset(p.evictions), p.decisions)
