@@ -6,6 +6,7 @@ down is "failed". A matrix product in a configuration made for matrix units must
 """
 
 import argparse
+import json
 import os
 import random
 import tempfile
@@ -92,6 +93,14 @@ def table(names: list[str], targets: list[str], rows: list[Row]) -> str:
     return report.markdown_table(header, cells)
 
 
+def _reached(options: argparse.Namespace) -> list[Row]:
+    """The rows of the committed table that are of these configurations and versions."""
+    data = json.loads((report.RESULTS / "cross_compile.json").read_text())
+    if data["versions"] != report.versions() or data["seed"] != options.seed:
+        raise SystemExit(f"the committed table is of other configurations: {data['versions']}, seed {data['seed']}")
+    return [row for row in data["rows"] if row["status"] != "skipped"]
+
+
 def main() -> None:
     """Compile, print the table and write it to `benchmarks/results/cross_compile.md`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -102,6 +111,7 @@ def main() -> None:
     parser.add_argument("--each", type=float, default=30.0, metavar="SECONDS", help="for one configuration")
     parser.add_argument("--time-limit", type=float, default=3600.0, metavar="SECONDS", help="for everything together")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="compile only what the committed table did not reach")
     options = parser.parse_args()
     names = options.examples or registry.names()
     tasks: list[Task] = [("matmul", target, -1, 0) for target in options.targets if "matmul" in names]
@@ -111,7 +121,9 @@ def main() -> None:
         for name in names
         for target in options.targets
     ]
-    rows: list[Row] = []
+    rows: list[Row] = _reached(options) if options.resume else []
+    done = {(row["example"], row["target"], row["index"]) for row in rows}
+    tasks = [task for task in tasks if task[:3] not in done]
     # Workers inherit it: a cache that is not empty would make the seconds meaningless.
     cache = tempfile.TemporaryDirectory(prefix="helion_ir_cross_compile_")
     os.environ["TRITON_CACHE_DIR"] = cache.name
