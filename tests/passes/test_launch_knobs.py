@@ -137,9 +137,15 @@ def test_results_that_no_thread_can_hold_are_ruled_out() -> None:
 def test_faults_are_those_of_the_version(
     monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], ruled_out_together: bool
 ) -> None:
-    """Warps of an unrolled loop take no roles in Triton 3.6, which is mended in 3.7."""
+    """Warps of a loop that adds two products to a sum, which an unrolled one does, take no roles in Triton 3.6; 3.7 has mended it."""
     from helion_ir.passes import avoid_faults
 
     monkeypatch.setattr(avoid_faults, "triton_version", lambda: version)
     reasons = {r.reason.data for r in requirements(declared.__wrapped__("b200"))}
     assert ("warp specialization of an unrolled loop fails in Triton 3.6" in reasons) == ruled_out_together
+    product = next(line for line in MATMUL.splitlines(keepends=True) if "tile.dot" in line)
+    second = product.replace("%t =", "%u =").replace("%acc", "%t")
+    module = parse_module(MATMUL.replace(product, product + second).replace("yield %t", "yield %u"), "matmul")
+    prepare(module, get_target("b200"))
+    why = {r.reason.data for r in ruled_out(module)}
+    assert any("adds two products to one sum" in reason for reason in why) == ruled_out_together

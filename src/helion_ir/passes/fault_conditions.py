@@ -128,6 +128,14 @@ def unrolled_loop(subject: Subject, name: str) -> Expr:
     return Ne(knob(unroll), NONE) if unroll in subject.declared else Integer(0)
 
 
+def product_added_to_another_in_its_loop(subject: Subject, name: str) -> Expr:
+    """Whether the loop of a knob adds a product to the result of another one of the same iteration."""
+    pairs = [(p, p.acc.owner) for p in subject.products if isinstance(p.acc.owner, compute.DotOp)]
+    loops = [second.parent_op() for second, first in pairs if first.parent is second.parent]
+    labels = [loop.label.data for loop in loops if isinstance(loop, control.ForOp)]
+    return Integer(int(name.rpartition(".")[0] in [f"loop.{label}" for label in labels]))
+
+
 def loop_that_sums_what_it_loads(subject: Subject, name: str) -> Expr:
     """Whether the loop of a knob carries the sum, or another reduction, of tiles that it loads."""
     reductions = [op for op in subject.module.walk() if isinstance(op, compute.ReduceOp)]
@@ -159,7 +167,7 @@ CONDITIONS: dict[str, Callable[[Subject, str], Expr]] = {
     f.__name__.replace("_", " "): f
     for f in (
         always, cache_modifier, more_registers_for_products, results_for_all_registers, warps_for_no_roles,
-        products_of_few_rows, persistent_root, unrolled_loop, loop_that_sums_what_it_loads, later_access_to_what_is_written, loop_that_reads_what_it_stores,
+        products_of_few_rows, persistent_root, unrolled_loop, product_added_to_another_in_its_loop, loop_that_sums_what_it_loads, later_access_to_what_is_written, loop_that_reads_what_it_stores,
     )
 }  # fmt: skip
 """By the names that the table calls them."""

@@ -67,6 +67,11 @@ FAULTS: tuple[Fault, ...] = (
         link="NVWS/Transforms/InsertTmemAref.cpp:783: expecting at most 2 partitions",
     ),
     Fault(
+        "warp_specialize", (True,), "product added to another in its loop",
+        "warp specialization of a loop that adds two products to one sum fails in Triton 3.6", since=(3, 6), until=(3, 7),
+        link="NVWS/Transforms/InsertTmemAref.cpp:783: expecting at most 2 partitions",
+    ),
+    Fault(
         "loop_unroll_factor", (2, 3, 4), "loop that sums what it loads",
         "Triton moves a reduction of loaded tiles out of the loop and fails where the loop is unrolled", since=(3, 6),
         link="TritonGPU/Transforms/OptimizeThreadLocality.cpp:331",
