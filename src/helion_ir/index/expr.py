@@ -41,6 +41,7 @@ def string(value: str) -> Symbol:
 
 
 NONE = symbol("none")
+ZERO, ONE = Integer(0), Integer(1)
 
 
 def operand(position: int) -> Symbol:
@@ -316,17 +317,17 @@ def as_expr(value: Any) -> Expr:
 
 def any_of(terms: Iterator[Expr] | list[Expr]) -> Expr:
     """The disjunction of truth values; false when there are none."""
-    out: Expr = Integer(0)
+    out: Expr = ZERO
     for term in terms:
-        out = Or(out, term)
+        out = term if out is ZERO else Or(out, term)
     return out
 
 
 def all_of(terms: Iterator[Expr] | list[Expr]) -> Expr:
     """The conjunction of truth values; true when there are none."""
-    out: Expr = Integer(1)
+    out: Expr = ONE
     for term in terms:
-        out = And(out, term)
+        out = term if out is ONE else And(out, term)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
 from dataclasses import dataclass
@@ -52,6 +53,17 @@ def _stripped(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z_][\w$]*", name) is None or re.search(r"_\d+$", name) is not None
 
 
+@functools.cache
+def _stem(hint: str) -> tuple[str, str]:
+    """What the names of values with this hint begin with, before a number, and the first of them."""
+    stem = re.sub(r"_(\d+)$", r"\1", re.sub(r"\W", "_", hint).strip("_") or "v")
+    if stem[0].isdigit():
+        stem = "v" + stem
+    if stem[-1].isdigit():  # so that x1 never means the second x
+        stem += "n"
+    return stem, re.sub(r"(\d)n$", r"\1", stem)
+
+
 class _Names:
     def __init__(self, taken: set[str]):
         self.taken, self.used = taken, dict[str, int]()
@@ -59,29 +71,25 @@ class _Names:
         """Names in use, since the second `pid` and the first `pid1` would be called alike."""
 
     def give(self, value: SSAValue) -> None:
-        stem = re.sub(r"\W", "_", value.name_hint or "v").strip("_") or "v"
-        stem = re.sub(r"_(\d+)$", r"\1", stem)
-        if stem[0].isdigit():
-            stem = "v" + stem
-        if stem[-1].isdigit():  # so that x1 never means the second x
-            stem += "n"
-        while True:
-            count = self.used.get(stem, 0)
-            self.used[stem] = count + 1
-            name = stem.rstrip("n") if stem.endswith("n") and stem[:-1][-1:].isdigit() and not count else stem
-            name = name if not count else f"{stem}{count}"
-            if name not in self.taken and name not in self.given and not keyword.iskeyword(name):
-                break
+        stem, name = _stem(value.name_hint or "v")
+        count = self.used.get(stem, 0)
+        if count:
+            name = f"{stem}{count}"
+        while name in self.taken or name in self.given or keyword.iskeyword(name):
+            count += 1
+            name = f"{stem}{count}"
+        self.used[stem] = count + 1
         self.given.add(name)
         value.name_hint = name
 
     def block(self, block: Block, fixed: frozenset[SSAValue] = frozenset()) -> None:
         for argument in block.args:
             self.give(argument)
-        if isinstance(block.parent_op(), ProgramLoopOp):
+        loop = block.parent_op()
+        if isinstance(loop, ProgramLoopOp):
             pid = block.args[0].name_hint
             self.taken.update(f"{pid}_{part}" for part in PROGRAM_PARTS)
-        if isinstance(loop := block.parent_op(), ForOp) and loop.static is not None:
+        elif isinstance(loop, ForOp) and loop.static is not None:
             self.taken.add(f"{block.args[0].name_hint}_static")
         self.ops(block, fixed)
 

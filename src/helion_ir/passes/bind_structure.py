@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sympy import Expr, Integer
@@ -72,26 +72,35 @@ def complete(module: ModuleOp, given: Assignment) -> dict[str, KnobValue]:
 
 def schedules(module: ModuleOp) -> Iterator[ExprAttr]:
     """The open schedules of a module, in program order."""
-    for op in walk(module):
-        schedule = op.properties.get("schedule")
+    return _open(_scheduled(module))
+
+
+def _scheduled(module: ModuleOp) -> list[Operation]:
+    return [op for op in walk(module) if "schedule" in op.properties]
+
+
+def _open(ops: Sequence[Operation]) -> Iterator[ExprAttr]:
+    for op in ops:
+        schedule = op.properties["schedule"]
         if isinstance(schedule, DictionaryAttr):
             yield from (s for s in schedule.data.values() if isinstance(s, ExprAttr))
         elif isinstance(schedule, ExprAttr):
             yield schedule
 
 
-def _decisions(module: ModuleOp) -> tuple[Expr, ...]:
+def _decisions(module: ModuleOp, scheduled: Sequence[Operation]) -> tuple[Expr, ...]:
     """What a structure is the values of: the open schedules, each once, and last whether the configuration is plain."""
     plain = module.attributes.get(PLAIN)
     last = plain.data if isinstance(plain, ExprAttr) else Integer(0)
-    return (*dict.fromkeys(s.data for s in schedules(module)), last)
+    return (*dict.fromkeys(s.data for s in _open(scheduled)), last)
 
 
 def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> None:
     """Bind all schedules in place; with `whole`, alternatives stay open in a plain configuration too."""
     from helion_ir.index.expr import compiled_together, knobs_of
 
-    decisions = _decisions(module)
+    scheduled = _scheduled(module)
+    decisions = _decisions(module, scheduled)
     found = dict(zip(decisions, compiled_together(decisions)(assignment)))
     record: list[ExprAttr | ValueAttr] = []
 
@@ -102,11 +111,11 @@ def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> No
         record.extend((schedule, bound))
         return bound
 
-    for op in walk(module):
-        schedule = op.properties.get("schedule")
+    for op in scheduled:
+        schedule = op.properties["schedule"]
         if isinstance(schedule, DictionaryAttr):
             op.properties["schedule"] = DictionaryAttr({k: value(s) for k, s in schedule.data.items()})
-        elif schedule is not None:
+        else:
             op.properties["schedule"] = value(schedule)
     # A template with all alternatives is one for plain configurations too, so that only the other case is recorded.
     plain = module.attributes.pop(PLAIN, None)
@@ -162,7 +171,7 @@ def structure_key(module: ModuleOp) -> Callable[[Assignment], tuple[KnobValue, .
     """
     from helion_ir.index.expr import compiled_together
 
-    values = compiled_together(_decisions(module))
+    values = compiled_together(_decisions(module, _scheduled(module)))
     return lambda assignment: tuple([_plain(v) for v in values(assignment)])
 
 

@@ -52,8 +52,7 @@ class Subject:
 
     @functools.cached_property
     def loops(self) -> dict[Operation, Loop]:
-        kernels = [op for op in self.module.walk() if isinstance(op, control.KernelOp)]
-        return {x.op: x for k in kernels for top in loops_of(k, self.declared) for x in top.all()}
+        return {x.op: x for x in loops_of(self.module.walk(), self.declared)}
 
     def by_groups(self, product: compute.DotOp) -> Expr:
         """Whether groups of warps do a product together and keep its result in registers, given the warps for it."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sympy import Expr
+from sympy import Expr, Symbol
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
-from xdsl.ir import Attribute
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
+from xdsl.ir import Attribute, Operation
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp
@@ -46,10 +47,9 @@ class LiftConstexprs(Pass):
             loops = [o for o in kernel.body.block.ops if isinstance(o, ProgramLoopOp)]
             totals = {loop: total_parameter(i) for i, loop in enumerate(loops)}
             lift = _Lift({*totals.values(), *(a.data for a in kernel.arg_names)})
-            printed = _deciding(kernel)
-            for inner in list(kernel.walk()):
-                if inner is kernel:
-                    continue
+            ops = list(kernel.walk())[1:]
+            printed = _deciding(ops)
+            for inner in ops:
                 if isinstance(inner, ProgramLoopOp):
                     if inner.symbols:  # computed on the device
                         inner.properties["total"] = lift.attr(inner.total)
@@ -95,10 +95,10 @@ class LiftConstexprs(Pass):
         block.erase_op(op)
 
 
-def _deciding(kernel: KernelOp) -> frozenset[str]:
+def _deciding(ops: Sequence[Operation]) -> frozenset[str]:
     """The knobs that decide what is printed: the kinds of the program loops, and which loops are static."""
     names: set[str] = set()
-    for op in kernel.walk():
+    for op in ops:
         attr = op.kind if isinstance(op, ProgramLoopOp) else op.static if isinstance(op, ForOp) else None
         if isinstance(attr, ExprAttr):
             names |= knobs_of(attr.data)
@@ -110,18 +110,12 @@ def _takes_from_host(op: ChooseOp) -> bool:
     return any(isinstance(o, HostDescriptorOp) for r in op.alternatives for o in r.block.ops)
 
 
-def _extents(e: Expr) -> list[Expr]:
+@functools.cache
+def _extents(e: Expr) -> tuple[Expr, ...]:
     """The outermost powers of two in `e` that a call or a configuration fixes: Triton 3.6 cannot compute them in a kernel."""
-    if not _names(e):
-        return []
     if isinstance(e, NextPow2):
-        return [e]
-    return [x for a in e.args for x in _extents(a)]  # pyright: ignore
-
-
-def _names(e: Expr) -> list[str]:
-    """Run-time scalars and knobs, as parts of a parameter's name."""
-    return sorted(n.replace(".", "_") for n in scalars_of(e) | knobs_of(e))
+        return (e,) if scalars_of(e) or knobs_of(e) else ()
+    return tuple([x for a in e.args for x in _extents(a)])  # pyright: ignore
 
 
 def _replaced(e: Expr, values: Mapping[Expr, Expr]) -> Expr:
@@ -138,7 +132,10 @@ class _Lift:
         self.scalars: dict[str, Attribute] = {}
         """The parameters that the host computes for each call."""
         self.names: dict[Expr, str] = {}
-        self.memo: dict[Attribute, Attribute] = {}
+        self.knobs: dict[Symbol, Expr] = {}
+        """The parameters that stand for knobs."""
+        self.substituted: dict[Expr, Expr] = {}
+        self.lifted: dict[Expr | Attribute, Attribute] = {}
 
     def name(self, of: Expr, name: str) -> str:
         """The parameter that stands for a knob or an extent."""
@@ -151,22 +148,36 @@ class _Lift:
         return self.names[of]
 
     def expr(self, e: Expr) -> Expr:
-        extents = {x: symbol(self.name(x, f"{'_'.join(_names(x))}_block")) for x in _extents(e)}
-        e = _replaced(e, extents) if extents else e
-        return substitute(e, {knob(n): symbol(self.name(knob(n), n.replace(".", "_"))) for n in sorted(knobs_of(e))})
+        if found := _extents(e):
+            e = _replaced(e, {x: symbol(self.name(x, _name(scalars_of(x) | knobs_of(x)) + "_block")) for x in found})
+        for n in sorted(knobs_of(e)):
+            if (of := knob(n)) not in self.knobs:
+                self.knobs[of] = symbol(self.name(of, _name([n])))
+        return substitute(e, self.knobs, self.substituted)
 
     def attr(self, a: Attribute) -> Attribute:
-        if isinstance(a, StringAttr):
+        kind = type(a)
+        if kind is ExprAttr:
+            return self.expr_attr(a)  # pyright: ignore
+        if kind is not ArrayAttr and kind is not DictionaryAttr:
             return a
-        if (known := self.memo.get(a)) is None:
-            known = self.memo[a] = self._attr(a)
+        if (known := self.lifted.get(a)) is None:
+            if isinstance(a, ArrayAttr):
+                known = ArrayAttr([self.attr(x) for x in a.data])  # pyright: ignore
+            else:
+                known = DictionaryAttr({k: self.attr(v) for k, v in a.data.items()})  # pyright: ignore
+            self.lifted[a] = known
         return known
 
-    def _attr(self, a: Attribute) -> Attribute:
-        if isinstance(a, ExprAttr):
-            return expr_attr(self.expr(a.data)) if knobs_of(a.data) or scalars_of(a.data) else a
-        if isinstance(a, ArrayAttr):
-            return ArrayAttr([self.attr(x) for x in a])  # pyright: ignore
-        if isinstance(a, DictionaryAttr):
-            return DictionaryAttr({k: self.attr(v) for k, v in a.data.items()})
-        return a
+    def expr_attr(self, a: ExprAttr) -> Attribute:
+        e: Expr = a.data
+        if e.is_Integer:
+            return a
+        if (known := self.lifted.get(e)) is None:
+            known = self.lifted[e] = expr_attr(self.expr(e)) if knobs_of(e) or scalars_of(e) else a
+        return known
+
+
+def _name(of: Iterable[str]) -> str:
+    """A parameter's name, from those of run-time scalars and knobs."""
+    return "_".join(sorted([n.replace(".", "_") for n in of]))

@@ -246,7 +246,7 @@ class _Defaults:
         """The products whose results reach another one."""
         loops: dict[Operation, Loop] = {}
         for kernel in kernels(self.module, control.KernelOp):
-            loops |= {loop.op: loop for top in loops_of(kernel, set(self.declared)) for loop in top.all()}
+            loops |= {loop.op: loop for loop in loops_of(kernel.walk(), self.declared)}
         return [d for d in self.dots if is_chained(d, loops) == 1]
 
     def _alone(self) -> bool:

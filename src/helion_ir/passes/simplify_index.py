@@ -94,25 +94,25 @@ class SimplifyIndex(Pass):
     def _apply(
         self, op: ApplyOp, known: dict[SSAValue, Fact], facts: KnownFacts, depths: dict[SSAValue | Block, int]
     ) -> None:
-        given, result = list(op.operands), op.results[0]
+        before, given, result = op.expr.data, list(op.operands), op.results[0]
         type_ = result.type
         assert isinstance(type_, TileType)
-        expr, arguments = _inline(op.expr.data, given)
-        inner = _operand_facts(arguments, known, facts)
+        expr, arguments = _inline(before, given)
+        about, inner = arguments, _operand_facts(arguments, known, facts)
         expr = fold(expr, inner)
         together, sources = _coordinates(expr, arguments)
         if sources != arguments and not _divides(folded := fold(together, _operand_facts(sources, known, facts))):
             expr, arguments = folded, sources
         expr, arguments = _outermost_first(*_prune(expr, arguments), depths)
-        known[result] = BOOLEAN if type_.element_type == i1 else fact_of(expr, _operand_facts(arguments, known, facts))
-        if expr == operand(0) and arguments[0].type == type_:
+        if arguments != about:
+            inner = _operand_facts(arguments, known, facts)
+        known[result] = BOOLEAN if type_.element_type == i1 else fact_of(expr, inner)
+        if expr is operand(0) and arguments[0].type == type_:
             result.replace_all_uses_with(arguments[0])
-            block = op.parent_block()
-            assert block is not None
             op.detach()
             op.erase()
             return
-        if expr == op.expr.data and arguments == given:
+        if (expr is before or expr == before) and arguments == given:
             return
         if expr.is_Integer and type_.dims:
             _replace(op, compute.FullOp(number(int(expr), type_.element_type), type_))

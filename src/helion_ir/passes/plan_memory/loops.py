@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sympy import Expr, Integer
@@ -92,36 +92,35 @@ class Loop:
             at = at.parent_op()
         return at is self.op
 
-    def all(self) -> Iterator[Loop]:
-        """This loop and those inside."""
-        yield self
-        for x in self.inner:
-            yield from x.all()
 
-
-def loops_of(kernel: control.KernelOp, declared: Collection[str], terms: Terms = SYMBOLIC) -> list[Loop]:
-    """The outermost loops of a kernel, those of its programs among them."""
-    return list(_loops(kernel, None, declared, terms))
-
-
-def _loops(op: Operation, outer: Loop | None, declared: Collection[str], terms: Terms) -> Iterator[Loop]:
-    for child in [c for region in op.regions for block in region.blocks for c in block.ops]:
-        made: Loop | None = None
-        match child:
+def loops_of(ops: Iterable[Operation], declared: Collection[str], terms: Terms = SYMBOLIC) -> list[Loop]:
+    """The loops among the ops of a kernel, given in program order; those of its programs are loops too."""
+    made: dict[Operation, Loop] = {}
+    for op in ops:
+        match op:
             case ProgramLoopOp():
-                made = _of_programs(child, outer, declared, terms)
+                loop = _of_programs(op, _around(op, made), declared, terms)
             case control.ForOp():
-                made = _of_tiles(child, outer, declared, terms)
+                loop = _of_tiles(op, _around(op, made), declared, terms)
             case control.WhileOp():
-                zero, one = Integer(0), Integer(1)
-                made = Loop(child, outer, one, zero, _launch_stages(declared, terms), zero, one, zero, zero)
+                zero, one, stages = Integer(0), Integer(1), _launch_stages(declared, terms)
+                loop = Loop(op, _around(op, made), one, zero, stages, zero, one, zero, zero)
             case _:
-                pass
-        if made is None:
-            yield from _loops(child, outer, declared, terms)
-        else:
-            made.inner = list(_loops(child, made, declared, terms))
-            yield made
+                continue
+        made[op] = loop
+        if loop.outer is not None:
+            loop.outer.inner.append(loop)
+    return list(made.values())
+
+
+def _around(op: Operation, loops: Mapping[Operation, Loop]) -> Loop | None:
+    """The innermost of these loops around an op."""
+    at = op.parent_op()
+    while at is not None:
+        if (found := loops.get(at)) is not None:
+            return found
+        at = at.parent_op()
+    return None
 
 
 def _of_programs(op: ProgramLoopOp, outer: Loop | None, declared: Collection[str], terms: Terms) -> Loop:

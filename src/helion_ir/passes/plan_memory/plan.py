@@ -60,12 +60,12 @@ class Plan:
         facts = knob_facts(self._module)
         required: list[RequireOp] = []
         for kernel, written in zip(self._kernels, now, strict=True):
-            times = Repetition(kernel, self._target)
-            shared = shared_memory(kernel, self._target, self._declared, SYMBOLIC)
+            times, ops = Repetition(kernel, self._target), list(kernel.walk())
+            shared = shared_memory(ops, self._target, self._declared, SYMBOLIC)
             plan: dict[str, Expr] = {
                 "shared": shared.likely,
                 "shared_least": shared.least,
-                "tensor": tensor_memory(kernel, self._target, self._declared, SYMBOLIC),
+                "tensor": tensor_memory(ops, self._target, self._declared, SYMBOLIC),
                 "registers": peak(points_of(kernel)),
                 "loaded": traffic.loaded(kernel, times),
                 "stored": traffic.stored(kernel, times),
@@ -88,9 +88,9 @@ class Plan:
     ) -> Iterator[Limit]:
         target, declared, ops = self._target, self._declared, list(kernel.walk())
         if shared is None:
-            shared = shared_memory(kernel, target, declared, terms).least
+            shared = shared_memory(ops, target, declared, terms).least
         if tensor is None:
-            tensor = tensor_memory(kernel, target, declared, terms)
+            tensor = tensor_memory(ops, target, declared, terms)
         yield shared, Integer(target.shared_memory), f"shared memory: {target.shared_memory} bytes a program", kernel
         yield tensor, Integer(target.tensor_memory), f"tensor memory: {target.tensor_memory} bytes a program", kernel
         if "num_warps" in declared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sympy import Expr, Integer
 from xdsl.ir import BlockArgument, Operation
@@ -57,14 +57,14 @@ def suits_groups(product: compute.DotOp, staging: Staging, terms: Terms = SYMBOL
     return Le(Integer(staging.async_rows), terms.extent(type_.dims[0]))
 
 
-def tensor_memory(kernel: control.KernelOp, target: Target, declared: Collection[str], terms: Terms) -> Expr:
-    """The least bytes of tensor memory of a program: results that a loop carries are all there, others may take turns."""
+def tensor_memory(ops: Sequence[Operation], target: Target, declared: Collection[str], terms: Terms) -> Expr:
+    """The least bytes of tensor memory of a program, given by its ops: results that a loop carries are all there, others may take turns."""
     if not target.tensor_memory:
         return Integer(0)
     warps, blocks = warps_of(declared, terms), blocks_of(declared, terms)
     carried: dict[Operation | None, Expr] = {}
     others: Expr = Integer(0)
-    for product in [op for op in kernel.walk() if isinstance(op, compute.DotOp)]:
+    for product in [op for op in ops if isinstance(op, compute.DotOp)]:
         type_ = product.result.type
         assert isinstance(type_, TileType)
         beside = runs_beside(product, warps, target.staging, terms)

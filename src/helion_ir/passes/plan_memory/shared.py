@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sympy import Expr, Integer
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.tile import compute, control, elementwise, memory
@@ -30,14 +30,14 @@ class Shared:
     """The best estimate; 0 where the terms have none."""
 
 
-def shared_memory(kernel: control.KernelOp, target: Target, declared: Collection[str], terms: Terms) -> Shared:
-    """What a kernel needs of shared memory.
+def shared_memory(ops: Sequence[Operation], target: Target, declared: Collection[str], terms: Terms) -> Shared:
+    """What a kernel, given by its ops in program order, needs of shared memory.
 
     Triton keeps there the operands of products, as many copies as a pipelined loop has stages; what goes through
     registers to a product of another layout; results on their way to a store; and the blocks of tensor descriptors.
     At different times they share the place, so that a kernel needs the most of any of its loops and stores.
     """
-    plan = _Plan(kernel, target, declared, terms)
+    plan = _Plan(ops, target, declared, terms)
     least: Expr = Integer(0)
     likely: Expr = Integer(0)
     for found in plan.needs():
@@ -46,12 +46,12 @@ def shared_memory(kernel: control.KernelOp, target: Target, declared: Collection
 
 
 class _Plan:
-    def __init__(self, kernel: control.KernelOp, target: Target, declared: Collection[str], terms: Terms):
+    def __init__(self, ops: Sequence[Operation], target: Target, declared: Collection[str], terms: Terms):
         self.target, self.staging = target, target.staging
         self.terms = terms
-        self.loops = [loop for top in loops_of(kernel, declared, terms) for loop in top.all()]
+        self.loops = loops_of(ops, declared, terms)
+        self.fused = any_of([loop.fused for loop in self.loops])
         self.warps, self.blocks = warps_of(declared, terms), blocks_of(declared, terms)
-        ops = list(kernel.walk())
         self.products = [op for op in ops if isinstance(op, compute.DotOp)]
         self.loads = [op for op in ops if isinstance(op, memory.LoadOp)]
         self.stores = [op for op in ops if isinstance(op, memory.StoreOp | memory.AtomicOp)]
@@ -63,10 +63,9 @@ class _Plan:
         """What the parts of the kernel need that are never there at the same time."""
         for loop in self.loops:
             yield self.of_loop(loop)
-        fused = any_of([loop.fused for loop in self.loops])
         for product in self.products:  # where no loop is left around it, or is not pipelined
             waiting = self.waiting(product)
-            yield Shared(Where(fused, Integer(0), waiting.least), waiting.likely)
+            yield Shared(Where(self.fused, Integer(0), waiting.least), waiting.likely)
         for op in (*self.loads, *self.stores):
             yield self.of_access(op)
         for op in self.reductions:
@@ -76,13 +75,13 @@ class _Plan:
     # -- loops -----------------------------------------------------------------------------------------------------------
     def of_loop(self, loop: Loop) -> Shared:
         """The copies that a pipelined loop holds, and beside them what else its products and stores need."""
-        loads = [x for x in self.loads if loop.holds(x)]
-        products = [x for x in self.products if loop.holds(x)]
+        pipelined = And(loop.innermost, Le(Integer(2), loop.stages))
+        loads = [x for x in self.loads if loop.holds(x)] if pipelined != 0 else []
         if not loads:
             return Shared(Integer(0), Integer(0))
+        products = [x for x in self.products if loop.holds(x)]
         sure: dict[SSAValue, Expr] = {}
         likely: list[Expr] = []
-        fused = any_of([x.fused for x in self.loops])
         # An address that was loaded is a level of its own, among which the stages are divided.
         indirect = any(addressed_by_loads(x, loop.op) for x in loads)
         for load in loads:
@@ -102,14 +101,13 @@ class _Plan:
                 certain = all_of([whole, eligible, Not(self.is_doubtful(load, direct))])
                 if contiguous_along(load) not in loop.op.regions[0].block.args:
                     # Fused loops select the position of a block, and then nothing is known of its alignment.
-                    certain = And(certain, Or(Not(fused), self.is_by(load, "tensor_descriptor")))
+                    certain = And(certain, Or(Not(self.fused), self.is_by(load, "tensor_descriptor")))
                 least = divided(self.terms.bytes(load.result.type), self.blocks) * copies
                 found = Where(certain, least * self.buffers(loop, direct, at_least=True), Integer(0))
                 # Once the loops inside are gone, loads of one tensor may be of one address, of which Triton keeps one.
                 sure[load.ref] = most(sure.get(load.ref, Integer(0)), found)
-        pipelined = And(loop.innermost, Le(Integer(2), loop.stages))
         kept = self.waiting_outside(loop, products) if self.staging.operands_in_place else []
-        moved = [any_of([fused, self.is_by(x, "tensor_descriptor"), self.is_reshaped(x)]) for x in kept]
+        moved = [any_of([self.fused, self.is_by(x, "tensor_descriptor"), self.is_reshaped(x)]) for x in kept]
         surely = total(
             [Where(m, Integer(0), divided(self.terms.bytes(x.result.type), self.blocks)) for m, x in zip(moved, kept)]
         )
