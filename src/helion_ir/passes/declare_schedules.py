@@ -8,7 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnknownLoc
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from helion_ir.dialects.knob import DeclareOp, RuledOutOp, declarations
+from helion_ir.dialects.knob import DeclareOp, RuledOutOp, declarations, requirements
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.types import RangeType
 from helion_ir.passes.base import Pass
@@ -34,6 +34,7 @@ class DeclareSchedules(Pass):
         from helion_ir.passes.pipeline import pipeline
 
         _locate_blocks(op)
+        kernel = next((k for k in op.body.block.ops if isinstance(k, control.KernelOp)), op)
         known = {d.sym_name.data for d in declarations(op)}
         last: DeclareOp | RuledOutOp | None = None
         for d in declarations(op):
@@ -44,6 +45,8 @@ class DeclareSchedules(Pass):
                     if declared.sym_name.data in known:
                         continue
                     known.add(declared.sym_name.data)
+                if isinstance(declared.location, UnknownLoc):  # a launch's; it is the kernel that has it
+                    declared.location = kernel.location
                 first = op.body.block.first_op
                 point = (
                     InsertPoint.after(last)
@@ -57,13 +60,18 @@ class DeclareSchedules(Pass):
 
 
 def _locate_blocks(module: ModuleOp) -> None:
-    """Give the block sizes that the frontend declared the author's line of the loop that they are blocks of."""
+    """Give the frontend's block sizes, and what it requires of them, the author's line of the loop that they are of."""
     from helion_ir.index.expr import knobs_of
 
     unknown = {d.sym_name.data: d for d in declarations(module) if isinstance(d.location, UnknownLoc)}
+    rules = [(r, knobs_of(r.condition.data)) for r in requirements(module) if isinstance(r.location, UnknownLoc)]
     for op in module.walk():
         if isinstance(op, control.ParallelOp | control.ForOp):
             for argument in op.body.block.args:
                 if isinstance(argument.type, RangeType):
-                    for name in knobs_of(argument.type.block.data) & unknown.keys():
+                    sizes = knobs_of(argument.type.block.data)
+                    for name in sizes & unknown.keys():
                         unknown.pop(name).location = op.location
+                    for rule, names in rules:
+                        if sizes & names:  # the innermost loop is the last
+                            rule.location = op.location

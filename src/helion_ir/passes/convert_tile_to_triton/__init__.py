@@ -92,10 +92,12 @@ class ConvertTileToTriton(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = {d.sym_name.data for d in declarations(op)}
         first = op.body.block.first_op
+        found = kernels(op, tile.KernelOp)
         for made in (*launch_requirements(target_of(op), declared, self.name), *self._one_specialized(op)):
             assert first is not None
+            made.location = found[0].location
             op.body.block.insert_op_before(made, first)
-        for kernel in kernels(op, tile.KernelOp):
+        for kernel in found:
             self._kernel(kernel, op, declared)
 
     def _one_specialized(self, module: ModuleOp) -> Iterator[RequireOp]:
