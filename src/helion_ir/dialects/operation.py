@@ -7,6 +7,7 @@ import functools
 import operator
 from abc import ABCMeta
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, i32
@@ -20,7 +21,14 @@ from xdsl.irdl import (
     OptionalDef,
     VariadicDef,
 )
-from xdsl.irdl.operations import BaseAccessor, BaseAttrAccessor, BeforeVariadicSingleAccessor, VarIRConstruct
+from xdsl.irdl.operations import (
+    BaseAccessor,
+    BaseAttrAccessor,
+    BeforeVariadicSingleAccessor,
+    UniqueVariadicAccessor,
+    VariadicAttrAccessor,
+    VarIRConstruct,
+)
 
 
 class OpClass(ABCMeta):
@@ -39,17 +47,35 @@ _HELD = {VarIRConstruct.OPERAND: "_operands", VarIRConstruct.RESULT: "results", 
 """Where an op has what it is defined with."""
 
 
+class Values(SSAValues[Any]):
+    """Operands or results, which are looked up without xDSL asking each time whether a slice is wanted."""
+
+    __getitem__ = tuple.__getitem__  # pyright: ignore[reportAssignmentType] - a slice is a tuple
+
+
+NO_VALUES = Values()
+
+
 def _quick(accessor: BaseAccessor | BaseAttrAccessor) -> Any:
     """A property that gives what xDSL's accessor does, without asking each time for which kind of part it is."""
     if (held := _HELD.get(accessor.construct)) is None:
         return accessor
     parts = operator.attrgetter(held)
+    values = accessor.construct is not VarIRConstruct.REGION
     if isinstance(accessor, BaseAttrAccessor):
         name, sizes, index = accessor.option.attribute_name, accessor.option.container, accessor.index
+        if isinstance(accessor, VariadicAttrAccessor) and values:
+            return property(lambda op: Values(index(sizes(op)[name].get_values(), parts(op))))  # pyright: ignore
         return property(lambda op: index(sizes(op)[name].get_values(), parts(op)))  # pyright: ignore
     if isinstance(accessor, BeforeVariadicSingleAccessor):
         place = accessor.idx
         return property(lambda op: parts(op)[place])
+    if isinstance(accessor, UniqueVariadicAccessor):
+        if accessor.num_defs == 1:
+            return property(parts)
+        before, after = accessor.idx, accessor.num_defs - accessor.idx - 1
+        some = Values if values else tuple
+        return property(lambda op: some((x := parts(op))[before : len(x) - after]))
     part = accessor.index
     return property(lambda op: part(parts(op)))
 
@@ -72,25 +98,23 @@ class Op(IRDLOperation, metaclass=OpClass):
         regions: Sequence[Region | list[Region]] = (),
     ):
         given = {} if properties is None else {k: v for k, v in properties.items() if v is not None}
-        lists: list[Sequence[Any]] = []
-        for (what, expected, plain, sized), each in zip(_defined(type(self)), (operands, result_types, regions)):
-            if len(each) != expected:
-                raise ValueError(f"{self.name} is defined with {expected} {what}, not {len(each)}")
-            if not plain:
-                each, sizes = _flat(each)
-                if sized is not None:
-                    given[sized] = _segments(sizes)
-            lists.append(each)
+        form = _form(type(self))
+        parts: Any = (operands, result_types, regions)
+        if tuple(map(len, parts)) != form.counts:
+            raise ValueError(f"{self.name} is defined with {form.counts} operands, results and regions, not these")
+        if not form.plain:
+            parts = _flattened(form, parts, given)
         _fill(
             self,
-            lists[0],
-            lists[1],
+            parts[0],
+            parts[1],
             given,
             {} if attributes is None else {k: v for k, v in attributes.items() if v is not None},
             UNKNOWN_LOC,
-            lists[2],
+            parts[2],
         )
-        self.__post_init__()
+        if form.has_defaults:
+            super().__post_init__()
 
     @classmethod
     def build(
@@ -108,7 +132,7 @@ class Op(IRDLOperation, metaclass=OpClass):
         # A list of one is given, too, for what is exactly one.
         parts: list[list[Any]] = [
             [x[0] if plain and isinstance(x, list | tuple) and len(x) == 1 else x for x in given or ()]
-            for given, (_, _, plain, _) in zip((operands, result_types, regions), _defined(cls))
+            for given, plain in zip((operands, result_types, regions), _form(cls).single)
         ]
         made = cls.__new__(cls)
         Op.__init__(
@@ -120,10 +144,6 @@ class Op(IRDLOperation, metaclass=OpClass):
             regions=parts[2],
         )
         return made
-
-    def __post_init__(self) -> None:
-        if _has_defaults(type(self)):
-            super().__post_init__()
 
     def walk(self, *, reverse: bool = False, region_first: bool = False) -> Iterator[Operation]:
         """This op and all ops in it, as xDSL's: an op may be erased, and others put before it, while it is visited."""
@@ -142,11 +162,17 @@ def _fill(
     location: LocationAttr,
     regions: Sequence[Region],
 ) -> None:
-    op._operands = SSAValues(operands)
-    op._operand_uses = uses = tuple([Use(op, i) for i in range(len(operands))])
-    for value, use in zip(operands, uses):
-        value.add_use(use)
-    op.results = SSAValues([OpResult(t, op, i) for i, t in enumerate(result_types)])
+    op._operands, op._operand_uses = NO_VALUES, ()
+    if operands:
+        uses: list[Use] = []
+        for i, value in enumerate(operands):
+            following = value.first_use
+            value.first_use = use = Use(op, i, None, following)
+            if following is not None:
+                following._prev_use = use
+            uses.append(use)
+        op._operands, op._operand_uses = Values(operands), tuple(uses)
+    op.results = Values([OpResult(t, op, i) for i, t in enumerate(result_types)]) if result_types else NO_VALUES
     op.properties, op.attributes, op.location = properties, attributes, location
     op._successors = op._successor_uses = ()
     op.regions = ()
@@ -157,35 +183,65 @@ def _fill(
 OpT = TypeVar("OpT", bound=Operation)
 
 
-def copied(op: OpT, values: dict[SSAValue, SSAValue] | None = None) -> OpT:
-    """A copy of an op with its regions, in one walk; names and locations are kept, `values` from outside replaced.
+def copied(op: OpT) -> OpT:
+    """A copy of an op with its regions, in one walk; names and locations are kept.
 
     Operations have no successors and use what comes before them, so that xDSL's walks over old and new ops together,
     one for each op, are not needed.
     """
-    values = {} if values is None else values
-    regions: list[Region] = []
-    for region in op.regions:
-        blocks: list[Block] = []
-        for block in region.blocks:
-            made = Block(arg_types=[a.type for a in block.args])
-            for old, new in zip(block.args, made.args):
-                new._name, new.location = old._name, old.location
-                values[old] = new
-            inner = block.first_op
-            while inner is not None:
-                made.add_op(copied(inner, values))
-                inner = inner.next_op
-            blocks.append(made)
-        regions.append(Region(blocks))
+    return _copied(op, {})
+
+
+def _copied(op: OpT, values: dict[int, SSAValue]) -> OpT:
+    """The copy of an op in one whose values so far have these ones in their places, by identity."""
+    regions = [Region([_copied_block(b, values) for b in region.blocks]) for region in op.regions]
+    operands = [values.get(id(x), x) for x in op._operands] if op._operands else ()
+    types = [r._type for r in op.results] if op.results else ()
     copy = type(op).__new__(type(op))
-    operands = [values.get(x, x) for x in op._operands]
-    types = [r.type for r in op.results]
-    _fill(copy, operands, types, dict(op.properties), dict(op.attributes), op.location, regions)
+    _fill(copy, operands, types, op.properties.copy(), op.attributes.copy(), op.location, regions)
     for old, new in zip(op.results, copy.results):
         new._name = old._name
-        values[old] = new
+        values[id(old)] = new
     return copy
+
+
+def _copied_block(block: Block, values: dict[int, SSAValue]) -> Block:
+    made = Block(arg_types=[a._type for a in block._args])
+    for old, new in zip(block._args, made._args):
+        new._name, new.location = old._name, old.location
+        values[id(old)] = new
+    op = block._first_op
+    while op is not None:
+        append(made, _copied(op, values))
+        op = op._next_op
+    return made
+
+
+def append(block: Block, op: Operation) -> None:
+    """As `Block.add_op`, of an op that was just made: it cannot contain the block, which xDSL asks all around it."""
+    if op.parent is not None:
+        raise ValueError(f"a {op.name} is in a block already")
+    op.parent = block
+    if (last := block._last_op) is None:
+        block._first_op = op
+    else:
+        last._next_op, op._prev_op = op, last
+    block._last_op = op
+
+
+def ops_of(block: Block) -> list[Operation]:
+    """The ops of a block, as they are now."""
+    found: list[Operation] = []
+    op = block._first_op
+    while op is not None:
+        found.append(op)
+        op = op._next_op
+    return found
+
+
+def take_name(new: SSAValue, old: SSAValue) -> None:
+    """Name a value as another one is, whose name is known to be legal."""
+    new._name = old._name
 
 
 def walk(root: Operation) -> Iterator[Operation]:
@@ -212,12 +268,6 @@ def walk(root: Operation) -> Iterator[Operation]:
             op = following
 
 
-def _flat(given: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
-    """The elements of a list of elements, lists of them and nothing; and how many each gave."""
-    lists = [() if x is None else x if isinstance(x, list | tuple) else (x,) for x in given]
-    return [x for each in lists for x in each], tuple(map(len, lists))
-
-
 @functools.cache
 def _segments(sizes: tuple[int, ...]) -> DenseArrayBase:
     made = DenseArrayBase.from_list(i32, sizes)
@@ -226,30 +276,43 @@ def _segments(sizes: tuple[int, ...]) -> DenseArrayBase:
     return made
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What a class of ops is defined with: of operands, results and regions, how many definitions there are, which are
+    all of exactly one, and the property with the sizes of the others."""
+
+    counts: tuple[int, int, int]
+    single: tuple[bool, bool, bool]
+    sized: tuple[str | None, str | None, str | None]
+    plain: bool
+    """Whether every definition is of exactly one."""
+    has_defaults: bool
+    """Whether properties or attributes that are not given have a value."""
+
+
 @functools.cache
-def _defined(op: type[Op]) -> list[tuple[str, int, bool, str | None]]:
-    """Of operands, results and regions: what they are, how many definitions there are, whether each is of exactly one,
-    and the property with sizes."""
+def _form(op: type[Op]) -> _Form:
     d = op.get_irdl_definition()
     kinds = (
-        ("operands", d.operands, AttrSizedOperandSegments),
-        ("results", d.results, AttrSizedResultSegments),
-        ("regions", d.regions, AttrSizedRegionSegments),
+        (d.operands, AttrSizedOperandSegments),
+        (d.results, AttrSizedResultSegments),
+        (d.regions, AttrSizedRegionSegments),
     )
-    return [
-        (
-            what,
-            len(defs),
-            not any(isinstance(each, VariadicDef) for _, each in defs),
-            kind.attribute_name if any(isinstance(o, kind) for o in d.options) else None,
-        )
-        for what, defs, kind in kinds
-    ]
-
-
-@functools.cache
-def _has_defaults(op: type[Op]) -> bool:
-    """Whether properties or attributes that are not given have a value."""
-    d = op.get_irdl_definition()
+    single = tuple([not any(isinstance(each, VariadicDef) for _, each in defs) for defs, _ in kinds])
+    sized = tuple([next((o.attribute_name for o in d.options if isinstance(o, kind)), None) for _, kind in kinds])
     defs = [*d.properties.values(), *d.attributes.values()]
-    return any(not isinstance(p, OptionalDef) and p.default_value is not None for p in defs)
+    defaults = any(not isinstance(p, OptionalDef) and p.default_value is not None for p in defs)
+    return _Form(tuple([len(defs) for defs, _ in kinds]), single, sized, all(single), defaults)  # pyright: ignore
+
+
+def _flattened(form: _Form, parts: Sequence[Sequence[Any]], given: dict[str, Attribute]) -> list[Sequence[Any]]:
+    """The elements of lists of elements, lists of them and nothing; how many each gave is noted among the properties."""
+    out: list[Sequence[Any]] = []
+    for part, single, sized in zip(parts, form.single, form.sized):
+        if not single:
+            lists = [x if isinstance(x, list | tuple) else () if x is None else (x,) for x in part]
+            part = lists[0] if len(lists) == 1 else [x for each in lists for x in each]
+            if sized is not None:
+                given[sized] = _segments(tuple(map(len, lists)))
+        out.append(part)
+    return out

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     Float64Type,
     IntegerType,
     Signedness,
+    StringAttr,
 )
 from xdsl.ir import Attribute, Data, ParametrizedAttribute, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
@@ -115,8 +116,19 @@ def number(value: float | int, element: Attribute) -> NumberAttr:
     return NumberAttr(float(value) if is_float(element) else int(value))
 
 
+# Making an attribute costs more than finding it, and ops are made of the same few: equal ones are one object.
 def ints(values: Sequence[int]) -> IntsAttr:
-    return IntsAttr(tuple(values))
+    return _ints(tuple(values))
+
+
+@functools.lru_cache(maxsize=4096)
+def _ints(values: tuple[int, ...]) -> IntsAttr:
+    return IntsAttr(values)
+
+
+@functools.lru_cache(maxsize=4096)
+def string_attr(value: str) -> StringAttr:
+    return StringAttr(value)
 
 
 @irdl_attr_definition

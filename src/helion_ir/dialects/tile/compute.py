@@ -22,7 +22,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.operation import Op
-from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, i64, ints, number, tile_type
+from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, i64, ints, number, string_attr, tile_type
 
 # ---- constants ------------------------------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class ReduceOp(Op):
         kept = tuple(d for i, d in enumerate(type_.dims) if i not in axes)
         super().__init__(
             operands=[operand],
-            properties={"kind": StringAttr(kind), "axes": ints(axes)},
+            properties={"kind": string_attr(kind), "axes": ints(axes)},
             result_types=[tile_type(kept, element or type_.element_type)],
         )
 
@@ -230,7 +230,7 @@ class ScanOp(Op):
         super().__init__(
             operands=[operand],
             properties={
-                "kind": StringAttr(kind),
+                "kind": string_attr(kind),
                 "dim": IntegerAttr(dim, builtin_i64),
                 "reverse": BoolAttr.from_bool(reverse),
             },
@@ -337,7 +337,7 @@ class DotOp(Op):
 
     def __init__(self, lhs: SSAValue, rhs: SSAValue, acc: SSAValue, precision: str = "tf32"):
         super().__init__(
-            operands=[lhs, rhs, acc], result_types=[acc.type], properties={"precision": StringAttr(precision)}
+            operands=[lhs, rhs, acc], result_types=[acc.type], properties={"precision": string_attr(precision)}
         )
 
     def verify_(self) -> None:

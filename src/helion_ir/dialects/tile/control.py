@@ -31,7 +31,7 @@ from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print
 from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.ranges import AxisOp, BeginOp, BlockOp, EndOp, IdOp, IndexOp, MaskOp, PartOp, ShiftOp
 from helion_ir.dialects.tile.syntax import parse_symbols, print_argument, print_extra, print_symbols
-from helion_ir.dialects.types import TileType
+from helion_ir.dialects.types import TileType, string_attr
 
 __all__ = [
     "AxisOp",
@@ -123,7 +123,7 @@ class KernelOp(Op):
 
     def __init__(self, name: str, arg_names: Sequence[str], body: Region):
         super().__init__(
-            properties={"sym_name": StringAttr(name), "arg_names": ArrayAttr([StringAttr(a) for a in arg_names])},
+            properties={"sym_name": string_attr(name), "arg_names": ArrayAttr([string_attr(a) for a in arg_names])},
             regions=[body],
         )
 
@@ -184,7 +184,7 @@ class ParallelOp(Op):
         super().__init__(
             operands=[list(symbols)],
             properties={
-                "label": StringAttr(label),
+                "label": string_attr(label),
                 "lower": ArrayAttr([expr_attr(e) for e in lower]),
                 "upper": ArrayAttr([expr_attr(e) for e in upper]),
             },
@@ -269,7 +269,7 @@ class ForOp(Op):
             operands=[list(symbols), list(iter_args)],
             result_types=[[a.type for a in iter_args]],
             properties={
-                "label": StringAttr(label),
+                "label": string_attr(label),
                 "lower": expr_attr(lower),
                 "upper": expr_attr(upper),
                 "step": None if step is None else expr_attr(step),

@@ -74,7 +74,7 @@ from helion_ir.dialects.tile.unary import (
     TanOp,
     TruncOp,
 )
-from helion_ir.dialects.types import TileType, i1, tile_type
+from helion_ir.dialects.types import TileType, i1, string_attr, tile_type
 
 __all__ = [
     "AbsOp",
@@ -169,7 +169,7 @@ class CompareOp(ElementwiseOp):
         super().__init__(
             operands=[lhs, rhs],
             result_types=[tile_type(lhs.type.dims, i1)],
-            properties={"predicate": StringAttr(predicate)},
+            properties={"predicate": string_attr(predicate)},
         )
 
     def verify_(self) -> None:

@@ -31,7 +31,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.control import print_extra
-from helion_ir.dialects.types import RangeType, RefType, TileType
+from helion_ir.dialects.types import RangeType, RefType, TileType, string_attr
 
 ATOMIC_KINDS = ("add", "max", "min", "and", "or", "xor", "xchg", "cas")
 
@@ -153,7 +153,7 @@ class LoadOp(AccessOp):
         super().__init__(
             operands=[ref, list(subscripts), mask],
             result_types=[result_type],
-            properties={"site": StringAttr(site), "indexing": indexing, "eviction": eviction},
+            properties={"site": string_attr(site), "indexing": indexing, "eviction": eviction},
         )
 
     def verify_(self) -> None:
@@ -208,7 +208,7 @@ class StoreOp(AccessOp):
     ):
         super().__init__(
             operands=[value, ref, list(subscripts), mask],
-            properties={"site": StringAttr(site), "indexing": indexing},
+            properties={"site": string_attr(site), "indexing": indexing},
         )
 
     def verify_(self) -> None:
@@ -275,7 +275,7 @@ class AtomicOp(AccessOp):
         super().__init__(
             operands=[list(arguments), ref, list(subscripts), mask],
             result_types=[result_type],
-            properties={"site": StringAttr(site), "kind": StringAttr(kind), "sem": StringAttr(sem)},
+            properties={"site": string_attr(site), "kind": string_attr(kind), "sem": string_attr(sem)},
         )
 
     def verify_(self) -> None:

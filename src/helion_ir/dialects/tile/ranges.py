@@ -23,7 +23,7 @@ from xdsl.traits import Pure
 from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print_expr
 from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.syntax import parse_symbols, print_extra, print_symbols
-from helion_ir.dialects.types import SCALAR_I32, RangeType, TileType, range_type, tile_type
+from helion_ir.dialects.types import SCALAR_I32, RangeType, TileType, range_type, string_attr, tile_type
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -49,7 +49,7 @@ class AxisOp(Op):
     def __init__(self, label: str, lower: Expr | int, upper: Expr | int, schedule: Attribute | None = None):
         low, high = expr_attr(lower), expr_attr(upper)
         super().__init__(
-            properties={"label": StringAttr(label), "lower": low, "upper": high, "schedule": schedule},
+            properties={"label": string_attr(label), "lower": low, "upper": high, "schedule": schedule},
             result_types=[range_type(high.data - low.data)],
         )
 
@@ -63,7 +63,7 @@ class AxisOp(Op):
         parser.parse_punctuation(":")
         type_ = parser.parse_type()
         op = cls.create(
-            properties={"label": StringAttr(label), "lower": low, "upper": high, **extra}, result_types=[type_]
+            properties={"label": string_attr(label), "lower": low, "upper": high, **extra}, result_types=[type_]
         )
         return op  # pyright: ignore
 

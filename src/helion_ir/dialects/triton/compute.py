@@ -6,6 +6,7 @@ kernel's constexpr parameters, while the latter stay expressions over knobs unti
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, BoolAttr, DictionaryAttr, IntegerAttr, StringAttr
@@ -25,7 +26,12 @@ from xdsl.traits import Pure
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.operation import Op
-from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, ints, tile_type
+from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, ints, string_attr, tile_type
+
+
+@functools.lru_cache(maxsize=4096)
+def _keywords(given: tuple[tuple[str, str], ...]) -> DictionaryAttr:
+    return DictionaryAttr({k: StringAttr(v) for k, v in given})
 
 
 class PureOp(Op):
@@ -81,7 +87,7 @@ class UnaryOp(PureOp):
         super().__init__(
             operands=[operand],
             result_types=[result_type or operand.type],
-            properties={"operator": StringAttr(operator)},
+            properties={"operator": string_attr(operator)},
         )
 
 
@@ -98,7 +104,9 @@ class BinaryOp(PureOp):
     assembly_format = "$operator $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)"
 
     def __init__(self, operator: str, lhs: SSAValue, rhs: SSAValue, result_type: Attribute):
-        super().__init__(operands=[lhs, rhs], result_types=[result_type], properties={"operator": StringAttr(operator)})
+        super().__init__(
+            operands=[lhs, rhs], result_types=[result_type], properties={"operator": string_attr(operator)}
+        )
 
 
 @irdl_op_definition
@@ -128,8 +136,8 @@ class CallOp(PureOp):
             operands=[list(arguments)],
             result_types=[result_type],
             properties={
-                "callee": StringAttr(callee),
-                "keywords": DictionaryAttr({k: StringAttr(v) for k, v in (keywords or {}).items()}),
+                "callee": string_attr(callee),
+                "keywords": _keywords(tuple(keywords.items()) if keywords else ()),
             },
         )
 
@@ -290,7 +298,7 @@ class ReduceOp(PureOp):
         kept = tuple(d for i, d in enumerate(operand.type.dims) if i != axis)
         super().__init__(
             operands=[operand],
-            properties={"combine": StringAttr(combine), "axis": IntegerAttr(axis, builtin_i64)},
+            properties={"combine": string_attr(combine), "axis": IntegerAttr(axis, builtin_i64)},
             result_types=[tile_type(kept, operand.type.element_type)],
         )
 
@@ -315,7 +323,7 @@ class ArgReduceOp(PureOp):
         kept = tuple(d for i, d in enumerate(operand.type.dims) if i != axis)
         super().__init__(
             operands=[operand, index],
-            properties={"combine": StringAttr(combine), "axis": IntegerAttr(axis, builtin_i64)},
+            properties={"combine": string_attr(combine), "axis": IntegerAttr(axis, builtin_i64)},
             result_types=[tile_type(kept, index.type.element_type)],
         )
 
@@ -337,7 +345,7 @@ class ScanOp(PureOp):
         super().__init__(
             operands=[operand],
             properties={
-                "combine": StringAttr(combine),
+                "combine": string_attr(combine),
                 "axis": IntegerAttr(axis, builtin_i64),
                 "reverse": BoolAttr.from_bool(reverse),
             },
@@ -405,7 +413,7 @@ class DotOp(PureOp):
 
     def __init__(self, lhs: SSAValue, rhs: SSAValue, acc: SSAValue, precision: str):
         super().__init__(
-            operands=[lhs, rhs, acc], result_types=[acc.type], properties={"precision": StringAttr(precision)}
+            operands=[lhs, rhs, acc], result_types=[acc.type], properties={"precision": string_attr(precision)}
         )
 
 

@@ -30,7 +30,7 @@ from xdsl.utils.exceptions import VerifyException
 from helion_ir.dialects.index import ExprAttr, expr_attr, parse_expr_attr, print_expr
 from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.control import parse_symbols, print_argument, print_extra, print_symbols
-from helion_ir.dialects.types import SCALAR_I32, TileType
+from helion_ir.dialects.types import SCALAR_I32, TileType, string_attr
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -73,8 +73,8 @@ class KernelOp(Op):
     ):
         super().__init__(
             properties={
-                "sym_name": StringAttr(name),
-                "arg_names": ArrayAttr([StringAttr(a) for a in arg_names]),
+                "sym_name": string_attr(name),
+                "arg_names": ArrayAttr([string_attr(a) for a in arg_names]),
                 "constexprs": DictionaryAttr(dict(constexprs or {})),
                 "launch": DictionaryAttr(dict(launch or {})),
             },

@@ -23,7 +23,7 @@ from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, Pure
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.operation import Op
 from helion_ir.dialects.triton.types import BlockPointerType, DescriptorType, PointerType
-from helion_ir.dialects.types import IntsAttr, TileType, ints, tile_type
+from helion_ir.dialects.types import IntsAttr, TileType, ints, string_attr, tile_type
 
 
 @irdl_op_definition
@@ -131,7 +131,7 @@ class AtomicOp(Op):
         super().__init__(
             operands=[pointer, list(arguments), mask],
             result_types=[result_type],
-            properties={"kind": StringAttr(kind), "sem": StringAttr(sem)},
+            properties={"kind": string_attr(kind), "sem": string_attr(sem)},
         )
 
 
@@ -338,7 +338,7 @@ class DescriptorAtomicOp(Op):
     assembly_format = "$kind $descriptor `[` $offsets `]` `,` $value attr-dict `:` type($descriptor) `[` type($offsets) `]` `,` type($value)"
 
     def __init__(self, kind: str, descriptor: SSAValue, offsets: Sequence[SSAValue], value: SSAValue):
-        super().__init__(operands=[descriptor, value, list(offsets)], properties={"kind": StringAttr(kind)})
+        super().__init__(operands=[descriptor, value, list(offsets)], properties={"kind": string_attr(kind)})
 
 
 @irdl_op_definition
