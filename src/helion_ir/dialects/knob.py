@@ -10,7 +10,7 @@ import abc
 import functools
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -32,7 +32,7 @@ from xdsl.traits import IsTerminator, Pure, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr, parse_expr_attr, print_expr
-from helion_ir.dialects.operation import Op
+from helion_ir.dialects.operation import Op, ops_of
 
 KnobValue = int | bool | float | str | None | tuple[int, ...]
 """What a knob may be bound to; a tuple is a permutation, a float a number of the author's."""
@@ -451,28 +451,19 @@ class ChooseOp(AlternativesOp):
     ENDS: ClassVar[type[Operation]] = YieldOp
 
 
-def _outermost(module: Operation) -> Iterator[Operation]:
-    # Each pass asks for the knobs: xDSL's own iterator takes four times as long.
-    op = module.regions[0].block.first_op
-    while op is not None:
-        following = op.next_op
-        yield op
-        op = following
-
-
-def declarations(module: Operation) -> Iterator[DeclareOp]:
+def declarations(module: Operation) -> list[DeclareOp]:
     """The knobs declared in a module, in the order of declaration."""
-    return (op for op in _outermost(module) if type(op) is DeclareOp)
+    return [op for op in ops_of(module.regions[0].block) if type(op) is DeclareOp]
 
 
-def requirements(module: Operation) -> Iterator[RequireOp]:
+def requirements(module: Operation) -> list[RequireOp]:
     """The `knob.require`s of a module."""
-    return (op for op in _outermost(module) if type(op) is RequireOp)
+    return [op for op in ops_of(module.regions[0].block) if type(op) is RequireOp]
 
 
-def ruled_out(module: Operation) -> Iterator[RuledOutOp]:
+def ruled_out(module: Operation) -> list[RuledOutOp]:
     """The `knob.ruled_out`s of a module."""
-    return (op for op in module.regions[0].block.ops if isinstance(op, RuledOutOp))
+    return [op for op in ops_of(module.regions[0].block) if type(op) is RuledOutOp]
 
 
 def knobs_read(module: Operation) -> frozenset[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import Operation, SSAValue
 
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.tile.compute import FullOp
 from helion_ir.dialects.tile.inline import InlineTritonOp, TritonCallOp
@@ -43,20 +45,22 @@ def in_order(root: Operation, kernel: control.KernelOp) -> Iterator[InOrder]:
     iterations of a root loop do not count.
     """
     known = allocations(kernel)
-    accesses = [_Access.of(op, known) for op in root.walk() if isinstance(op, ACCESSES)]
+    accesses = [_Access.of(op, known) for op in walk(root) if _touches_memory(type(op))]
     for at, a in enumerate(accesses):
         for place, b in enumerate(accesses):
-            first, second = a.op, b.op
-            if not a.acquires and not b.releases:
-                if not (a.writes or b.writes) or not a.may_touch(b):
-                    continue
-                if _commute(first, second) or _of_one_thread(first, second) or _are_parts(first, second):
-                    continue
-            between = _further_down(first, second) if place > at else None
-            if between is None:
-                between = _in_next_iteration(first, second)
-            if between is not None:
-                yield InOrder(first, second, between)
+            ordered = a.acquires or b.releases
+            if not ordered and not ((a.writes or b.writes) and a.may_touch(b)):
+                continue
+            between = _further_down(a.op, b.op) if place > at else None
+            if between is None and a.loops and b.loops:
+                between = _in_next_iteration(a, b)
+            if between is not None and (ordered or not _needs_no_order(a.op, b.op)):
+                yield InOrder(a.op, b.op, between)
+
+
+@functools.cache
+def _touches_memory(op: type[Operation]) -> bool:
+    return issubclass(op, ACCESSES)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class _Access:
     """What is asked of an access beside every other one."""
 
     op: Operation
+    loops: Sequence[Loop]
+    """Those of its program that it is in, innermost first."""
     writes: bool
     acquires: bool
     releases: bool
@@ -74,8 +80,9 @@ class _Access:
     @staticmethod
     def of(op: Operation, known: Mapping[SSAValue, int]) -> _Access:
         anywhere = isinstance(op, StackLoadOp | StackStoreOp)
-        memory = None if anywhere else frozenset([known.get(v) for v in op.operands if isinstance(v.type, RefType)])
-        return _Access(op, writes(op), _has_order(op, ACQUIRING), _has_order(op, RELEASING), memory)
+        memory = None if anywhere else frozenset([known.get(v) for v in op.operands if type(v.type) is RefType])
+        loops = [loop for loop in loops_around(op) if not isinstance(loop, control.ParallelOp)]
+        return _Access(op, loops, writes(op), _has_order(op, ACQUIRING), _has_order(op, RELEASING), memory)
 
     def may_touch(self, other: _Access) -> bool:
         """Whether two accesses may be of the same memory."""
@@ -84,6 +91,8 @@ class _Access:
 
 def _further_down(first: Operation, second: Operation) -> Operation | None:
     """The op that a later access is in, where the earlier one is not in it; None in the other branch of an if."""
+    if first.parent is second.parent:
+        return second
     above = set(_ancestors(first))
     for op in _ancestors(second):
         around = op.parent_op()
@@ -94,13 +103,13 @@ def _further_down(first: Operation, second: Operation) -> Operation | None:
     return None
 
 
-def _in_next_iteration(first: Operation, second: Operation) -> Operation | None:
+def _in_next_iteration(first: _Access, second: _Access) -> Operation | None:
     """The op that an access is in, in the innermost loop whose next iteration comes to it after another access."""
-    around = set(loops_around(first))
-    for op in _ancestors(second):
+    for op in _ancestors(second.op):
         loop = op.parent_op()
-        if isinstance(loop, control.ForOp | control.WhileOp) and loop in around and not _moves_on(first, second, loop):
-            return op
+        if isinstance(loop, control.ForOp | control.WhileOp) and loop in first.loops:
+            if not _moves_on(first.op, second.op, loop):
+                return op
     return None
 
 
@@ -120,7 +129,9 @@ def waits(root: Operation, kernel: control.KernelOp) -> frozenset[Operation]:
     """
     found: set[Operation] = set()
     pairs = [p for p in in_order(root, kernel) if p.first is not p.second or not _stays(p.first)]
-    order = {op: place for place, op in enumerate(root.walk())} if pairs else {}
+    if not pairs:
+        return frozenset()
+    order = {op: place for place, op in enumerate(walk(root))}
     for pair in sorted(pairs, key=lambda p: order[p.place]):
         block = pair.place.parent_block()
         # In a later iteration whatever stands before the place in the loop does.
@@ -145,6 +156,11 @@ def writes(access: Operation) -> bool:
 
 def _has_order(access: Operation, orders: tuple[str, ...]) -> bool:
     return isinstance(access, memory.AtomicOp) and access.sem.data in orders
+
+
+def _needs_no_order(first: Operation, second: Operation) -> bool:
+    """Whether two accesses of the same memory may happen in either order."""
+    return _commute(first, second) or _of_one_thread(first, second) or _are_parts(first, second)
 
 
 def _commute(first: Operation, second: Operation) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
@@ -14,6 +13,8 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import GreedyRewritePatternApplier, PatternRewriter, PatternRewriteWalker, RewritePattern
 
 from helion_ir.dialects.knob import DeclareOp, RuledOutOp
+from helion_ir.dialects.operation import ops_of, walk
+from helion_ir.dialects.types import string_attr
 from helion_ir.targets import Target, get_target
 
 TARGET = "helion_ir.target"
@@ -31,7 +32,7 @@ KernelT = TypeVar("KernelT", bound=Operation)
 
 def kernels(module: ModuleOp, kind: type[KernelT]) -> list[KernelT]:
     """The kernels of a module, which are among its outermost ops."""
-    return [op for op in module.body.block.ops if isinstance(op, kind)]
+    return [op for op in ops_of(module.body.block) if isinstance(op, kind)]
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,26 @@ class Pass(ModulePass):
 
     def located(self, old: Operation, new: Sequence[Operation]) -> None:
         """Give ops without a location that of `old`, named after this pass."""
-        if isinstance(old.location, UnknownLoc):
+        if type(old.location) is UnknownLoc:
             return
         loc = self.tagged(old.location)
         for op in new:
-            for inner in op.walk():
-                if isinstance(inner.location, UnknownLoc):
+            for inner in walk(op):
+                if type(inner.location) is UnknownLoc:
                     inner.location = loc
 
     def tagged(self, location: LocationAttr) -> LocationAttr:
         """The location of what this pass makes of an op that has this one."""
-        return location if isinstance(location, UnknownLoc) else _named(self.name, location)
+        if type(location) is UnknownLoc:
+            return location
+        made = NameLoc.__new__(NameLoc)  # without xDSL's checks of what is right by construction
+        vars(made).update(desc=string_attr(self.name), location=location)
+        return made
 
     def rewrite(self, module: ModuleOp, patterns: Sequence[RewritePattern], *, recursively: bool = True) -> bool:
         """Apply patterns greedily; True if anything changed."""
         applier = GreedyRewritePatternApplier([Located(p, self) for p in patterns])
         return PatternRewriteWalker(applier, apply_recursively=recursively).rewrite_module(module)
-
-
-@functools.lru_cache(maxsize=4096)  # what one line of the author's becomes is located alike
-def _named(name: str, location: LocationAttr) -> LocationAttr:
-    return NameLoc(StringAttr(name), location)
 
 
 @dataclass

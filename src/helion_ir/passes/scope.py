@@ -220,7 +220,12 @@ def wide_scalars(op: Operation) -> frozenset[str]:
 
 def exceeds_int32(bound: Expr, wide: frozenset[str]) -> bool:
     """Whether a bound may be beyond what 32 bits hold, where these scalars may be."""
-    return not scalars_of(bound).isdisjoint(wide) or any(abs(int(n)) > INT32_MAX for n in bound.atoms(Integer))
+    return not scalars_of(bound).isdisjoint(wide) or _names_more(bound)
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_more(bound: Expr) -> bool:
+    return any(abs(int(n)) > INT32_MAX for n in bound.atoms(Integer))
 
 
 def needs_int64(access: memory.AccessOp) -> bool:

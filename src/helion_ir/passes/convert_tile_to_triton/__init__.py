@@ -62,6 +62,7 @@ class ConvertTileToTriton(Pass):
     (`passes/access_order.py`); also between any access and a later atomic that releases, and after one that acquires.
     Not between atomics that commute, parts of a range, elements that a loop moves on from, and what one thread writes.
 
+    Offsets, addresses and masks that several accesses of a block share are made for the first of them.
     What only some configurations need (a mask, a descriptor) opens a `knob.choose`. Does not handle: sorting of 64-bit
     elements, and reshapes that merge an extent that is no power of two with a block size; these raise
     BackendUnsupported.
@@ -119,10 +120,10 @@ class ConvertTileToTriton(Pass):
             tile_type((), PointerType(a.type.element_type)) if isinstance(a.type, RefType) else a.type
             for a in source.args
         ]
-        lower = Lowering(self, module, target_of(module))
+        target = target_of(module)
+        lower = Lowering(self, module, kernel, target)
         lower.after_barrier = waits(kernel, kernel)
         body = lower.region(source, types)
-        target = target_of(module)
         launch = launch_options(target, declared)
         programmatic = kernel.programmatic if target.programmatic_launch else None
         if programmatic is not None and WAIT in programmatic.data:

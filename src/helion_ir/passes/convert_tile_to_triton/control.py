@@ -8,14 +8,13 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 
 from helion_ir.dialects import knob
 from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i64
 from helion_ir.index.expr import FloorDiv, Max, Min, operand, substitute
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, Range, lowers
 from helion_ir.passes.loop_knobs import loop_options, static_option
-from helion_ir.passes.scope import exceeds_int32, wide_scalars
+from helion_ir.passes.scope import exceeds_int32
 
 
 @lowers(triton.ProgramLoopOp)
@@ -34,7 +33,7 @@ def block(lower: Lowering, op: tile.BlockOp) -> Sequence[SSAValue]:
     symbols = [lower.get(s) for s in op.symbols]
     shifted = {operand(i): operand(i + 1) for i in range(len(symbols))}
     first = operand(0) * op.result.type.block.data + substitute(op.lower.data, shifted)
-    wide = exceeds_int32(op.upper.data, wide_scalars(op))
+    wide = exceeds_int32(op.upper.data, lower.wide_scalars)
     offset = lower.apply(first, [lower.cast(lower.get(op.position), i64) if wide else lower.get(op.position), *symbols])
     offset.name_hint = f"{op.result.name_hint or 'block'}.begin"
     lower.define_range(op.result, offset)
@@ -111,7 +110,7 @@ def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
     variable = source.args[0]
     symbols = [lower.get(s) for s in op.symbols]
     step = variable.type.block if isinstance(variable.type, RangeType) else op.step or expr_attr(1)
-    wide = any(s.type == SCALAR_I64 for s in symbols) or exceeds_int32(op.upper.data, wide_scalars(op))
+    wide = any(s.type == SCALAR_I64 for s in symbols) or exceeds_int32(op.upper.data, lower.wide_scalars)
     iv_type = SCALAR_I64 if wide else SCALAR_I32
 
     def ranges(body: Block) -> None:
@@ -121,9 +120,8 @@ def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
 
     inits = [lower.get(a) for a in op.iter_args]
     body = lower.region(source, [iv_type, *[i.type for i in inits]], ranges)
-    declared = {d.sym_name.data for d in declarations(lower.module)}
-    options = loop_options(declared, op.label.data)
-    static = static_option(declared, op.label.data)
+    options = loop_options(lower.domains, op.label.data)
+    static = static_option(lower.domains, op.label.data)
     upper = op.upper.data
     if symbols and "loop_unroll_factor" in options:
         # MLIR counts the iterations of a loop that is unrolled in part with an unsigned division: of a range that ends

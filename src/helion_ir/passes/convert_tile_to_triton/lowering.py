@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sympy import Expr, Integer
@@ -13,15 +13,18 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
 from helion_ir.dialects.locations import author_place
+from helion_ir.dialects.operation import append, ops_of, take_name
 from helion_ir.dialects.tile import control as tile_control
+from helion_ir.dialects.tile.memory import AccessOp
 from helion_ir.dialects.triton import compute
 from helion_ir.dialects.triton.memory import BarrierOp
 from helion_ir.dialects.types import NumberAttr, TileType, bf16, f8e4m3, f8e5m2, f32, i1, i32, i64, number, tile_type
+from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Lt, Ne, NextPow2, Not, all_of, operand, substitute
 from helion_ir.index.facts import Domains, decide
 from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass
-from helion_ir.passes.scope import Bounds, bounds_of, domains_of, partial, physical
+from helion_ir.passes.scope import Bounds, bounds_of, domains_of, needs_int64, partial, physical, wide_scalars
 from helion_ir.targets import Target
 
 
@@ -44,6 +47,7 @@ class Lowering:
 
     owner: Pass
     module: ModuleOp
+    kernel: tile_control.KernelOp
     target: Target
     values: dict[SSAValue, SSAValue] = field(default_factory=dict)
     ranges: dict[SSAValue, Range] = field(default_factory=dict)
@@ -54,20 +58,41 @@ class Lowering:
     """That of what is added, from the op that is being lowered."""
     _powers: set[Expr] = field(default_factory=set)
     """Extents known to be powers of two."""
+    _shared: dict[Hashable, SSAValue] = field(default_factory=dict)
+    """What was made `once` in the current block and in those around it."""
+    _wide: dict[SSAValue, bool] = field(default_factory=dict)
+    """Of each tensor, whether its elements' offsets may exceed 32 bits."""
 
     @functools.cached_property
     def domains(self) -> Domains:
         """The values of the knobs."""
         return domains_of(self.module)
 
+    @functools.cached_property
+    def wide_scalars(self) -> frozenset[str]:
+        """The kernel's 64-bit scalars."""
+        return wide_scalars(self.kernel)
+
+    def needs_int64(self, access: AccessOp) -> bool:
+        if (known := self._wide.get(access.ref)) is None:
+            known = self._wide[access.ref] = needs_int64(access)
+        return known
+
     # -- adding ops ------------------------------------------------------------------------------------------------------
     def add(self, op: Operation, hint: str | None = None) -> SSAValue:
         """Append an op; returns its first result, if it has one."""
         op.location = self.location
-        self.block.add_op(op)
+        append(self.block, op)
         if hint and op.results:
             op.results[0].name_hint = hint
         return op.results[0] if op.results else None  # pyright: ignore
+
+    def once(self, key: Hashable, make: Callable[[], SSAValue]) -> SSAValue:
+        """What all ask for alike, such as addresses: made when it is first asked for, and seen from there on in the
+        block and in those inside of it."""
+        if (found := self._shared.get(key)) is None:
+            found = self._shared[key] = make()
+        return found
 
     def apply(
         self, expr: Expr | int, operands: Sequence[SSAValue], dims: Sequence[Expr] = (), element: Attribute = i32
@@ -116,7 +141,8 @@ class Lowering:
         """A 1-D tile as dimension `place` of `rank`."""
         if rank == 1:
             return value
-        return self.add(compute.ExpandDimsOp(value, [i for i in range(rank) if i != place]))
+        others = (*range(place), *range(place + 1, rank))
+        return self.once((value, others), lambda: self.add(compute.ExpandDimsOp(value, others)))
 
     def broadcast(self, value: SSAValue, dims: Sequence[Expr]) -> SSAValue:
         assert isinstance(value.type, TileType)
@@ -142,13 +168,7 @@ class Lowering:
             return cases[int(selector)]()
         if len(cases) == 1:
             return next(iter(cases.values()))()
-        outer, regions = self.block, []
-        for build in cases.values():
-            self.block = Block()
-            values = build()
-            self.add(YieldOp(*values))
-            regions.append(Region(self.block))
-        self.block = outer
+        regions = [self.inside(Block(), lambda build=build: self.add(YieldOp(*build()))) for build in cases.values()]
         made = ChooseOp(expr_attr(selector), list(cases), regions, types)
         self.add(made)
         for r in made.results:
@@ -158,11 +178,14 @@ class Lowering:
     # -- looking up ------------------------------------------------------------------------------------------------------
     def type(self, type_: Attribute) -> Attribute:
         """The type with physical extents."""
-        return tile_type(self.dims(type_), type_.element_type) if isinstance(type_, TileType) else type_
+        if not isinstance(type_, TileType):
+            return type_
+        logical, dims = type_.dims, self.dims(type_)
+        return type_ if dims == logical else tile_type(dims, type_.element_type)
 
     def dims(self, type_: Attribute) -> tuple[Expr, ...]:
         assert isinstance(type_, TileType)
-        return tuple(self.extent(d) for d in type_.dims)
+        return tuple([self.extent(d) for d in type_.dims])
 
     def extent(self, dim: Expr) -> Expr:
         """The physical extent of a dimension. Raises BackendUnsupported if it never is a power of two; configurations
@@ -170,8 +193,6 @@ class Lowering:
         made = physical(dim)
         if made != dim or dim.is_Integer or dim.is_Symbol or isinstance(dim, NextPow2) or dim in self._powers:
             return made
-        from helion_ir.exc import BackendUnsupported
-
         odd = decide(Ne(NextPow2(dim), dim), self.domains)
         if odd == 1:
             apart = "; keep the dimensions that make it apart, as in v.sum((0, 1)) in the place of v.flatten().sum()"
@@ -204,17 +225,17 @@ class Lowering:
     # -- ranges and masks --------------------------------------------------------------------------------------------------
     def define_range(self, value: SSAValue, offset: SSAValue) -> None:
         """Lower a range given its first index."""
-        bounds, block = bounds_of(value), physical(bounds_of(value).block)
+        bounds = bounds_of(value)
+        block = physical(bounds.block)
         name = value.name_hint or "range"
         arange = self.add(compute.ArangeOp(tile_type((block,), i32)), f"{name}.lane")
         index = self.apply(operand(0) + operand(1), [offset, arange], (block,))
         index.name_hint = f"{name}.index"
-        active = self._active(value, index) if partial(value, self.domains) != 0 else None
+        active = self._active(value, bounds, index) if partial(value, self.domains) != 0 else None
         self.ranges[value] = Range(offset, index, bounds, block, active, offset)
 
-    def _active(self, value: SSAValue, index: SSAValue) -> SSAValue:
+    def _active(self, value: SSAValue, bounds: Bounds, index: SSAValue) -> SSAValue:
         """Where the range begins, so that loops inside and all accesses share it; dce removes what nobody uses."""
-        bounds = bounds_of(value)
         shifted = {operand(i): operand(1 + i) for i in range(len(bounds.symbols))}
         before = Lt(operand(0), substitute(bounds.upper, shifted))
         operands = [index, *[self.get(s) for s in bounds.symbols]]
@@ -242,6 +263,9 @@ class Lowering:
 
     def mask(self, op: tile_control.MaskOp, full: int = 0) -> SSAValue:
         """Which lanes are active in all of the ranges but the first few."""
+        return self.once((MASK, full, op.result.type, *op.ranges), lambda: self._mask(op, full))
+
+    def _mask(self, op: tile_control.MaskOp, full: int) -> SSAValue:
         type_ = op.result.type
         assert isinstance(type_, TileType)
         places = [i for i, d in enumerate(type_.dims) if d != 1]  # as they are: one of no lanes is padded to one
@@ -260,12 +284,10 @@ class Lowering:
     # -- driving -----------------------------------------------------------------------------------------------------------
     def ops(self, source: Block) -> None:
         """Lower every op of a block to the end of the current one."""
-        for op in source.ops:
+        for op in ops_of(source):
             self.op(op)
 
     def op(self, op: Operation) -> None:
-        from helion_ir.exc import BackendUnsupported
-
         handler = LOWER.get(type(op))
         if handler is None:
             raise BackendUnsupported(f"{op.name} has no lowering to Triton", author_place(op.location))
@@ -280,22 +302,34 @@ class Lowering:
         for old, new in zip(op.results, results):
             self.values[old] = new
             if old.name_hint:
-                new.name_hint = old.name_hint
+                take_name(new, old)
 
     def region(
         self, source: Block, arguments: Sequence[Attribute], before: Callable[[Block], None] | None = None
     ) -> Region:
         """Lower a block into a region of its own with arguments of these types, mapped in order."""
-        outer, self.block = self.block, Block(arg_types=arguments)
-        inner = self.block
+        inner = Block(arg_types=arguments)
         for old, new in zip(source.args, inner.args):
-            new.name_hint = old.name_hint
+            take_name(new, old)
             self.values[old] = new
-        if before is not None:
-            before(inner)
-        self.ops(source)
-        self.block = outer
-        return Region(inner)
+
+        def fill() -> None:
+            if before is not None:
+                before(inner)
+            self.ops(source)
+
+        return self.inside(inner, fill)
+
+    def inside(self, block: Block, fill: Callable[[], object]) -> Region:
+        """The region of a block that `fill` adds to."""
+        outer = self.block, self._shared
+        self.block, self._shared = block, self._shared.copy()
+        fill()
+        self.block, self._shared = outer
+        return Region(block)
+
+
+MASK = "mask"
 
 
 def _element(value: SSAValue) -> Attribute:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
-from sympy import Expr, Integer
+from sympy import Add, Expr, Integer
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import Attribute, SSAValue
 
@@ -19,67 +20,74 @@ from helion_ir.index.expr import operand
 from helion_ir.passes.access_forms import block_extents, descriptor_order
 from helion_ir.passes.choose_indexing import BLOCK_POINTER, DESCRIPTOR, POINTER
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
-from helion_ir.passes.scope import needs_int64, physical
+from helion_ir.passes.scope import physical
 
 
 def pointer(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     """The addresses of an access, one a lane."""
-    address = lower.add(triton.AddPtrOp(lower.get(op.ref), offsets(lower, op)))
-    return lower.broadcast(address, _physical_dims(lower, op))  # along a stride of 0 nothing varies
+
+    def make() -> SSAValue:
+        address = lower.add(triton.AddPtrOp(lower.get(op.ref), offsets(lower, op)))
+        return lower.broadcast(address, _physical_dims(op))  # along a stride of 0 nothing varies
+
+    return lower.once((op.ref, *op.subscripts), make)
 
 
 def offsets(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     """Where the elements of an access lie in the tensor; of extent 1 along dimensions that they do not vary along."""
     ref = op.ref.type
     assert isinstance(ref, RefType)
-    dims = tuple(_physical_dims(lower, op))
-    strides = [s.data for s in ref.strides]
-    wide = needs_int64(op)
-    terms: Expr = Integer(0)
+    strides = tuple([s.data for s in ref.strides.data])
+    wide = lower.needs_int64(op)
+    return lower.once((wide, strides, *op.subscripts), lambda: _offsets(lower, op, strides, wide))
+
+
+def _offsets(lower: Lowering, op: tile.AccessOp, strides: Sequence[Expr], wide: bool) -> SSAValue:
+    dims = _physical_dims(op)
     operands: list[SSAValue] = []
     covered: set[int] = set()
     for (value, places), stride in zip(_placed(lower, op, len(dims)), strides):
         if stride == 0:
             continue
-        if wide:
-            value = lower.cast(value, i64)
-        terms = terms + operand(len(operands)) * stride
-        operands.append(value)
+        operands.append(lower.cast(value, i64) if wide else value)
         covered.update(places)
     shape = [d if i in covered else Integer(1) for i, d in enumerate(dims)] if covered else []
-    return lower.apply(terms, operands, shape, i64 if wide else i32)
+    return lower.apply(_linear(tuple([s for s in strides if s != 0])), operands, shape, i64 if wide else i32)
 
 
-def _physical_dims(lower: Lowering, op: tile.AccessOp) -> list[Expr]:
+@functools.lru_cache(maxsize=4096)
+def _linear(strides: tuple[Expr, ...]) -> Expr:
+    """The sum of operands times strides."""
+    return Add(*[operand(i) * stride for i, stride in enumerate(strides)])
+
+
+def _physical_dims(op: tile.AccessOp) -> list[Expr]:
     return [physical(d) for d in op.dims]
 
 
 def _placed(lower: Lowering, op: tile.AccessOp, rank: int) -> list[tuple[SSAValue, Sequence[int]]]:
     """Each subscript's indices, expanded to the rank of the access, with the dimensions they vary along."""
     out: list[tuple[SSAValue, Sequence[int]]] = []
-    place, group = 0, -1
-    widest = max((s.type.rank for s in op.subscripts if isinstance(s.type, TileType) and s.type.rank >= 2), default=0)
+    place, group, widest = 0, -1, 0
     for s in op.subscripts:
-        if isinstance(s.type, RangeType):
-            out.append((lower.expand(lower.ranges[s].index, place, rank), [place]))
-            place += 1
-        elif isinstance(s.type, TileType) and s.type.rank == 0:
-            out.append((lower.get(s), []))
-        elif isinstance(s.type, TileType) and s.type.rank == 1:
-            out.append((lower.expand(lower.get(s), place, rank), [place]))
-            place += 1
-        else:
-            if group < 0:
-                group, place = place, place + widest
-            value = lower.get(s)
-            assert isinstance(value.type, TileType)
-            own = value.type.rank
-            places = range(group + widest - own, group + widest)
-            missing = [i for i in range(rank) if i not in places]
-            varying = [p for p, d in zip(places, value.type.dims) if d != 1]
-            if missing:
-                value = lower.add(ExpandDimsOp(value, missing))
-            out.append((value, varying))
+        own = s.type.rank if isinstance(s.type, TileType) else 1
+        if own < 2:  # a range or a line of indices has a dimension, a scalar has none
+            value = lower.get(s) if isinstance(s.type, TileType) else lower.ranges[s].index
+            out.append((lower.expand(value, place, rank), [place]) if own else (value, []))
+            place += own
+            continue
+        if group < 0:
+            widest = max([t.rank for x in op.subscripts if isinstance(t := x.type, TileType)])
+            group, place = place, place + widest
+        value = lower.get(s)
+        assert isinstance(value.type, TileType)
+        own = value.type.rank
+        places = range(group + widest - own, group + widest)
+        missing = [i for i in range(rank) if i not in places]
+        varying = [p for p, d in zip(places, value.type.dims) if d != 1]
+        if missing:
+            value = lower.add(ExpandDimsOp(value, missing))
+        out.append((value, varying))
     return out
 
 
@@ -161,12 +169,10 @@ def _selected(lower: Lowering, op: tile.AccessOp) -> SSAValue:
     strides = {i: ref.strides.data[i].data for i in scalars if ref.strides.data[i].data != 0}
     if not strides:
         return lower.get(op.ref)
-    element = i64 if needs_int64(op) else i32
+    element = i64 if lower.needs_int64(op) else i32
     values = [lower.cast(lower.get(op.subscripts[i]), element) for i in strides]
-    terms: Expr = Integer(0)
-    for n, stride in enumerate(strides.values()):
-        terms = terms + operand(n) * stride
-    return lower.add(triton.AddPtrOp(lower.get(op.ref), lower.apply(terms, values, (), element)))
+    offset = lower.apply(_linear(tuple(strides.values())), values, (), element)
+    return lower.add(triton.AddPtrOp(lower.get(op.ref), offset))
 
 
 def _boundary(op: tile.AccessOp) -> list[int]:

@@ -33,7 +33,6 @@ from helion_ir.passes.carried_reductions import is_moved, is_sum_of_loop
 from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
 from helion_ir.passes.convert_tile_to_triton.views import LANE, taken
-from helion_ir.passes.scope import domains_of
 from helion_ir.targets.faults import is_miscompiled
 
 
@@ -226,7 +225,7 @@ def _deep_enough(lower: Lowering, lhs: SSAValue, rhs: SSAValue) -> tuple[SSAValu
             lhs = _lengthened(lower, lhs, rank - 1, Integer(least))
             rhs = _lengthened(lower, rhs, rank - 2, Integer(least))
     # What only a call fixes no knob can make larger; Triton refuses the calls in which it is too small.
-    elif not scalars_of(terms) and (enough := decide(Le(Integer(least), terms), domains_of(lower.module))) != 1:
+    elif not scalars_of(terms) and (enough := decide(Le(Integer(least), terms), lower.domains)) != 1:
         reason = f"a matrix product adds up {terms} terms, which must be at least {least}"
         if enough == 0:
             raise BackendUnsupported(reason)
