@@ -29,11 +29,13 @@ from helion_ir.index.expr import (
     Not,
     Or,
     Where,
+    as_expr,
     compiled,
     knob,
     string,
     substitute,
     symbol,
+    value_of,
 )  # fmt: skip
 from helion_ir.index.facts import Fact, decide, fact_of
 from helion_ir.index.fold import fold
@@ -196,7 +198,9 @@ def test_facts_hold_for_every_value(e: Expr) -> None:
     fact = fact_of(e, FACTS)
     f = compiled(e)
     for values in itertools.product(*VALUES.values()):
-        value = int(f(dict(zip(VALUES, values))))
+        found, again = f(c := dict(zip(VALUES, values))), value_of(e, c)
+        assert (type(found), found) == (type(again), again), (e, c)
+        value = int(found)
         assert fact.low <= value <= fact.high, (e, fact, values)
         assert fact.divisor == 0 and value == 0 or value % max(1, fact.divisor) == 0, (e, fact, values)
 
@@ -215,7 +219,11 @@ def test_text_is_read_back_as_the_same_expression(e: Expr) -> None:
 def test_strings_and_none_compare() -> None:
     e = Or(Eq(knob("kind"), string("flat")), Not(Ne(knob("chunk"), symbol("none"))))
     f = compiled(e)
-    assert f({"kind": "flat", "chunk": 4}) and f({"kind": "x", "chunk": None}) and not f({"kind": "x", "chunk": 4})
+    for kind, chunk, expected in (("flat", 4, True), ("x", None, True), ("x", 4, False)):
+        c = {"kind": kind, "chunk": chunk}
+        assert f(c) is expected and value_of(e, c) is expected
+    reordered = Eq(knob("order"), as_expr((1, 0)))
+    assert [value_of(reordered, {"order": order}) for order in ((1, 0), (0, 1))] == [True, False]
 
 
 def test_decide_enumerates_small_domains() -> None:

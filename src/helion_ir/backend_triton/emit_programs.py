@@ -10,6 +10,7 @@ from xdsl.ir import Attribute
 from helion_ir.backend_triton.emitting import Grid, KernelPrinter, emitter
 from helion_ir.backend_triton.errors import TritonPrintError
 from helion_ir.backend_triton.spelling import call_text, is_atom
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.triton.control import KernelOp, ProgramLoopOp, total_parameter
 
 
@@ -55,7 +56,7 @@ def range_head(p: KernelPrinter, iv: str, bounds: list[str], options: list[str])
 def _siblings(op: ProgramLoopOp) -> list[ProgramLoopOp]:
     block = op.parent_block()
     assert block is not None
-    return [o for o in block.ops if isinstance(o, ProgramLoopOp)]
+    return [o for o in ops_of(block) if isinstance(o, ProgramLoopOp)]
 
 
 def _grid(loops: Sequence[ProgramLoopOp], kind: object) -> Grid:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import Expr, Integer
+import sympy
+from sympy import Expr
 from xdsl.dialects.builtin import AnyFloat, IntegerAttr, IntegerType, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -59,7 +60,7 @@ class Grid:
     @functools.cached_property
     def total(self) -> ExprAttr:
         """Virtual programs of all loops."""
-        return expr_attr(sum((t.data for t in self.totals), start=Integer(0)))
+        return self.totals[0] if len(self.totals) == 1 else expr_attr(sympy.Add(*[t.data for t in self.totals]))
 
 
 @dataclass

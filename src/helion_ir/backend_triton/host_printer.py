@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sympy import Expr, Symbol
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
@@ -19,8 +20,9 @@ from helion_ir.backend_triton.spelling import argument_value, call_text, host_te
 from helion_ir.dialects.host import BindOp, FuncOp, LaunchOp, PythonOp
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.knob import KnobValue
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.triton.control import TOTAL, KernelOp
-from helion_ir.index.expr import compiled, free_names, knobs_of, scalars_of
+from helion_ir.index.expr import Evaluator, compiled, free_names, knobs_of, scalars_of, value_of
 
 _LAUNCHER = """\
 def _default_launcher(kernel, grid, *args, **options):
@@ -74,7 +76,7 @@ class HostPrinter:
 
     def __init__(self, module: ModuleOp, kernels: KernelText):
         self.kernels = kernels
-        ops = list(module.body.block.ops)
+        ops = ops_of(module.body.block)
         self.kernel_ops = {op.sym_name.data: op for op in ops if type(op) is KernelOp}
         hosts = [op for op in ops if type(op) is FuncOp]
         self.functions = tuple([op.sym_name.data for op in hosts])
@@ -110,7 +112,7 @@ class HostPrinter:
             self._parts += ["", ""]
         parameters = [*(p.data for p in op.parameters), "*", "_launcher=_default_launcher"]
         self._parts.append(f"def {op.sym_name.data}({', '.join(parameters)}):")
-        statements = list(op.body.block.ops)
+        statements = ops_of(op.body.block)
         for inner in statements:
             self._statement(inner)
         if not any(isinstance(s, PythonOp | BindOp) for s in statements):
@@ -151,7 +153,7 @@ class HostPrinter:
             value = KernelPrinter({}).value(attr)
             known = literal_text(value), value
             return lambda a: known
-        function, texts = compiled(attr.data), dict[tuple[type, KnobValue], tuple[str, KnobValue]]()
+        function, texts = _later(attr.data), dict[tuple[type, KnobValue], tuple[str, KnobValue]]()
 
         def evaluated(a: Values) -> tuple[str, KnobValue]:
             try:
@@ -296,6 +298,22 @@ class HostPrinter:
             return text, text
 
         return persistent
+
+
+def _later(e: Expr) -> Evaluator:
+    """An expression that is compiled for the second value: often one is all that is asked for."""
+    if isinstance(e, Symbol):
+        return compiled(e)
+    asked = False
+
+    def value(a: Values) -> KnobValue:
+        nonlocal asked
+        if asked:
+            return compiled(e)(a)
+        asked = True
+        return value_of(e, a)
+
+    return value
 
 
 NOTHING = "\0"

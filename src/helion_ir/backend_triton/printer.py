@@ -14,6 +14,7 @@ from helion_ir.backend_triton.emitting import KernelPrinter, KernelText, emitter
 from helion_ir.backend_triton.host_printer import HostPrinter
 from helion_ir.backend_triton.printed import PLAIN, PrintedModule, PrintOptions
 from helion_ir.dialects.knob import KnobValue
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.triton.control import KernelOp
 from helion_ir.index.expr import Evaluator, compiled
 from helion_ir.passes.bind_structure import check_structure, structure_check
@@ -100,7 +101,7 @@ def print_kernels(module: ModuleOp, assignment: Mapping[str, KnobValue], options
     """The kernels of a module, with the library functions and imports they need."""
     p = KernelPrinter(assignment, options)
     kernels: list[str] = []
-    for op in module.body.block.ops:
+    for op in ops_of(module.body.block):
         if type(op) is KernelOp:
             p.lines = []
             p.op(op)

@@ -239,6 +239,25 @@ def ops_of(block: Block) -> list[Operation]:
     return found
 
 
+def replace(op: Operation, values: Sequence[SSAValue]) -> None:
+    """Erase an op; these values stand in the place of its results, under their names where they have none."""
+    for old, new in zip(op.results, values, strict=True):
+        use = old.first_use
+        while use is not None:
+            following, user = use._next_use, use._operation
+            operands = list(user._operands)
+            operands[use._index] = new
+            user._operands = type(user._operands)(operands)  # xDSL's own ops slice them
+            new.add_use(use)
+            use = following
+        old.first_use = None
+        if new._name is None:
+            new._name = old._name
+    assert op.parent is not None
+    op.parent.detach_op(op)
+    op.drop_all_references()
+
+
 def take_name(new: SSAValue, old: SSAValue) -> None:
     """Name a value as another one is, whose name is known to be legal."""
     new._name = old._name

@@ -378,7 +378,7 @@ def substitute(e: Expr, values: Mapping[Symbol, Expr], memo: dict[Expr, Expr] | 
 
 
 def value_of(e: Expr, values: Mapping[str, Any]) -> Any:
-    """The value of `e` under values of its names, knobs named without `@`: what is asked once is not worth compiling.
+    """What `compiled(e)(values)` is: a value that is asked for once is not worth compiling.
 
     >>> value_of(CeilDiv(symbol("n"), knob("bm")), {"n": 10, "bm": 4})
     3
@@ -386,16 +386,24 @@ def value_of(e: Expr, values: Mapping[str, Any]) -> Any:
     if e.is_Integer:
         return int(e)
     if isinstance(e, Symbol):
-        if is_literal(e):
-            return None if e == NONE else compiled(e)(values)
-        return values[e.name.removeprefix("@")]
+        return _literal(e) if is_literal(e) else values[e.name.removeprefix("@")]
     if isinstance(e, Where):
         condition, a, b = e.args
         return value_of(a if value_of(condition, values) else b, values)  # pyright: ignore
-    args = [value_of(a, values) for a in e.args]  # pyright: ignore
+    first = value_of(e.args[0], values)  # pyright: ignore
+    if isinstance(e, And | Or):
+        return value_of(e.args[1], values) if bool(first) is isinstance(e, And) else first  # pyright: ignore
+    args = [first, *[value_of(a, values) for a in e.args[1:]]]  # pyright: ignore
     if isinstance(e, IndexFunction):
-        return e.compute(*args)
+        value = e.compute(*args)
+        return bool(value) if isinstance(e, Comparison | Not) else value
     return sum(args) if e.is_Add else math.prod(args) if e.is_Mul else args[0] ** args[1]
+
+
+def _literal(e: Symbol) -> str | tuple[int, ...] | None:
+    if is_string(e):
+        return e.name[1:-1]
+    return tuple(map(int, e.name[1:-1].split(","))) if is_permutation(e) else None
 
 
 Evaluator = Callable[[Mapping[str, Any]], Any]
@@ -434,11 +442,7 @@ def _python(e: Expr) -> str:
     if e.is_Integer:
         return f"({int(e)})"
     if isinstance(e, Symbol):
-        if is_string(e):
-            return repr(e.name[1:-1])
-        if is_permutation(e):
-            return f"({e.name[1:-1]},)"
-        return "None" if e == NONE else f"c[{e.name.removeprefix('@')!r}]"
+        return repr(_literal(e)) if is_literal(e) else f"c[{e.name.removeprefix('@')!r}]"
     a = [_python(x) for x in e.args]  # pyright: ignore
     match e:
         case sympy.Add():

@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, SSAValue
 
 from helion_ir.dialects.knob import AlternativesOp
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp
 from helion_ir.passes.base import Pass, kernels
 
@@ -95,7 +96,7 @@ class _Names:
 
     def ops(self, block: Block, fixed: frozenset[SSAValue] = frozenset()) -> None:
         """Name what the ops of a block make."""
-        for op in block.ops:
+        for op in ops_of(block):
             for result in op.results:
                 if result not in fixed:
                     self.give(result)

@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation
 from xdsl.traits import IsolatedFromAbove, NoMemoryEffect
 
+from helion_ir.dialects.operation import ops_of, replace
 from helion_ir.passes.base import Pass
 from helion_ir.passes.effects import NOTHING, READS, Effects, is_terminator, of_class, own_effects, union
 
@@ -76,7 +77,7 @@ class _Scope:
 def _merge(block: Block, scope: _Scope) -> Effects:
     """Merge the ops of a block, and say what they do together."""
     together: list[Effects] = []
-    for op in tuple(block.ops):
+    for op in ops_of(block):
         inside: list[Effects] = []
         for region in op.regions:
             outer = None if _is_closed(type(op)) else scope
@@ -88,7 +89,7 @@ def _merge(block: Block, scope: _Scope) -> Effects:
         if is_terminator(type(op)):
             continue
         if effects is None or not effects <= READS:
-            scope.reads.clear()
+            scope.reads = {}
             continue
         if not op.results:
             continue
@@ -102,10 +103,7 @@ def _merge(block: Block, scope: _Scope) -> Effects:
         if known is None:
             table.setdefault(key, []).append(op)
             continue
-        for old, new in zip(op.results, known.results):
-            new.name_hint = new.name_hint or old.name_hint
-            old.replace_all_uses_with(new)
-        block.erase_op(op)
+        replace(op, known.results)
     return union(together)
 
 

@@ -20,6 +20,7 @@ from helion_ir.dialects.knob import (
     YieldOp,
     declarations,
 )
+from helion_ir.dialects.operation import replace
 from helion_ir.dialects.tile import memory
 from helion_ir.dialects.triton.control import KernelOp
 from helion_ir.dialects.triton.memory import DescriptorMaker, HostDescriptorOp, MakeDescriptorOp, UndefinedOp
@@ -87,7 +88,6 @@ class HoistDescriptors(Pass):
             )  # fmt: skip
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        on_host = any(d.sym_name.data == ON_HOST and True in d.domain.data for d in declarations(op))
         for kernel in kernels(op, KernelOp):
             made: dict[Key, list[MakeDescriptorOp]] = {}
             for inner in kernel.walk():
@@ -100,7 +100,7 @@ class HoistDescriptors(Pass):
                     made.setdefault(key, []).append(inner)
             first = kernel.body.block.first_op
             for makers in made.values():
-                self._hoist(kernel.body.block, makers, first, on_host)
+                self._hoist(kernel.body.block, makers, first, _may_be_on_host(op))
 
     def _hoist(self, entry: Block, makers: list[MakeDescriptorOp], first: Operation | None, on_host: bool) -> None:
         condition: Expr = Integer(0)
@@ -125,10 +125,11 @@ class HoistDescriptors(Pass):
         else:
             entry.insert_op_before(new, first)
         for maker in makers:
-            maker.result.replace_all_uses_with(value)
-            block = maker.parent_block()
-            assert block is not None
-            block.erase_op(maker)
+            replace(maker, [value])
+
+
+def _may_be_on_host(module: ModuleOp) -> bool:
+    return any(d.sym_name.data == ON_HOST and True in d.domain.data for d in declarations(module))
 
 
 def _is_hoisted(op: MakeDescriptorOp) -> bool:

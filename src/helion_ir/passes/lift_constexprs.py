@@ -14,6 +14,7 @@ from xdsl.ir import Attribute, Operation
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp
+from helion_ir.dialects.operation import ops_of, replace
 from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp, YieldOp, total_parameter
 from helion_ir.dialects.triton.memory import HostDescriptorOp
 from helion_ir.dialects.triton.switch import SwitchOp
@@ -44,7 +45,7 @@ class LiftConstexprs(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in kernels(op, KernelOp):
-            loops = [o for o in kernel.body.block.ops if isinstance(o, ProgramLoopOp)]
+            loops = [o for o in ops_of(kernel.body.block) if isinstance(o, ProgramLoopOp)]
             totals = {loop: total_parameter(i) for i, loop in enumerate(loops)}
             lift = _Lift({*totals.values(), *(a.data for a in kernel.arg_names)})
             ops = list(kernel.walk())[1:]
@@ -89,10 +90,7 @@ class LiftConstexprs(Pass):
         block = op.parent_block()
         assert block is not None
         block.insert_op_before(switch, op)
-        for old, new in zip(op.results, switch.results):
-            new.name_hint = old.name_hint
-            old.replace_all_uses_with(new)
-        block.erase_op(op)
+        replace(op, switch.results)
 
 
 def _deciding(ops: Sequence[Operation]) -> frozenset[str]:

@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.operation import replace
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import compute, control, memory
 from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number
@@ -108,14 +109,12 @@ class SimplifyIndex(Pass):
             inner = _operand_facts(arguments, known, facts)
         known[result] = BOOLEAN if type_.element_type == i1 else fact_of(expr, inner)
         if expr is operand(0) and arguments[0].type == type_:
-            result.replace_all_uses_with(arguments[0])
-            op.detach()
-            op.erase()
+            replace(op, arguments[:1])
             return
         if (expr is before or expr == before) and arguments == given:
             return
         if expr.is_Integer and type_.dims:
-            _replace(op, compute.FullOp(number(int(expr), type_.element_type), type_))
+            _put_instead(op, compute.FullOp(number(int(expr), type_.element_type), type_))
         # An operand that gave the result its shape must stay, even if its value does not matter.
         elif _broadcast_dims(arguments) == type_.dims:
             op.expr = expr_attr(expr)
@@ -128,26 +127,15 @@ class SimplifyIndex(Pass):
             return
         made = memory.StoreOp(op.pointer, op.value) if isinstance(op, memory.StoreOp) else memory.LoadOp(op.pointer)
         made.properties.update({k: v for k, v in op.properties.items() if k != "operandSegmentSizes"})
-        made.location = op.location
-        block = op.parent_block()
-        assert block is not None
-        block.insert_op_before(made, op)
-        for old, new in zip(op.results, made.results):
-            new.name_hint = old.name_hint
-            old.replace_all_uses_with(new)
-        op.detach()
-        op.erase()
+        _put_instead(op, made)
 
 
-def _replace(op: ApplyOp, made: compute.FullOp) -> None:
+def _put_instead(op: Operation, made: Operation) -> None:
     made.location = op.location
     block = op.parent_block()
     assert block is not None
     block.insert_op_before(made, op)
-    made.result.name_hint = op.result.name_hint
-    op.result.replace_all_uses_with(made.result)
-    op.detach()
-    op.erase()
+    replace(op, made.results)
 
 
 def _operand_facts(arguments: Sequence[SSAValue], known: dict[SSAValue, Fact], facts: KnownFacts) -> KnownFacts:

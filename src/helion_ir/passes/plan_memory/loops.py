@@ -96,7 +96,7 @@ class Loop:
 def loops_of(ops: Iterable[Operation], declared: Collection[str], terms: Terms = SYMBOLIC) -> list[Loop]:
     """The loops among the ops of a kernel, given in program order; those of its programs are loops too."""
     made: dict[Operation, Loop] = {}
-    for op in ops:
+    for op in [op for op in ops if op.regions]:
         match op:
             case ProgramLoopOp():
                 loop = _of_programs(op, _around(op, made), declared, terms)

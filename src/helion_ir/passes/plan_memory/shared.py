@@ -53,8 +53,9 @@ class _Plan:
         self.fused = any_of([loop.fused for loop in self.loops])
         self.warps, self.blocks = warps_of(declared, terms), blocks_of(declared, terms)
         self.products = [op for op in ops if isinstance(op, compute.DotOp)]
-        self.loads = [op for op in ops if isinstance(op, memory.LoadOp)]
-        self.stores = [op for op in ops if isinstance(op, memory.StoreOp | memory.AtomicOp)]
+        accesses = [op for op in ops if isinstance(op, memory.AccessOp)]
+        self.loads = [op for op in accesses if isinstance(op, memory.LoadOp)]
+        self.stores = [op for op in accesses if not isinstance(op, memory.LoadOp)]
         self.reductions = [op for op in ops if isinstance(op, compute.ReduceOp)] if terms.estimated else []
         self.from_products = _descendants(self.products)
         self.feeding = _ancestors(v for p in self.products for v in (p.lhs, p.rhs))
