@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import sympy
 from sympy import Expr, Integer, Symbol
-from sympy.core.cache import cacheit
 
 
 @functools.cache
@@ -70,9 +69,16 @@ class IndexFunction(sympy.Function):
     text: ClassVar[str]
     """The keyword of the printed form."""
 
-    # sympy's own makes a set of the number of arguments, and asks each whether it is a float: five times as long.
-    @cacheit
     def __new__(cls, *args: Expr | int) -> Expr:  # pyright: ignore
+        for a in args:
+            if type(a) is not int:
+                return cls._made(*args)
+        return cls.compute(*args)  # pyright: ignore - of numbers it is a number
+
+    # sympy's own makes a set of the number of arguments, and asks each whether it is a float: five times as long.
+    @classmethod
+    @functools.lru_cache(1 << 16)
+    def _made(cls, *args: Expr | int) -> Expr:
         if (wanted := cls._nargs) is not None and len(args) not in wanted:
             plural = "s" if wanted != (1,) else ""
             raise TypeError(f"{cls.__name__} takes exactly {wanted[0]} argument{plural} ({len(args)} given)")
@@ -315,20 +321,20 @@ def as_expr(value: Any) -> Expr:
     return NONE if value is None else Integer(int(value))
 
 
-def any_of(terms: Iterator[Expr] | list[Expr]) -> Expr:
+def any_of(terms: Iterable[Expr | int]) -> Expr:
     """The disjunction of truth values; false when there are none."""
-    out: Expr = ZERO
+    out: Expr | int = ZERO
     for term in terms:
         out = term if out is ZERO else Or(out, term)
-    return out
+    return out  # pyright: ignore - as a function of numbers, it is one
 
 
-def all_of(terms: Iterator[Expr] | list[Expr]) -> Expr:
+def all_of(terms: Iterable[Expr | int]) -> Expr:
     """The conjunction of truth values; true when there are none."""
-    out: Expr = ONE
+    out: Expr | int = ONE
     for term in terms:
         out = term if out is ONE else And(out, term)
-    return out
+    return out  # pyright: ignore
 
 
 @functools.cache
@@ -386,7 +392,7 @@ def value_of(e: Expr, values: Mapping[str, Any]) -> Any:
     if e.is_Integer:
         return int(e)
     if isinstance(e, Symbol):
-        return _literal(e) if is_literal(e) else values[e.name.removeprefix("@")]
+        return values[e.name[1:]] if e.name[0] == "@" else _literal(e) if is_literal(e) else values[e.name]
     if isinstance(e, Where):
         condition, a, b = e.args
         return value_of(a if value_of(condition, values) else b, values)  # pyright: ignore

@@ -16,7 +16,7 @@ from xdsl.ir import Operation
 from helion_ir.dialects.knob import declarations
 from helion_ir.dialects.tile import compute, control, memory
 from helion_ir.dialects.types import TileType
-from helion_ir.index.expr import NONE, And, FloorDiv, Le, Lt, Min, Ne, Or, any_of, knob, string
+from helion_ir.index.expr import NONE, And, FloorDiv, Le, Lt, Min, Ne, Or, any_of, as_expr, knob, string
 from helion_ir.index.facts import decide
 from helion_ir.passes.access_order import in_order, loops_around, writes
 from helion_ir.passes.base import target_of
@@ -57,7 +57,7 @@ class Subject:
     def by_groups(self, product: compute.DotOp) -> Expr:
         """Whether groups of warps do a product together and keep its result in registers, given the warps for it."""
         target = target_of(self.module)
-        return Integer(0) if target.tensor_memory else suits_groups(product, target.staging)
+        return Integer(0) if target.tensor_memory else as_expr(suits_groups(product, target.staging))
 
     @functools.cached_property
     def roots(self) -> list[control.ParallelOp]:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from sympy import Expr, Integer
+from sympy import Integer
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import RangeType, RefType, bit_width
 from helion_ir.index.expr import Le, all_of
-from helion_ir.passes.plan_memory.footprint import Terms
+from helion_ir.passes.plan_memory.footprint import Size, Terms
 from helion_ir.passes.scope import bounds_of, multiple_of
 from helion_ir.targets.staging import Staging
 
 
-def copies_whole_words(load: memory.LoadOp, staging: Staging, terms: Terms) -> Expr:
+def copies_whole_words(load: memory.LoadOp, staging: Staging, terms: Terms) -> Size:
     """When neighbours are sure to be accessed together, as many as an asynchronous copy moves at least."""
     assert isinstance(load.ref.type, RefType)
     bits = bit_width(load.ref.type.element_type)
     if bits < 16:
-        return Integer(0)  # what of these the matrix unit cannot transpose goes through registers
+        return 0  # what of these the matrix unit cannot transpose goes through registers
     needed = staging.least_copy_bits or 32
-    return Integer(1) if bits >= needed else _is_aligned(load, needed // bits, terms)
+    return 1 if bits >= needed else _is_aligned(load, needed // bits, terms)
 
 
 def addressed_by_loads(load: memory.LoadOp, loop: Operation) -> bool:
@@ -47,20 +47,20 @@ def _is_outside(subscript: SSAValue, loop: Operation) -> bool:
     return at is None
 
 
-def _is_aligned(load: memory.LoadOp, elements: int, terms: Terms) -> Expr:
+def _is_aligned(load: memory.LoadOp, elements: int, terms: Terms) -> Size:
     """When that many neighbours are accessed together: they are contiguous, and so are addresses and masks."""
     assert isinstance(load.ref.type, RefType)
     if load.mask is not None and not isinstance(load.mask.owner, control.MaskOp):
-        return Integer(0)
-    inner: list[Expr] = []
+        return 0
+    inner: list[Size] = []
     for subscript, stride in zip(load.subscripts, load.ref.type.strides):
         if stride.data != 1:
             if not stride.data.is_Integer or int(stride.data) % elements:
-                return Integer(0)
+                return 0
             continue
         if not isinstance(subscript.type, RangeType) or isinstance(subscript.owner, control.ShiftOp):
-            return Integer(0)
+            return 0
         b = bounds_of(subscript)
         aligned = [terms.of(multiple_of(e, Integer(elements), b.symbols)) for e in (b.lower, b.upper)]
-        inner.append(all_of([*aligned, Le(Integer(elements), terms.extent(b.block))]))
-    return inner[0] if len(inner) == 1 else Integer(0)
+        inner.append(all_of([*aligned, Le(elements, terms.extent(b.block))]))
+    return inner[0] if len(inner) == 1 else 0

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
-from sympy import Expr, Integer
+from sympy import Expr
 from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.tile import compute, control, memory
-from helion_ir.passes.plan_memory.footprint import bytes_of, is_tile, most
+from helion_ir.passes.plan_memory.footprint import Size, bytes_of, is_tile, most
 
 VIEWS = (compute.PermuteOp, compute.ReshapeOp)
 """Ops whose result is their operand in another arrangement, which matrix units read through."""
@@ -43,13 +43,13 @@ def points_of(kernel: control.KernelOp) -> list[Point]:
     return list(_points(kernel.body.block, frozenset(), reads))
 
 
-def peak(points: list[Point]) -> Expr:
+def peak(points: list[Point]) -> Size:
     """The most bytes live at any point, as an expression over knobs."""
     distinct: dict[frozenset[tuple[Expr, int]], Counter[Expr]] = {}
     for point in points:
         sizes: Counter[Expr] = Counter(bytes_of(v.type) for v in point.live)
         distinct.setdefault(frozenset(sizes.items()), sizes)
-    out: Expr = Integer(0)
+    out: Size = 0
     counts = list(distinct.values())
     for sizes in counts:
         # Every size is positive, so a multiset within another is never the larger.

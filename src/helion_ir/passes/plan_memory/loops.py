@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sympy import Expr, Integer
 from xdsl.ir import Operation
 
 from helion_ir.dialects.index import ExprAttr
@@ -29,7 +28,7 @@ from helion_ir.index.expr import (
     string,
 )
 from helion_ir.passes.loop_knobs import PERSISTENT
-from helion_ir.passes.plan_memory.footprint import SYMBOLIC, Terms
+from helion_ir.passes.plan_memory.footprint import SYMBOLIC, Size, Terms, is_number
 
 
 @dataclass
@@ -38,43 +37,43 @@ class Loop:
 
     op: Operation
     outer: Loop | None
-    runs: Expr
+    runs: Size
     """Whether a loop of its unrolled body is left: a single iteration is folded away."""
-    remains: Expr
+    remains: Size
     """Whether a loop of what unrolling leaves over is left, which is not pipelined."""
-    stages: Expr
-    explicit: Expr
+    stages: Size
+    explicit: Size
     """Whether its stages are its own rather than the launch's, which is when loads are pipelined without products."""
-    unroll: Expr
-    trips: Expr
+    unroll: Size
+    trips: Size
     """Iterations, where they are known, else 0."""
-    flatten: Expr
+    flatten: Size
     """Whether it is asked to become one loop with those inside."""
-    specialized: Expr = Integer(0)
+    specialized: Size = 0
     """Whether its warps take roles."""
-    static: Expr = Integer(0)
+    static: Size = 0
     """Whether Python runs it, so that the program has its iterations one after the other."""
     inner: list[Loop] = field(default_factory=list)
 
     @property
-    def innermost(self) -> Expr:
+    def innermost(self) -> Size:
         """Whether it is a loop without another inside, the only kind that is pipelined."""
-        return And(self.runs, Not(any_of([x.any_runs for x in self.inner])))
+        return And(self.runs, Not(any_of([x.any_runs for x in self.inner]))) if self.inner else self.runs
 
     @property
-    def fused(self) -> Expr:
+    def fused(self) -> Size:
         """Whether it becomes one loop with those inside."""
-        return And(self.flatten, any_of([x.any_runs for x in self.inner]))
+        return And(self.flatten, any_of([x.any_runs for x in self.inner])) if self.inner else 0
 
     @property
-    def any_runs(self) -> Expr:
+    def any_runs(self) -> Size:
         return any_of([self.runs, self.remains, *[x.any_runs for x in self.inner]])
 
-    def copies(self, op: Operation) -> Expr:
+    def copies(self, op: Operation) -> Size:
         """How often an op inside stands in the body that is pipelined, where this loop is the innermost."""
         out, at = self.unroll, self.enclosing(op)
         while at is not None and at is not self:
-            out = out * Where(Eq(at.trips, 0), Integer(1), at.trips)
+            out = out * Where(Eq(at.trips, 0), 1, at.trips)
             at = at.outer
         return out
 
@@ -103,7 +102,7 @@ def loops_of(ops: Iterable[Operation], declared: Collection[str], terms: Terms =
             case control.ForOp():
                 loop = _of_tiles(op, _around(op, made), declared, terms)
             case control.WhileOp():
-                zero, one, stages = Integer(0), Integer(1), _launch_stages(declared, terms)
+                zero, one, stages = 0, 1, _launch_stages(declared, terms)
                 loop = Loop(op, _around(op, made), one, zero, stages, zero, one, zero, zero)
             case _:
                 continue
@@ -130,7 +129,7 @@ def _of_programs(op: ProgramLoopOp, outer: Loop | None, declared: Collection[str
     own = {k: terms.of(v.data) for k, v in options.items() if isinstance(v, ExprAttr)}
     stages, explicit = _stages(own.get("num_stages"), declared, terms)
     unroll, flatten = _number(own.get("loop_unroll_factor")), And(persistent, _true(own.get("flatten")))
-    zero = Integer(0)
+    zero = 0
     return Loop(op, outer, persistent, zero, stages, explicit, unroll, zero, flatten)
 
 
@@ -144,33 +143,33 @@ def _of_tiles(op: control.ForOp, outer: Loop | None, declared: Collection[str], 
     stages, explicit = _stages(own.get("num_stages"), declared, terms)
     unroll = _number(own.get("loop_unroll_factor"))
     extent = op.upper.data if op.lower.data == 0 else op.upper.data - op.lower.data
-    runs, remains, trips, static = Integer(1), Integer(0), Integer(0), _true(own.get("static"))
+    runs, remains, trips, static = 1, 0, 0, _true(own.get("static"))
     range_type = op.body.block.args[0].type
     if len(free_names(extent)) == len(knobs_of(extent)) and isinstance(range_type, RangeType):
         trips = CeilDiv(terms.of(extent), terms.of(range_type.block.data))
-        runs, remains = Le(2 * unroll, trips), Le(Integer(2), Mod(trips, unroll))
+        runs, remains = Le(2 * unroll, trips), Le(2, Mod(trips, unroll))
         if "static" in own:
             runs, remains = And(Not(static), runs), And(Not(static), remains)
     flatten, specialized = _true(own.get("flatten")), _true(own.get("warp_specialize"))
     return Loop(op, outer, runs, remains, stages, explicit, unroll, trips, flatten, specialized, static)
 
 
-def _launch_stages(declared: Collection[str], terms: Terms) -> Expr:
-    return terms.of(knob("num_stages")) if "num_stages" in declared else Integer(1)
+def _launch_stages(declared: Collection[str], terms: Terms) -> Size:
+    return terms.of(knob("num_stages")) if "num_stages" in declared else 1
 
 
-def _stages(own: Expr | None, declared: Collection[str], terms: Terms) -> tuple[Expr, Expr]:
+def _stages(own: Size | None, declared: Collection[str], terms: Terms) -> tuple[Size, Size]:
     whole = _launch_stages(declared, terms)
     if own is None:
-        return whole, Integer(0)
-    if own.is_Integer or own == NONE:
-        return (whole, Integer(0)) if own == NONE else (own, Integer(1))
+        return whole, 0
+    if is_number(own) or own == NONE:
+        return (whole, 0) if own == NONE else (own, 1)
     return Where(Eq(own, NONE), whole, own), Not(Eq(own, NONE))
 
 
-def _number(own: Expr | None) -> Expr:
-    return Integer(1) if own is None else Where(Eq(own, NONE), Integer(1), own)
+def _number(own: Size | None) -> Size:
+    return 1 if own is None else Where(Eq(own, NONE), 1, own)
 
 
-def _true(own: Expr | None) -> Expr:
-    return Integer(0) if own is None else Eq(own, Integer(1))
+def _true(own: Size | None) -> Size:
+    return 0 if own is None else Eq(own, 1)

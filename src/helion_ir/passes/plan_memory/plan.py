@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sympy import Expr, Integer
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
@@ -13,12 +12,12 @@ from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp, declarations
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import TileType
-from helion_ir.index.expr import Le, knob, scalars_of
+from helion_ir.index.expr import Le, as_expr, knob, scalars_of
 from helion_ir.index.facts import KnownFacts, fact_of
 from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.plan_memory import traffic
 from helion_ir.passes.plan_memory.features import MEMORY
-from helion_ir.passes.plan_memory.footprint import SYMBOLIC, Numbers, Terms, most, total
+from helion_ir.passes.plan_memory.footprint import SYMBOLIC, Numbers, Size, Terms, is_number, most, total
 from helion_ir.passes.plan_memory.liveness import feeds_only_products, peak, points_of
 from helion_ir.passes.plan_memory.products import tensor_memory
 from helion_ir.passes.plan_memory.repetition import Repetition
@@ -28,7 +27,7 @@ from helion_ir.passes.scope import knob_facts
 LARGEST_TILE = 1 << 20
 """Elements of one tile at most, Triton's TRITON_MAX_TENSOR_NUMEL."""
 
-Limit = tuple[Expr, Expr, str, Operation]
+Limit = tuple[Size, Size, str, Operation]
 """What is needed, what there is, of what, and the op that it is about."""
 
 
@@ -51,7 +50,7 @@ class Plan:
         terms = Numbers(assignment)
         for kernel in self._kernels:
             for need, room, *_ in self._limits(kernel, terms):
-                if not (need.is_Integer and room.is_Integer and int(need) <= int(room)):
+                if not (is_number(need) and is_number(room) and int(need) <= int(room)):
                     return False
         return True
 
@@ -62,7 +61,7 @@ class Plan:
         for kernel, written in zip(self._kernels, now, strict=True):
             times, ops = Repetition(kernel, self._target), list(kernel.walk())
             shared = shared_memory(ops, self._target, self._declared, SYMBOLIC)
-            plan: dict[str, Expr] = {
+            plan: dict[str, Size] = {
                 "shared": shared.likely,
                 "shared_least": shared.least,
                 "tensor": tensor_memory(ops, self._target, self._declared, SYMBOLIC),
@@ -84,15 +83,15 @@ class Plan:
         self._module.body.block.insert_ops_before(required[::-1], self._first)  # the widest rules are asked first
 
     def _limits(
-        self, kernel: control.KernelOp, terms: Terms, shared: Expr | None = None, tensor: Expr | None = None
+        self, kernel: control.KernelOp, terms: Terms, shared: Size | None = None, tensor: Size | None = None
     ) -> Iterator[Limit]:
         target, declared, ops = self._target, self._declared, list(kernel.walk())
         if shared is None:
             shared = shared_memory(ops, target, declared, terms).least
         if tensor is None:
             tensor = tensor_memory(ops, target, declared, terms)
-        yield shared, Integer(target.shared_memory), f"shared memory: {target.shared_memory} bytes a program", kernel
-        yield tensor, Integer(target.tensor_memory), f"tensor memory: {target.tensor_memory} bytes a program", kernel
+        yield shared, target.shared_memory, f"shared memory: {target.shared_memory} bytes a program", kernel
+        yield tensor, target.tensor_memory, f"tensor memory: {target.tensor_memory} bytes a program", kernel
         if "num_warps" in declared:
             each = target.warp_size * target.max_registers_per_thread * 4
             room = terms.of(knob("num_warps")) * each
@@ -102,12 +101,12 @@ class Plan:
             for size, load in terms.distinct(_loaded(ops, terms)):
                 yield size, room, reason, load
         for size, made in terms.distinct(_sizes(ops, terms)):
-            yield size, Integer(LARGEST_TILE), f"a tile holds at most {LARGEST_TILE} elements", made
+            yield size, LARGEST_TILE, f"a tile holds at most {LARGEST_TILE} elements", made
 
 
-def _always(need: Expr, room: Expr, facts: KnownFacts) -> bool:
+def _always(need: Size, room: Size, facts: KnownFacts) -> bool:
     """Whether no configuration needs more than there is."""
-    return fact_of(need, facts).high <= fact_of(room, facts).low
+    return fact_of(as_expr(need), facts).high <= fact_of(as_expr(room), facts).low
 
 
 def _varies(type_: TileType) -> bool:
@@ -115,7 +114,7 @@ def _varies(type_: TileType) -> bool:
     return not all(d.is_Integer or scalars_of(d) for d in type_.dims)
 
 
-def _sizes(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Expr, Operation]]:
+def _sizes(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Size, Operation]]:
     seen: set[Attribute] = set()
     for op in ops:
         for r in op.results:
@@ -125,7 +124,7 @@ def _sizes(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Expr, Opera
                     yield terms.elements(r.type), op
 
 
-def _loaded(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Expr, Operation]]:
+def _loaded(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Size, Operation]]:
     """Bytes of each tile loaded into registers; the operands of dots may stay in shared memory."""
     for op in ops:
         if isinstance(op, memory.LoadOp) and not feeds_only_products(op.result):
@@ -134,9 +133,9 @@ def _loaded(ops: Sequence[Operation], terms: Terms) -> Iterator[tuple[Expr, Oper
                 yield terms.bytes(type_), op
 
 
-def _registers(ops: Sequence[Operation], terms: Terms) -> Expr:
+def _registers(ops: Sequence[Operation], terms: Terms) -> Size:
     """Bytes of the values that the kernel's loops carry, the most of any."""
-    out: Expr = Integer(0)
+    out: Size = 0
     for loop in [op for op in ops if isinstance(op, control.ForOp)]:
         carried = [terms.bytes(v.type) for v in loop.iter_args if isinstance(v.type, TileType) and v.type.rank]
         out = most(out, total(carried))
