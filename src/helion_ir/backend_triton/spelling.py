@@ -123,7 +123,7 @@ def identifier(hint: str) -> str:
     >>> identifier("acc"), identifier("x.1"), identifier("in")
     ('acc', 'x_1', 'in_')
     """
-    name = re.sub(r"\W", "_", hint)
+    name = hint if hint.isidentifier() else re.sub(r"\W", "_", hint)
     return name + "_" if name in RESERVED else name
 
 
@@ -252,7 +252,7 @@ class _Speller:
     def symbol(self, e: Symbol) -> str:
         if is_string(e):
             return json.dumps(e.name[1:-1])
-        if e == NONE:
+        if e is NONE:
             return "None"
         if e.name.startswith("@"):
             raise TritonPrintError(f"{e.name} is open: give the printer an assignment, or run materialize-config first")

@@ -59,7 +59,7 @@ def is_permutation(e: Expr) -> bool:
 
 def is_literal(e: Expr) -> bool:
     """Whether this is a constant that is no number."""
-    return is_string(e) or is_permutation(e) or e == NONE
+    return isinstance(e, Symbol) and (e.name[0] in '"[' or e is NONE)
 
 
 class IndexFunction(sympy.Function):
@@ -340,7 +340,9 @@ def all_of(terms: Iterable[Expr | int]) -> Expr:
 @functools.cache
 def free_names(e: Expr) -> frozenset[str]:
     """Names of the symbols, constants excluded; knobs keep their `@`."""
-    return frozenset(s.name for s in e.free_symbols if not is_literal(s))  # pyright: ignore
+    if isinstance(e, Symbol):
+        return frozenset() if is_literal(e) else frozenset([e.name])
+    return frozenset().union(*[free_names(a) for a in e.args])  # pyright: ignore
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -124,8 +125,13 @@ def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> No
         names = knobs_of(plain.data)
         for d in declarations(module):
             if d.sym_name.data in names:
-                d.properties["domain"] = DomainAttr(one_of(d.default.data))
+                d.properties["domain"] = _only(d.default.data)
     module.attributes[STRUCTURE] = ArrayAttr(record)
+
+
+@functools.lru_cache(typed=True)
+def _only(value: KnobValue) -> DomainAttr:
+    return DomainAttr(one_of(value))
 
 
 def open_schedule(op: Operation, decision: str, expr: Expr) -> None:

@@ -96,7 +96,7 @@ class LiftConstexprs(Pass):
 def _deciding(ops: Sequence[Operation]) -> frozenset[str]:
     """The knobs that decide what is printed: the kinds of the program loops, and which loops are static."""
     names: set[str] = set()
-    for op in ops:
+    for op in [op for op in ops if op.regions]:
         attr = op.kind if isinstance(op, ProgramLoopOp) else op.static if isinstance(op, ForOp) else None
         if isinstance(attr, ExprAttr):
             names |= knobs_of(attr.data)
@@ -130,8 +130,9 @@ class _Lift:
         self.scalars: dict[str, Attribute] = {}
         """The parameters that the host computes for each call."""
         self.names: dict[Expr, str] = {}
+        self.named: set[str] = set()
         self.knobs: dict[Symbol, Expr] = {}
-        """The parameters that stand for knobs."""
+        """The parameters that stand for knobs, of those named."""
         self.substituted: dict[Expr, Expr] = {}
         self.lifted: dict[Expr | Attribute, Attribute] = {}
 
@@ -148,9 +149,9 @@ class _Lift:
     def expr(self, e: Expr) -> Expr:
         if found := _extents(e):
             e = _replaced(e, {x: symbol(self.name(x, _name(scalars_of(x) | knobs_of(x)) + "_block")) for x in found})
-        for n in sorted(knobs_of(e)):
-            if (of := knob(n)) not in self.knobs:
-                self.knobs[of] = symbol(self.name(of, _name([n])))
+        for n in sorted(knobs_of(e) - self.named):
+            self.named.add(n)
+            self.knobs[knob(n)] = symbol(self.name(knob(n), _name([n])))
         return substitute(e, self.knobs, self.substituted)
 
     def attr(self, a: Attribute) -> Attribute:
