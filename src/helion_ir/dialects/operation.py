@@ -53,7 +53,7 @@ class Values(SSAValues[Any]):
     __getitem__ = tuple.__getitem__  # pyright: ignore[reportAssignmentType] - a slice is a tuple
 
 
-NO_VALUES = Values()
+NO_VALUES: SSAValues[Any] = SSAValues()
 
 
 def _quick(accessor: BaseAccessor | BaseAttrAccessor) -> Any:
@@ -162,6 +162,9 @@ def _fill(
     location: LocationAttr,
     regions: Sequence[Region],
 ) -> None:
+    values: type[SSAValues[Any]] = (
+        Values if isinstance(op, Op) else SSAValues
+    )  # xDSL's own ops want slices that know their types
     op._operands, op._operand_uses = NO_VALUES, ()
     if operands:
         uses: list[Use] = []
@@ -171,8 +174,8 @@ def _fill(
             if following is not None:
                 following._prev_use = use
             uses.append(use)
-        op._operands, op._operand_uses = Values(operands), tuple(uses)
-    op.results = Values([OpResult(t, op, i) for i, t in enumerate(result_types)]) if result_types else NO_VALUES
+        op._operands, op._operand_uses = values(operands), tuple(uses)
+    op.results = values([OpResult(t, op, i) for i, t in enumerate(result_types)]) if result_types else NO_VALUES
     op.properties, op.attributes, op.location = properties, attributes, location
     op._successors = op._successor_uses = ()
     op.regions = ()
@@ -227,6 +230,46 @@ def append(block: Block, op: Operation) -> None:
     else:
         last._next_op, op._prev_op = op, last
     block._last_op = op
+
+
+def move_ops(source: Block, target: Block) -> None:
+    """Move all ops of a block to the end of another one, which is in none of them."""
+    if (first := source._first_op) is None:
+        return
+    for op in ops_of(source):
+        op.parent = target
+    if (last := target._last_op) is None:
+        target._first_op = first
+    else:
+        last._next_op, first._prev_op = first, last
+    target._last_op = source._last_op
+    source._first_op = source._last_op = None
+
+
+def replace_uses(old: SSAValue, new: SSAValue) -> None:
+    """As `old.replace_all_uses_with(new)`, without a view of the operands for each use."""
+    use, old.first_use = old.first_use, None
+    while use is not None:
+        following, op = use._next_use, use._operation
+        operands = list(op._operands)
+        operands[use._index] = new
+        op._operands = type(op._operands)(operands)
+        new.add_use(use)
+        use = following
+    if new._name is None:
+        new._name = old._name
+
+
+def fill_last(op: Op, value: SSAValue) -> None:
+    """Give an op its last operand, which it may have and has not yet."""
+    option = next(o for o in op.get_irdl_definition().options if isinstance(o, AttrSizedOperandSegments))
+    sizes = op.properties[option.attribute_name].get_values()  # pyright: ignore[reportAttributeAccessIssue]
+    if sizes[-1]:
+        raise ValueError(f"a {op.name} has its last operand already")
+    op.properties[option.attribute_name] = _segments((*sizes[:-1], 1))
+    use = Use(op, len(op._operands))
+    value.add_use(use)
+    op._operands, op._operand_uses = Values((*op._operands, value)), (*op._operand_uses, use)
 
 
 def ops_of(block: Block) -> list[Operation]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import sympy
@@ -335,6 +336,11 @@ def all_of(terms: Iterable[Expr | int]) -> Expr:
     for term in terms:
         out = term if out is ONE else And(out, term)
     return out  # pyright: ignore
+
+
+def product(factors: Sequence[Expr]) -> Expr:
+    """The product of expressions, 1 where there are none."""
+    return functools.reduce(operator.mul, factors) if factors else Integer(1)
 
 
 @functools.cache

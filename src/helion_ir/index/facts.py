@@ -175,12 +175,20 @@ def decide(predicate: Expr, domains: Domains) -> Expr:
     """
     if predicate.is_Integer:
         return predicate
+    names = _only_knobs(predicate)
+    if not names or not all([n in domains for n in names]):
+        return predicate
+    values = tuple([tuple(domains[n]) for n in names])
+    if math.prod([len(v) for v in values]) > MOST_COMBINATIONS:
+        return predicate
+    return _decided(predicate, names, values)
+
+
+@functools.lru_cache(4096)
+def _only_knobs(predicate: Expr) -> tuple[str, ...]:
+    """The knobs that a predicate reads, in order; none where it reads anything else."""
     names = sorted(knobs_of(predicate))
-    if not names or any(n not in domains for n in names) or len(predicate.free_symbols) != len(names):
-        return predicate
-    if math.prod([len(domains[n]) for n in names]) > MOST_COMBINATIONS:
-        return predicate
-    return _decided(predicate, tuple(names), tuple([tuple(domains[n]) for n in names]))
+    return tuple(names) if len(predicate.free_symbols) == len(names) else ()
 
 
 @functools.lru_cache(4096)  # several passes ask about the same ranges

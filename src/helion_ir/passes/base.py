@@ -46,6 +46,9 @@ class Pass(ModulePass):
     name: ClassVar[str]
     after: ClassVar[str] = ""
     """For a pass of a plugin: the pass of the pipeline that it follows."""
+    decision: ClassVar[str | None] = None
+    """The decision of schedules that it carries out, if that is all it does; of schedules of one, the op's name.
+    A structure in which bind-structure has left no such decision does without this pass."""
     alternatives: ClassVar[frozenset[str]] = frozenset()
     """Fields of the knobs for each of whose values this pass, or one after it, builds IR of its own: see declare-plain."""
 

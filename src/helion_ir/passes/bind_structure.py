@@ -21,6 +21,9 @@ from helion_ir.passes.declare_plain import PLAIN
 STRUCTURE = "helion_ir.structure"
 """The module attribute that records the bound schedules: [expression, value, expression, value, …]."""
 
+NOT = ValueAttr(0)
+"""The value of a decision under which nothing is done."""
+
 Assignment = Mapping[str, KnobValue]
 
 
@@ -35,8 +38,8 @@ class BindStructure(Pass):
     ```
 
     Where the configuration is plain (declare-plain), the knobs that make alternatives keep only their defaults, unless
-    `whole` is set. Knobs that `config` (a JSON object) leaves out have their defaults. Does not handle: any other knob,
-    all stay open.
+    `whole` is set. A decision with the value 0 leaves its op: nothing is done. Knobs that `config` (a JSON object)
+    leaves out have their defaults. Does not handle: any other knob, all stay open.
     Runs after declare-schedules and before the passes that transform by schedule, which read only bound values.
     """
 
@@ -96,8 +99,12 @@ def _decisions(module: ModuleOp, scheduled: Sequence[Operation]) -> tuple[Expr, 
     return (*dict.fromkeys(s.data for s in _open(scheduled)), last)
 
 
-def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> None:
-    """Bind all schedules in place; with `whole`, alternatives stay open in a plain configuration too."""
+def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> frozenset[str]:
+    """Bind all schedules in place; with `whole`, alternatives stay open in a plain configuration too.
+
+    A decision bound to 0, that something is not done, is recorded and leaves its op. Returns the names of those that
+    stay, which passes have to carry out.
+    """
     from helion_ir.index.expr import compiled_together, knobs_of
 
     scheduled = _scheduled(module)
@@ -112,12 +119,19 @@ def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> No
         record.extend((schedule, bound))
         return bound
 
+    left: set[str] = set()
     for op in scheduled:
         schedule = op.properties["schedule"]
         if isinstance(schedule, DictionaryAttr):
-            op.properties["schedule"] = DictionaryAttr({k: value(s) for k, s in schedule.data.items()})
+            entries = {k: v for k, s in schedule.data.items() if (v := value(s)) != NOT}
+            names, bound = tuple(entries), DictionaryAttr(entries) if entries else NOT
         else:
-            op.properties["schedule"] = value(schedule)
+            names, bound = (op.name,), value(schedule)
+        if bound == NOT:
+            del op.properties["schedule"]
+        else:
+            op.properties["schedule"] = bound
+            left.update(names)
     # A template with all alternatives is one for plain configurations too, so that only the other case is recorded.
     plain = module.attributes.pop(PLAIN, None)
     if isinstance(plain, ExprAttr) and not whole and found[plain.data]:
@@ -127,6 +141,7 @@ def bind(module: ModuleOp, assignment: Assignment, *, whole: bool = False) -> No
             if d.sym_name.data in names:
                 d.properties["domain"] = _only(d.default.data)
     module.attributes[STRUCTURE] = ArrayAttr(record)
+    return frozenset(left)
 
 
 @functools.lru_cache(typed=True)

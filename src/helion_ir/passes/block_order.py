@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from sympy import Expr, Integer
@@ -10,6 +9,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from helion_ir.dialects.index import ApplyOp, ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, ValueAttr, YieldOp
+from helion_ir.dialects.operation import append, take_name
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, TileType, i64
@@ -25,6 +25,7 @@ from helion_ir.index.expr import (
     free_names,
     knob,
     operand,
+    product,
     string,
     substitute,
 )
@@ -81,11 +82,11 @@ def block_indices(body: Block, loop: control.ParallelOp, places: Sequence[SSAVal
     for argument, place, lo, hi in zip(loop.body.block.args, places, loop.lower, loop.upper):
         if isinstance(argument.type, RangeType):
             made: Operation = control.BlockOp(place, lo.data, hi.data, argument.type, loop.symbols)
-            body.add_op(made)
+            append(body, made)
         else:
             moved = {operand(i): operand(i + 1) for i in range(len(loop.symbols))}
             made = _scalar(body, place, substitute(lo.data, moved), argument.type, loop.symbols)
-        made.results[0].name_hint = argument.name_hint
+        take_name(made.results[0], argument)
         out.append(made.results[0])
     return out
 
@@ -133,7 +134,7 @@ def positions(
     def in_order(block: Block) -> list[SSAValue]:
         first, *rest = arguments
         if chiplets > 1:
-            first = remapped(block, arguments, math.prod(counts, start=Integer(1)), chiplets)
+            first = remapped(block, arguments, product(counts), chiplets)
         return [first] if n == 1 else _ordered(block, [first, *rest], counts, orders, group)
 
     results: list[SSAValue]
@@ -264,12 +265,16 @@ def _digits(out: list[Expr], counts: Sequence[Expr], order: Order, stride: Expr)
     """Fill in the digits of `d0 // stride`, whose last needs no modulus."""
     for dim in order:
         position = FloorDiv(operand(0), stride)
-        out[dim] = position if dim == order[-1] else Mod(position, counts[dim])
-        stride = stride * counts[dim]
+        if dim == order[-1]:
+            out[dim] = position
+        else:
+            out[dim] = Mod(position, counts[dim])
+            stride = stride * counts[dim]
     return out
 
 
 def _apply_all(block: Block, arguments: Sequence[SSAValue], exprs: Sequence[Expr]) -> list[SSAValue]:
     made = [ApplyOp(e, arguments, SCALAR_I32) for e in exprs]
-    block.add_ops(made)
+    for op in made:
+        append(block, op)
     return [m.result for m in made]

@@ -47,6 +47,7 @@ class ClipLoops(Pass):
     """
 
     name = "clip-loops"
+    decision = CLIP
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         for loop in _loops(module):

@@ -54,6 +54,7 @@ class EpilogueSubtile(Pass):
     """
 
     name = "epilogue-subtile"
+    decision = SUBTILE
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         known = {d.sym_name.data for d in declarations(module)}
@@ -66,7 +67,7 @@ class EpilogueSubtile(Pass):
             doc="parts in which the columns of a product's result are finished and stored",
         )  # fmt: skip
         for op in found:
-            parts = Where(And(alone, Ne(knob(KNOB), NONE)), knob(KNOB), Integer(1))
+            parts = Where(And(alone, Ne(knob(KNOB), NONE)), knob(KNOB), Integer(0))
             open_schedule(op, SUBTILE, parts)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

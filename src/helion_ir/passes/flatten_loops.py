@@ -50,6 +50,7 @@ class FlattenLoops(Pass):
     """
 
     name = "flatten-loops"
+    decision = FLATTEN
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         for loop in _roots(module):

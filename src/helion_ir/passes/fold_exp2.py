@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sympy import Integer
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, BlockArgument, Operation, OpResult, SSAValue
@@ -13,7 +14,7 @@ from xdsl.ir import Block, BlockArgument, Operation, OpResult, SSAValue
 from helion_ir.dialects.knob import DeclareOp, one_of
 from helion_ir.dialects.tile import compute, control, elementwise
 from helion_ir.dialects.types import TileType, f32
-from helion_ir.index.expr import knob
+from helion_ir.index.expr import Eq, Where, knob, string
 from helion_ir.passes.base import Pass, kernels
 from helion_ir.passes.bind_structure import open_schedule, take_schedule
 from helion_ir.passes.dce import remove_dead
@@ -62,6 +63,7 @@ class FoldExp2(Pass):
     """
 
     name = "fold-exp2"
+    decision = EXP2
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         kernels = [k for k in module.walk() if isinstance(k, control.KernelOp) and _exponentials(k)]
@@ -69,7 +71,7 @@ class FoldExp2(Pass):
             return
         fused = all(_Scaling(self, k).common_factor() is not None for k in kernels)
         for kernel in kernels:
-            open_schedule(kernel, EXP2, knob(EXP2))
+            open_schedule(kernel, EXP2, Where(Eq(knob(EXP2), string(OFF)), Integer(0), knob(EXP2)))
         yield DeclareOp(
             EXP2, one_of(OFF, FOLD, FMA) if fused else one_of(OFF, FOLD), OFF, owner=self.name,
             doc="whether exponentials are of base 2, with the factor folded, or fused with the subtraction of a maximum",

@@ -49,6 +49,7 @@ class HoistScaling(Pass):
     """
 
     name = "hoist-scaling"
+    decision = SCALING
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         for loop in _loops(module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from sympy import Expr, Integer
@@ -12,6 +13,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
 from helion_ir.dialects.locations import author_place
+from helion_ir.dialects.operation import replace_uses, walk
 from helion_ir.dialects.tile import binary, compute, control, elementwise, memory, unary
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import RangeType, TileType, i1, i32, tile_type
@@ -45,7 +47,7 @@ class MakeMasks(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in kernels(op, control.KernelOp):
             masks = _Masks(self, op)
-            for inner in list(kernel.walk()):
+            for inner in list(walk(kernel)):
                 try:
                     masks.visit(inner)
                 except BackendUnsupported as error:
@@ -57,6 +59,7 @@ class _Masks:
     def __init__(self, owner: MakeMasks, module: ModuleOp):
         self.owner, self.module, self.domains = owner, module, domains_of(module)
         self._partial: dict[SSAValue, Expr] = {}
+        self._made: dict[Hashable, SSAValue] = {}
 
     def partial(self, value: SSAValue) -> Expr:
         """When a range may have inactive lanes; its accesses all ask."""
@@ -79,11 +82,15 @@ class _Masks:
 
     def mask_of(self, ranges: dict[int, SSAValue], dims: tuple[Expr, ...], op: Operation) -> SSAValue:
         """Which lanes of a tile of these dimensions are active in the ranges given by dimension; 1 elsewhere."""
-        shape = tuple(d if i in ranges else Integer(1) for i, d in enumerate(dims))
+        shape = tuple([d if i in ranges else Integer(1) for i, d in enumerate(dims)])
+        key = (op.parent, shape, *ranges.items())
+        if (known := self._made.get(key)) is not None:
+            return known
         condition = decide(any_of([self.partial(r) for r in ranges.values()]), self.domains)
         made = control.MaskOp(list(ranges.values()), condition, tile_type(shape, i1))
         self.insert(made, op)
         made.result.name_hint = "mask"
+        self._made[key] = made.result
         return made.result
 
     def insert(self, new: Operation, before: Operation) -> None:
@@ -116,15 +123,15 @@ class _Masks:
         dims = op.dims
         ranges: dict[int, SSAValue] = {}
         given: dict[int, SSAValue] = {}
-        place, widest = 0, _widest(op)
+        place, grouped = 0, False
         for s in op.subscripts:  # a range subscript is the range itself, whatever else has its extent
             if isinstance(s.type, RangeType):
                 given[place] = s
                 place += 1
-            elif isinstance(s.type, TileType) and s.type.rank < 2:
-                place += s.type.rank
-            else:  # tiles of rank two or more stand together, where the first of them does
-                place, widest = place + widest, 0
+            elif (rank := _type(s).rank) < 2:
+                place += rank
+            elif not grouped:  # tiles of rank two or more stand together, where the first of them does
+                place, grouped = place + _widest(op), True
         for i, dim in enumerate(dims):
             if i in given:
                 if self.partial(given[i]) != 0:
@@ -139,7 +146,7 @@ class _Masks:
             index = list(op.operands).index(op.mask)
             op.operands[index] = mask
             return
-        self.set_mask(op, mask)
+        op.set_mask(mask)
 
     def stack(self, op: StackLoadOp | StackStoreOp) -> None:
         dims = _type(op.offsets).dims
@@ -162,7 +169,7 @@ class _Masks:
         block.insert_op_before(new, op)
         for old, made in zip(op.results, new.results):
             made.name_hint = old.name_hint
-            old.replace_all_uses_with(made)
+            replace_uses(old, made)
         op.detach()
         op.erase()
 
@@ -177,26 +184,6 @@ class _Masks:
         both = elementwise.BitwiseAndOp(*wide)
         self.insert(both, op)
         return both.result
-
-    def set_mask(self, op: memory.AccessOp, mask: SSAValue) -> None:
-        """Rebuild the op with a mask operand, which changes its operand segments."""
-        match op:
-            case memory.LoadOp():
-                new: memory.AccessOp = memory.LoadOp(op.site.data, op.ref, op.subscripts, op.result.type, mask)
-            case memory.StoreOp():
-                new = memory.StoreOp(op.site.data, op.value, op.ref, op.subscripts, mask)
-            case memory.AtomicOp():
-                new = memory.AtomicOp(
-                    op.site.data, op.kind.data, op.sem.data, op.arguments, op.ref, op.subscripts, mask,
-                    result_type=op.result.type if op.result is not None else None,
-                )  # fmt: skip
-            case _:
-                raise AssertionError(op.name)
-        for key, value in op.properties.items():
-            if key != "operandSegmentSizes":
-                new.properties[key] = value
-        new.location = op.location
-        self.replace(op, new)
 
     # -- lanes that mix --------------------------------------------------------------------------------------------------
     def filled(self, value: SSAValue, axes: tuple[int, ...], neutral_value: float | int, op: Operation) -> SSAValue:
@@ -254,7 +241,7 @@ class _Masks:
         self.insert(made, op)
         for old, new in zip(op.results, made.results):
             new.name_hint = old.name_hint
-            old.replace_all_uses_with(new)
+            replace_uses(old, new)
         op.detach()
         op.erase()
 

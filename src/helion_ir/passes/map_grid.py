@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sympy import Add, Expr, Integer
@@ -17,12 +16,11 @@ from helion_ir.dialects.knob import (
     DeclareOp,
     Domain,
     RequireOp,
-    declarations,
     one_of,
     permutations,
     pow2,
 )
-from helion_ir.dialects.operation import walk
+from helion_ir.dialects.operation import move_ops, ops_of, replace_uses
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp
@@ -40,11 +38,12 @@ from helion_ir.index.expr import (
     knob,
     knobs_of,
     operand,
+    product,
     scalars_of,
     string,
     substitute,
 )
-from helion_ir.index.facts import decide, fact_of
+from helion_ir.index.facts import Domains, decide, fact_of
 from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.block_order import (
     MOST_IN_TEMPLATE,
@@ -124,7 +123,7 @@ class MapGrid(Pass):
         )  # fmt: skip
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        declared = {d.sym_name.data: d.domain.data.values for d in declarations(op)}
+        declared = domains_of(op)
         for loop in _root_loops(op):
             _Root(self, op, loop, declared).map()
         for kernel in kernels(op, control.KernelOp):
@@ -134,9 +133,7 @@ class MapGrid(Pass):
 class _Root:
     """One root loop while it is mapped."""
 
-    def __init__(
-        self, owner: MapGrid, module: ModuleOp, loop: control.ParallelOp, declared: Mapping[str, tuple[object, ...]]
-    ):
+    def __init__(self, owner: MapGrid, module: ModuleOp, loop: control.ParallelOp, declared: Domains):
         self.owner, self.module, self.loop, self.declared = owner, module, loop, declared
         self.label = loop.label.data
         self.before: list[Operation] = []
@@ -166,10 +163,8 @@ class _Root:
             chiplets,
         )
         for argument, made in zip(source.args, block_indices(body, loop, places)):
-            argument.replace_all_uses_with(made)
-        for op in list(source.ops):
-            op.detach()
-            body.add_op(op)
+            replace_uses(argument, made)
+        move_ops(source, body)
         self._replace(body, counts, grid)
 
     def _count(self, extent: Expr, argument: SSAValue) -> Expr:
@@ -211,7 +206,7 @@ class _Root:
         assert reserved is None or isinstance(reserved, IntegerAttr)
         options = loop_options(declared, self.label)
         program = ProgramLoopOp(
-            math.prod(counts, start=Integer(1)), kind, Region(body),
+            product(counts), kind, Region(body),
             expr_attr(knob("num_sm_multiplier")) if "num_sm_multiplier" in declared else expr_attr(1), options or None,
             symbols=self.symbols, axes=counts if grid else (), reserved=reserved,
         )  # fmt: skip
@@ -222,16 +217,15 @@ class _Root:
         self.owner.located(loop, [*self.before, program])
         loop.detach()
         loop.erase()
-        domains = domains_of(self.module)
         # Counts that only a call or the device knows say nothing about configurations.
         settled = [c for c in counts if len(free_names(c)) == len(knobs_of(c))]
-        known = math.prod(settled, start=Integer(1))
+        known = product(settled)
         if fact_of(known, knob_facts(self.module)).high > INT32_MAX:
-            fits = decide(Le(known, Integer(INT32_MAX)), domains)
+            fits = decide(Le(known, Integer(INT32_MAX)), declared)
             self._require(fits, f"programs are counted in 32 bits: a launch has at most {INT32_MAX}")
         if grid:
             most = Integer(MOST_ON_LATER_AXES)
-            fits = all_of([decide(Le(c, most), domains) for c in counts[1:] if c in settled])
+            fits = all_of([decide(Le(c, most), declared) for c in counts[1:] if c in settled])
             reason = f"the second and third axis of a grid hold {MOST_ON_LATER_AXES} programs"
             self._require(Or(Ne(knob("pid_type"), string("xyz")), fits), reason)
 
@@ -260,7 +254,8 @@ def _bounds_first(kernel: control.KernelOp) -> None:
 
 
 def _root_loops(module: ModuleOp) -> list[control.ParallelOp]:
-    return [op for op in walk(module) if isinstance(op, control.ParallelOp)]
+    bodies = [kernel.body.block for kernel in kernels(module, control.KernelOp)]
+    return [op for body in bodies for op in ops_of(body) if isinstance(op, control.ParallelOp)]
 
 
 def _orders(n: int) -> Domain:

@@ -54,6 +54,7 @@ class PeelMasks(Pass):
     """
 
     name = "peel-masks"
+    decision = PEEL
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         domains = domains_of(module)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
@@ -125,10 +125,11 @@ def lower(
     Raises ValueError or BackendUnsupported if the kernel cannot be lowered.
     """
     made = copied(module)
-    bind(made, assignment, whole=whole)
+    decided = bind(made, assignment, whole=whole)
     if callback is not None:
         callback(BindStructure.name, made)
-    _run(pipeline(), made, callback)
+    # Whoever looks at every stage is shown also the passes that have nothing to do.
+    _run(pipeline() if callback is not None else _needed(decided), made, callback)
     return made
 
 
@@ -139,8 +140,8 @@ def lower_plain(module: ModuleOp, assignment: Assignment) -> tuple[ModuleOp, Pla
     never tuned needs of it only that its own configuration fits: `Plan.allows`.
     """
     made = copied(module)
-    bind(made, assignment)
-    passes = pipeline()
+    decided = bind(made, assignment)
+    passes = _needed(decided)
     place = next(i for i, p in enumerate(passes) if p.name == PlanMemory.name)
     _run(passes[:place], made, None)
     plan = Plan(made)
@@ -149,6 +150,11 @@ def lower_plain(module: ModuleOp, assignment: Assignment) -> tuple[ModuleOp, Pla
 
 
 _context = functools.cache(new_context)  # passes look up in it only; making one costs as much as a pass
+
+
+def _needed(decided: Collection[str]) -> list[Pass]:
+    """The passes but for those that carry out one of the decisions that are none of `decided`."""
+    return [p for p in pipeline() if p.decision is None or p.decision in decided]
 
 
 def _run(passes: Sequence[Pass], module: ModuleOp, callback: StageCallback | None) -> None:

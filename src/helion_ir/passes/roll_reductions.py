@@ -56,6 +56,7 @@ class RollReductions(Pass):
     """
 
     name = "roll-reductions"
+    decision = control.AxisOp.name
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         for axis in _axes(module):

@@ -110,6 +110,15 @@ def settled(condition: Expr, domains: Domains) -> Expr:
 
 def multiple_of(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
     """A condition over knobs under which `e` is a multiple of `block`; 0 where nothing is known."""
+    return _multiple_of(e, block, symbols) if symbols else _multiple_alone(e, block)
+
+
+@functools.lru_cache(maxsize=4096)  # several passes ask about the same ranges
+def _multiple_alone(e: Expr, block: Expr) -> Expr:
+    return _multiple_of(e, block, ())
+
+
+def _multiple_of(e: Expr, block: Expr, symbols: tuple[SSAValue, ...]) -> Expr:
     out: Expr = Integer(1)
     plain: Expr = Integer(0)
     for term in Add.make_args(e):

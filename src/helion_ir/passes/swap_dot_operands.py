@@ -48,6 +48,7 @@ class SwapDotOperands(Pass):
     """
 
     name = "swap-dot-operands"
+    decision = SWAP
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp]:
         for loop in _loops(module):

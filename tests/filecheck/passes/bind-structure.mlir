@@ -18,7 +18,7 @@
 
 // Knobs that the configuration leaves out have their defaults.
 // DEFAULT: [#index.expr<@reduction.n ne none>, #knob.value<0>, #index.expr<@reduction.q ne none>, #knob.value<1>]
-// DEFAULT: %n = tile.axis "n" 0 to 1021 attributes {schedule = #knob.value<0>} : !tile.range<1021>
+// DEFAULT: %n = tile.axis "n" 0 to 1021 : !tile.range<1021>
 // DEFAULT-NEXT: %q = tile.axis "q" 0 to 100 attributes {schedule = #knob.value<1>} : !tile.range<100>
 
 // VALUE:  error: {{.*}}@reduction.n cannot be 100: its domain is one_of none, 64, 256

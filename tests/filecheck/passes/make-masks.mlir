@@ -1,6 +1,7 @@
 // RUN: helion-ir-opt %s -p make-masks --split-input-file | filecheck %s
 
-// Ranges and tiles of indices alike: a mask along the dimension that may be partial, extent one along the other.
+// Ranges and tiles of indices alike: a mask along the dimension that may be partial, extent one along the other;
+// one for all accesses of a block that need the same.
 // CHECK-LABEL: tile.kernel @access
 // CHECK-SAME:  attributes {explicit_masks}
 // CHECK:         %n = tile.axis "n" 0 to 64
@@ -8,13 +9,10 @@
 // CHECK-NEXT:    %v = tile.load "x" %x[%m, %n] mask %mask :
 // CHECK-NEXT:    %mask_1 = tile.mask(%m) partial <not 1000 mod @bm eq 0> : (!tile.range<@bm>) -> !tile.tile<[@bm], i1>
 // CHECK-NEXT:    %g = tile.load "i" %i[%m] mask %mask_1 :
-// CHECK-NEXT:    %mask_2 = tile.mask(%m) {{.*}} -> !tile.tile<[@bm, 1], i1>
-// CHECK-NEXT:    %w = tile.load "x.1" %x[%g, %n] mask %mask_2 :
+// CHECK-NEXT:    %w = tile.load "x.1" %x[%g, %n] mask %mask :
 // CHECK-NEXT:    %s = tile.add %v, %w
-// CHECK-NEXT:    %mask_3 = tile.mask(%m)
-// CHECK-NEXT:    tile.store "x" %s, %x[%m, %n] mask %mask_3 :
-// CHECK-NEXT:    %mask_4 = tile.mask(%m)
-// CHECK-NEXT:    tile.atomic "i" add relaxed (%g), %i[%m] mask %mask_4 :
+// CHECK-NEXT:    tile.store "x" %s, %x[%m, %n] mask %mask :
+// CHECK-NEXT:    tile.atomic "i" add relaxed (%g), %i[%m] mask %mask_1 :
 builtin.module {
   knob.declare @bm : pow2 1 to 64 = 4 in "block_sizes" by "frontend" doc "rows"
   tile.kernel @access (%x: !tile.ref<[1000, 64], f32, strides = [64, 1]>, %i: !tile.ref<[1000], i32, strides = [1]>) names ["x", "i"] {
@@ -60,16 +58,13 @@ builtin.module {
 // CHECK-NEXT:    %0 = tile.bitwise_and %p, %mask
 // CHECK-NEXT:    %v = tile.load "x" %x[%n] mask %0 :
 // CHECK-NEXT:    %sum = tile.reduce "sum" <0> %v
-// CHECK-NEXT:    %mask_1 = tile.mask(%n)
-// CHECK-NEXT:    %v_1 = tile.fill %v where %mask_1 with <-inf>
+// CHECK-NEXT:    %v_1 = tile.fill %v where %mask with <-inf>
 // CHECK-NEXT:    %max = tile.reduce "max" <0> %v_1
 // CHECK-NEXT:    %e = tile.exp %v
-// CHECK-NEXT:    %mask_2 = tile.mask(%n)
-// CHECK-NEXT:    %e_1 = tile.fill %e where %mask_2 with <0.0>
+// CHECK-NEXT:    %e_1 = tile.fill %e where %mask with <0.0>
 // CHECK-NEXT:    %es = tile.reduce "sum" <0> %e_1
 // CHECK-NEXT:    %f = tile.scan "sum" 0 : i64 %e reverse false
-// CHECK-NEXT:    %mask_3 = tile.mask(%n)
-// CHECK-NEXT:    %e_2 = tile.fill %e where %mask_3 with <1.0>
+// CHECK-NEXT:    %e_2 = tile.fill %e where %mask with <1.0>
 // CHECK-NEXT:    %b = tile.scan "prod" 0 : i64 %e_2 reverse true
 builtin.module {
   tile.kernel @mix (%x: !tile.ref<[12], f32, strides = [1]>, %p: !tile.tile<[12], i1>) names ["x", "p"] {
@@ -93,8 +88,7 @@ builtin.module {
 // CHECK-NEXT:    %a1 = tile.exp %a
 // CHECK-NEXT:    %mask_1 = tile.mask(%k) partial <1> : (!tile.range<@bk>) -> !tile.tile<[@bk, 1], i1>
 // CHECK-NEXT:    %b = tile.load "y" %y[%k, %m] mask %mask_1 :
-// CHECK-NEXT:    %mask_2 = tile.mask(%k) partial <1> : (!tile.range<@bk>) -> !tile.tile<[1, @bk], i1>
-// CHECK-NEXT:    %a1_1 = tile.fill %a1 where %mask_2 with <0.0>
+// CHECK-NEXT:    %a1_1 = tile.fill %a1 where %mask with <0.0>
 // CHECK-NEXT:    %d = tile.dot %a1_1, %b, %acc
 builtin.module {
   knob.declare @bk : pow2 16 to 32 = 16 in "block_sizes" by "frontend" doc "depth"

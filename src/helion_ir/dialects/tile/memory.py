@@ -29,7 +29,7 @@ from xdsl.printer import Printer
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
-from helion_ir.dialects.operation import Op
+from helion_ir.dialects.operation import Op, fill_last
 from helion_ir.dialects.tile.control import print_extra
 from helion_ir.dialects.types import RangeType, RefType, TileType, string_attr
 
@@ -39,15 +39,16 @@ ATOMIC_KINDS = ("add", "max", "min", "and", "or", "xor", "xchg", "cas")
 def subscript_dims(subscripts: Sequence[Attribute]) -> tuple:
     """The dimensions of the tile that subscripts of these types select."""
     dims: list = []
-    grouped = [s for s in subscripts if isinstance(s, TileType) and s.rank >= 2]
-    placed = False
+    grouped: list[TileType] = []
     for s in subscripts:
         if isinstance(s, RangeType):
             dims.append(s.block.data)
-        elif isinstance(s, TileType) and s.rank == 1:
+        elif not isinstance(s, TileType):
+            continue
+        elif s.rank == 1:
             dims.append(s.dims[0])
-        elif isinstance(s, TileType) and s.rank >= 2 and not placed:
-            placed = True
+        elif s.rank >= 2 and not grouped:
+            grouped = [t for t in subscripts if isinstance(t, TileType) and t.rank >= 2]
             rank = max(g.rank for g in grouped)
             for i in range(-rank, 0):
                 extents = [g.dims[i] for g in grouped if g.rank >= -i]
@@ -81,6 +82,10 @@ class AccessOp(Op):
     def dims(self) -> tuple:
         """The dimensions of the tile accessed."""
         return subscript_dims([s.type for s in self.subscripts])
+
+    def set_mask(self, mask: SSAValue) -> None:
+        """Give an access without a mask one, which is its last operand."""
+        fill_last(self, mask)
 
     def print_access(self, printer: Printer) -> None:
         printer.print_ssa_value(self.ref)

@@ -71,6 +71,7 @@ class SplitK(Pass):
     """
 
     name = "split-k"
+    decision = SPLIT
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         domains, target = domains_of(module), target_of(module)

@@ -73,6 +73,7 @@ class StreamK(Pass):
     """
 
     name = "stream-k"
+    decision = STREAM
 
     def declare(self, module: ModuleOp) -> Iterator[DeclareOp | RuledOutOp]:
         domains = domains_of(module)
