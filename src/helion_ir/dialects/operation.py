@@ -306,6 +306,11 @@ def take_name(new: SSAValue, old: SSAValue) -> None:
     new._name = old._name
 
 
+def name_after(new: SSAValue, old: SSAValue, otherwise: str, suffix: str) -> None:
+    """Name a value as another one is, or as is said where that has no name, with a suffix, which are all legal."""
+    new._name = (old._name or otherwise) + suffix
+
+
 def walk(root: Operation) -> Iterator[Operation]:
     """An op, which may be xDSL's own such as a module, and all ops in it, as `Op.walk` does."""
     yield root

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, Mul
 from xdsl.dialects.builtin import ModuleOp
@@ -54,8 +53,7 @@ def _facts_of(knobs: tuple[tuple[str, Domain], ...]) -> KnownFacts:
     return KnownFacts(facts)
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """The indices that a loop or axis runs over, from `lower` to before `upper`, `block` at a time.
 
     Both bounds are expressions over knobs, kernel scalars and `symbols` (`d0, d1, …`).
@@ -77,7 +75,7 @@ def bounds_of(value: SSAValue) -> Bounds:
     if isinstance(owner, control.ShiftOp):
         return bounds_of(owner.range)
     if isinstance(owner, control.PartOp):
-        return dataclasses.replace(bounds_of(owner.range), block=block, whole=False)
+        return bounds_of(owner.range)._replace(block=block, whole=False)
     if isinstance(owner, control.AxisOp):
         return Bounds(owner.lower.data, owner.upper.data, block, (), True)
     if isinstance(owner, control.BlockOp):
@@ -243,7 +241,11 @@ def needs_int64(access: memory.AccessOp) -> bool:
     assert isinstance(ref, RefType)
     if (listed := kernel_of(access).wide) is not None and parameter_of(access) in [n.data for n in listed]:
         return True
-    last: Expr = Integer(0)
-    for extent, stride in zip(ref.dims, ref.strides):
-        last = last + (extent - 1) * stride.data
-    return bool(last.is_Integer and int(last) > INT32_MAX)
+    last = 0
+    for extent, stride in zip([e.data for e in ref.shape.data], [s.data for s in ref.strides.data]):
+        if stride == 0 or extent == 1:
+            continue
+        if not (extent.is_Integer and stride.is_Integer):
+            return False  # the kernel is told, by the call
+        last += (int(extent) - 1) * int(stride)
+    return last > INT32_MAX

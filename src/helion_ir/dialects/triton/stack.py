@@ -7,7 +7,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, result_def, traits_def
 from xdsl.traits import Pure
 
 from helion_ir.dialects.operation import Op
-from helion_ir.dialects.triton.types import PointerType
+from helion_ir.dialects.triton.types import pointer_to
 from helion_ir.dialects.types import TileType, tile_type
 
 
@@ -24,7 +24,7 @@ class ToPointerOp(Op):
 
     def __init__(self, operand: SSAValue, pointee: Attribute):
         assert isinstance(operand.type, TileType)
-        super().__init__(operands=[operand], result_types=[tile_type(operand.type.dims, PointerType(pointee))])
+        super().__init__(operands=[operand], result_types=[tile_type(operand.type.dims, pointer_to(pointee))])
 
 
 STACK = [ToPointerOp]

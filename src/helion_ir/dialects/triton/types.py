@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ArrayAttr
@@ -20,6 +21,11 @@ class PointerType(ParametrizedAttribute, TypeAttribute):
     name = "triton.ptr"
 
     pointee: Attribute
+
+
+@functools.lru_cache(maxsize=256)
+def pointer_to(element: Attribute) -> PointerType:
+    return PointerType(element)
 
 
 class _BlockedType(ParametrizedAttribute, TypeAttribute):

@@ -15,7 +15,7 @@ from helion_ir.dialects.knob import DeclareOp, RequireOp, ValueAttr, declaration
 from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
-from helion_ir.dialects.triton.types import PointerType
+from helion_ir.dialects.triton.types import pointer_to
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import And, Eq, Le, knob
 from helion_ir.index.facts import decide
@@ -117,7 +117,7 @@ class ConvertTileToTriton(Pass):
     def _kernel(self, kernel: tile.KernelOp, module: ModuleOp, declared: set[str]) -> None:
         source = kernel.body.block
         types = [
-            tile_type((), PointerType(a.type.element_type)) if isinstance(a.type, RefType) else a.type
+            tile_type((), pointer_to(a.type.element_type)) if isinstance(a.type, RefType) else a.type
             for a in source.args
         ]
         target = target_of(module)

@@ -8,6 +8,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 
 from helion_ir.dialects import knob
 from helion_ir.dialects.index import ApplyOp, expr_attr
+from helion_ir.dialects.operation import name_after
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i64
@@ -35,7 +36,7 @@ def block(lower: Lowering, op: tile.BlockOp) -> Sequence[SSAValue]:
     first = operand(0) * op.result.type.block.data + substitute(op.lower.data, shifted)
     wide = exceeds_int32(op.upper.data, lower.wide_scalars)
     offset = lower.apply(first, [lower.cast(lower.get(op.position), i64) if wide else lower.get(op.position), *symbols])
-    offset.name_hint = f"{op.result.name_hint or 'block'}.begin"
+    name_after(offset, op.result, "block", ".begin")
     lower.define_range(op.result, offset)
     return ()
 
@@ -54,7 +55,7 @@ def part(lower: Lowering, op: tile.PartOp) -> Sequence[SSAValue]:
     at = substitute(op.at.data, {operand(i): operand(i + 1) for i in range(len(symbols))})
     base = lower.ranges[op.range].offset
     offset = lower.apply(operand(0) + at * op.result.type.block.data, [base, *symbols])
-    offset.name_hint = f"{op.result.name_hint or 'part'}.begin"
+    name_after(offset, op.result, "part", ".begin")
     lower.define_range(op.result, offset)
     return ()
 
@@ -115,7 +116,7 @@ def loop(lower: Lowering, op: tile.ForOp) -> Sequence[SSAValue]:
 
     def ranges(body: Block) -> None:
         if isinstance(variable.type, RangeType):
-            body.args[0].name_hint = f"{variable.name_hint or op.label.data}.begin"
+            name_after(body.args[0], variable, op.label.data, ".begin")
             lower.define_range(variable, body.args[0])
 
     inits = [lower.get(a) for a in op.iter_args]

@@ -13,7 +13,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
 from helion_ir.dialects.locations import author_place
-from helion_ir.dialects.operation import append, ops_of, take_name
+from helion_ir.dialects.operation import append, name_after, ops_of, take_name
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.tile.memory import AccessOp
 from helion_ir.dialects.triton import compute
@@ -98,7 +98,7 @@ class Lowering:
         self, expr: Expr | int, operands: Sequence[SSAValue], dims: Sequence[Expr] = (), element: Attribute = i32
     ) -> SSAValue:
         """An index expression over lowered values; widened to i64 if an operand is."""
-        if element == i32 and any(_element(o) == i64 for o in operands):
+        if element is i32 and any([_is_i64(o) for o in operands]):
             element = i64
         return self.add(ApplyOp(expr, operands, tile_type(tuple(dims), element)))
 
@@ -227,10 +227,10 @@ class Lowering:
         """Lower a range given its first index."""
         bounds = bounds_of(value)
         block = physical(bounds.block)
-        name = value.name_hint or "range"
-        arange = self.add(compute.ArangeOp(tile_type((block,), i32)), f"{name}.lane")
-        index = self.apply(operand(0) + operand(1), [offset, arange], (block,))
-        index.name_hint = f"{name}.index"
+        arange = self.add(compute.ArangeOp(tile_type((block,), i32)))
+        name_after(arange, value, "range", ".lane")
+        index = self.apply(FIRST_PLUS_LANE, [offset, arange], (block,))
+        name_after(index, value, "range", ".index")
         active = self._active(value, bounds, index) if partial(value, self.domains) != 0 else None
         self.ranges[value] = Range(offset, index, bounds, block, active, offset)
 
@@ -240,7 +240,9 @@ class Lowering:
         before = Lt(operand(0), substitute(bounds.upper, shifted))
         operands = [index, *[self.get(s) for s in bounds.symbols]]
         assert isinstance(index.type, TileType)
-        return self.add(ApplyOp(before, operands, tile_type(index.type.dims, i1)), f"{value.name_hint or 'range'}.mask")
+        active = self.add(ApplyOp(before, operands, tile_type(index.type.dims, i1)))
+        name_after(active, value, "range", ".mask")
+        return active
 
     def by_mask(
         self,
@@ -330,6 +332,12 @@ class Lowering:
 
 
 MASK = "mask"
+FIRST_PLUS_LANE = operand(0) + operand(1)
+
+
+def _is_i64(value: SSAValue) -> bool:
+    element = _element(value)
+    return element is not i32 and element == i64
 
 
 def _element(value: SSAValue) -> Attribute:
