@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+from xdsl.ir import Operation
+
 from helion_ir.dialects.context import module_text, parse_module
-from helion_ir.dialects.operation import copied
+from helion_ir.dialects.editing import append, block_of, copied, fill_last, move_ops, region_of, replace_uses
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.tile.control import ForOp, KernelOp
 from helion_ir.dialects.tile.memory import LoadOp
 
@@ -20,6 +24,8 @@ TEXT = """builtin.module attributes {helion_ir.target = "h200"} {
   }
 }
 """
+
+MASK = "builtin.module { %b = tile.full <1> -> !tile.tile<[@b], i1> }"
 
 
 def test_a_copy_has_names_and_locations_and_values_of_its_own() -> None:
@@ -46,3 +52,40 @@ def test_parts_are_found_by_name() -> None:
     assert [v.name_hint for v in loop.iter_args] == ["zero"] and list(loop.symbols) == []
     assert isinstance(vars(LoadOp)["ref"], property) and isinstance(vars(LoadOp)["subscripts"], property)
     assert load.result is load.results[0] and loop.body is loop.regions[0]
+
+
+def test_edits_leave_what_xdsl_verifies() -> None:
+    module = parse_module(TEXT)
+    (kernel,) = [op for op in module.walk() if isinstance(op, KernelOp)]
+    (loop,) = [op for op in kernel.walk() if isinstance(op, ForOp)]
+    (load,) = [op for op in kernel.walk() if isinstance(op, LoadOp)]
+    zero = loop.iter_args[0]
+    assert isinstance(zero.owner, Operation)
+    other = copied(zero.owner)
+    other.results[0].name_hint = None
+    kernel.body.block.insert_op_before(other, loop)
+    (init,) = other.results
+    replace_uses(zero, init)
+    assert list(zero.uses) == [] and list(loop.iter_args) == [init] and init.name_hint == "zero"
+    assert [(u.operation, loop.operands[u.index]) for u in init.uses] == [(loop, init)]
+    mask = parse_module(MASK).body.block.first_op
+    assert mask is not None
+    mask.detach()
+    loop.body.block.insert_op_before(mask, load)
+    fill_last(load, mask.results[0])
+    assert load.mask is mask.results[0] and [u.operation for u in mask.results[0].uses] == [load]
+    with pytest.raises(ValueError, match="has its last operand already"):
+        fill_last(load, mask.results[0])
+    old, ops = kernel.body.block, ops_of(kernel.body.block)
+    new = block_of([a.type for a in old.args])
+    for before, after in zip(old.args, new.args):
+        replace_uses(before, after)
+    move_ops(old, new)
+    assert list(new.ops) == ops and list(reversed(new.ops)) == ops[::-1] and list(old.ops) == []
+    with pytest.raises(ValueError, match="is in a block already"):
+        append(new, loop)
+    made = KernelOp("k", ["x", "n"], region_of(new))
+    kernel.parent_block().insert_op_before(made, kernel)  # pyright: ignore[reportOptionalMemberAccess]
+    kernel.detach()
+    module.verify()
+    assert module_text(parse_module(module_text(module))) == module_text(module)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-# Private fields of xDSL's ops and values are set here and nowhere else; its version is pinned.
+# Private fields of xDSL's ops and values are set here, in editing.py, and nowhere else; its version is pinned.
 import functools
+import itertools
 import operator
 from abc import ABCMeta
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from xdsl.dialects.builtin import UNKNOWN_LOC, DenseArrayBase, LocationAttr, i32
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue, Use
@@ -104,7 +105,7 @@ class Op(IRDLOperation, metaclass=OpClass):
             raise ValueError(f"{self.name} is defined with {form.counts} operands, results and regions, not these")
         if not form.plain:
             parts = _flattened(form, parts, given)
-        _fill(
+        fill_in(
             self,
             parts[0],
             parts[1],
@@ -153,7 +154,7 @@ class Op(IRDLOperation, metaclass=OpClass):
 
 
 # What xDSL's constructor does, without its generators and views: half the time.
-def _fill(
+def fill_in(
     op: Operation,
     operands: Sequence[SSAValue],
     result_types: Sequence[Attribute],
@@ -183,134 +184,6 @@ def _fill(
         op.add_region(region)
 
 
-OpT = TypeVar("OpT", bound=Operation)
-
-
-def copied(op: OpT) -> OpT:
-    """A copy of an op with its regions, in one walk; names and locations are kept.
-
-    Operations have no successors and use what comes before them, so that xDSL's walks over old and new ops together,
-    one for each op, are not needed.
-    """
-    return _copied(op, {})
-
-
-def _copied(op: OpT, values: dict[int, SSAValue]) -> OpT:
-    """The copy of an op in one whose values so far have these ones in their places, by identity."""
-    regions = [Region([_copied_block(b, values) for b in region.blocks]) for region in op.regions]
-    operands = [values.get(id(x), x) for x in op._operands] if op._operands else ()
-    types = [r._type for r in op.results] if op.results else ()
-    copy = type(op).__new__(type(op))
-    _fill(copy, operands, types, op.properties.copy(), op.attributes.copy(), op.location, regions)
-    for old, new in zip(op.results, copy.results):
-        new._name = old._name
-        values[id(old)] = new
-    return copy
-
-
-def _copied_block(block: Block, values: dict[int, SSAValue]) -> Block:
-    made = Block(arg_types=[a._type for a in block._args])
-    for old, new in zip(block._args, made._args):
-        new._name, new.location = old._name, old.location
-        values[id(old)] = new
-    op = block._first_op
-    while op is not None:
-        append(made, _copied(op, values))
-        op = op._next_op
-    return made
-
-
-def append(block: Block, op: Operation) -> None:
-    """As `Block.add_op`, of an op that was just made: it cannot contain the block, which xDSL asks all around it."""
-    if op.parent is not None:
-        raise ValueError(f"a {op.name} is in a block already")
-    op.parent = block
-    if (last := block._last_op) is None:
-        block._first_op = op
-    else:
-        last._next_op, op._prev_op = op, last
-    block._last_op = op
-
-
-def move_ops(source: Block, target: Block) -> None:
-    """Move all ops of a block to the end of another one, which is in none of them."""
-    if (first := source._first_op) is None:
-        return
-    for op in ops_of(source):
-        op.parent = target
-    if (last := target._last_op) is None:
-        target._first_op = first
-    else:
-        last._next_op, first._prev_op = first, last
-    target._last_op = source._last_op
-    source._first_op = source._last_op = None
-
-
-def replace_uses(old: SSAValue, new: SSAValue) -> None:
-    """As `old.replace_all_uses_with(new)`, without a view of the operands for each use."""
-    use, old.first_use = old.first_use, None
-    while use is not None:
-        following, op = use._next_use, use._operation
-        operands = list(op._operands)
-        operands[use._index] = new
-        op._operands = type(op._operands)(operands)
-        new.add_use(use)
-        use = following
-    if new._name is None:
-        new._name = old._name
-
-
-def fill_last(op: Op, value: SSAValue) -> None:
-    """Give an op its last operand, which it may have and has not yet."""
-    option = next(o for o in op.get_irdl_definition().options if isinstance(o, AttrSizedOperandSegments))
-    sizes = op.properties[option.attribute_name].get_values()  # pyright: ignore[reportAttributeAccessIssue]
-    if sizes[-1]:
-        raise ValueError(f"a {op.name} has its last operand already")
-    op.properties[option.attribute_name] = _segments((*sizes[:-1], 1))
-    use = Use(op, len(op._operands))
-    value.add_use(use)
-    op._operands, op._operand_uses = Values((*op._operands, value)), (*op._operand_uses, use)
-
-
-def ops_of(block: Block) -> list[Operation]:
-    """The ops of a block, as they are now."""
-    found: list[Operation] = []
-    op = block._first_op
-    while op is not None:
-        found.append(op)
-        op = op._next_op
-    return found
-
-
-def replace(op: Operation, values: Sequence[SSAValue]) -> None:
-    """Erase an op; these values stand in the place of its results, under their names where they have none."""
-    for old, new in zip(op.results, values, strict=True):
-        use = old.first_use
-        while use is not None:
-            following, user = use._next_use, use._operation
-            operands = list(user._operands)
-            operands[use._index] = new
-            user._operands = type(user._operands)(operands)  # xDSL's own ops slice them
-            new.add_use(use)
-            use = following
-        old.first_use = None
-        if new._name is None:
-            new._name = old._name
-    assert op.parent is not None
-    op.parent.detach_op(op)
-    op.drop_all_references()
-
-
-def take_name(new: SSAValue, old: SSAValue) -> None:
-    """Name a value as another one is, whose name is known to be legal."""
-    new._name = old._name
-
-
-def name_after(new: SSAValue, old: SSAValue, otherwise: str, suffix: str) -> None:
-    """Name a value as another one is, or as is said where that has no name, with a suffix, which are all legal."""
-    new._name = (old._name or otherwise) + suffix
-
-
 def walk(root: Operation) -> Iterator[Operation]:
     """An op, which may be xDSL's own such as a module, and all ops in it, as `Op.walk` does."""
     yield root
@@ -335,8 +208,18 @@ def walk(root: Operation) -> Iterator[Operation]:
             op = following
 
 
+def ops_of(block: Block) -> list[Operation]:
+    """The ops of a block, as they are now."""
+    found: list[Operation] = []
+    op = block._first_op
+    while op is not None:
+        found.append(op)
+        op = op._next_op
+    return found
+
+
 @functools.cache
-def _segments(sizes: tuple[int, ...]) -> DenseArrayBase:
+def segments(sizes: tuple[int, ...]) -> DenseArrayBase:
     made = DenseArrayBase.from_list(i32, sizes)
     # Each access to an operand asks for them, and xDSL unpacks bytes each time: a tenth of what lowering cost.
     object.__setattr__(made, "get_values", lambda: sizes)
@@ -378,8 +261,8 @@ def _flattened(form: _Form, parts: Sequence[Sequence[Any]], given: dict[str, Att
     for part, single, sized in zip(parts, form.single, form.sized):
         if not single:
             lists = [x if isinstance(x, list | tuple) else () if x is None else (x,) for x in part]
-            part = lists[0] if len(lists) == 1 else [x for each in lists for x in each]
+            part = lists[0] if len(lists) == 1 else list(itertools.chain(*lists))
             if sized is not None:
-                given[sized] = _segments(tuple(map(len, lists)))
+                given[sized] = segments(tuple(map(len, lists)))
         out.append(part)
     return out

@@ -51,6 +51,10 @@ _FLOAT_BITS: dict[type[Attribute], int] = {
 """By class: comparing types, which xDSL does field by field, is asked for too often."""
 
 
+NARROW_FLOATS = frozenset([Float16Type, BFloat16Type, Float8E4M3FNType, Float8E5M2Type])
+"""The classes of floats that PyTorch computes in f32."""
+
+
 def is_float(element: Attribute) -> bool:
     return type(element) in _FLOAT_BITS
 
@@ -144,17 +148,20 @@ class TileType(ParametrizedAttribute, TypeAttribute):
     shape: ArrayAttr[ExprAttr]
     element_type: Attribute
 
+    # Both are kept, since types are asked all the time; xDSL's definitions have no other place for that.
     @property
     def dims(self) -> tuple[Expr, ...]:
         """The extents as index expressions."""
-        return tuple([d.data for d in self.shape.data])
+        own = vars(self)
+        if (known := own.get("dims")) is None:
+            known = own["dims"] = tuple([d.data for d in self.shape.data])
+        return known
 
     @property
     def rank(self) -> int:
         return len(self.shape.data)
 
     def __hash__(self) -> int:
-        # Kept, since types are compared and looked up all the time; xDSL's definitions have no other place for it.
         own = vars(self)
         if (known := own.get("hash")) is None:
             known = own["hash"] = hash((self.shape, self.element_type))
@@ -178,8 +185,7 @@ class TileType(ParametrizedAttribute, TypeAttribute):
 def tile_type(dims: tuple[Expr | int, ...], element: Attribute) -> TileType:
     """`tile_type((64, knob("bm")), f32)`; cached, and made without xDSL's checks of what is right by construction."""
     made = TileType.__new__(TileType)
-    object.__setattr__(made, "shape", ArrayAttr([expr_attr(d) for d in dims]))
-    object.__setattr__(made, "element_type", element)
+    vars(made).update(shape=ArrayAttr([expr_attr(d) for d in dims]), element_type=element)
     return made
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from sympy import Expr, Integer
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
+from helion_ir.dialects.editing import append, take_name
 from helion_ir.dialects.index import ApplyOp, ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, ValueAttr, YieldOp
-from helion_ir.dialects.operation import append, take_name
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, TileType, i64

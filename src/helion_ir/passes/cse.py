@@ -11,7 +11,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation
 from xdsl.traits import IsolatedFromAbove, NoMemoryEffect
 
-from helion_ir.dialects.operation import ops_of, replace
+from helion_ir.dialects.editing import replace
+from helion_ir.dialects.operation import ops_of
 from helion_ir.passes.base import Pass
 from helion_ir.passes.effects import NOTHING, READS, Effects, is_terminator, of_class, own_effects, union
 

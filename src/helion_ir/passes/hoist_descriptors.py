@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
+from helion_ir.dialects.editing import replace
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import (
     BOOLEAN,
@@ -20,7 +21,6 @@ from helion_ir.dialects.knob import (
     YieldOp,
     declarations,
 )
-from helion_ir.dialects.operation import replace
 from helion_ir.dialects.tile import memory
 from helion_ir.dialects.triton.control import KernelOp
 from helion_ir.dialects.triton.memory import DescriptorMaker, HostDescriptorOp, MakeDescriptorOp, UndefinedOp

@@ -12,9 +12,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute, Operation
 
+from helion_ir.dialects.editing import replace
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import ChooseOp
-from helion_ir.dialects.operation import ops_of, replace
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.triton.control import ForOp, KernelOp, ProgramLoopOp, YieldOp, total_parameter
 from helion_ir.dialects.triton.memory import HostDescriptorOp
 from helion_ir.dialects.triton.switch import SwitchOp

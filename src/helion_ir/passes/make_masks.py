@@ -10,10 +10,11 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.ir import Block, Operation, SSAValue
 
+from helion_ir.dialects.editing import replace_uses
 from helion_ir.dialects.index import expr_attr
 from helion_ir.dialects.knob import RequireOp
 from helion_ir.dialects.locations import author_place
-from helion_ir.dialects.operation import replace_uses, walk
+from helion_ir.dialects.operation import walk
 from helion_ir.dialects.tile import binary, compute, control, elementwise, memory, unary
 from helion_ir.dialects.tile.stack import StackLoadOp, StackStoreOp
 from helion_ir.dialects.types import RangeType, TileType, i1, i32, tile_type

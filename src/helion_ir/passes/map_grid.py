@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
+from helion_ir.dialects.editing import move_ops, replace_uses
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import (
     BOOLEAN,
@@ -20,7 +21,7 @@ from helion_ir.dialects.knob import (
     permutations,
     pow2,
 )
-from helion_ir.dialects.operation import move_ops, ops_of, replace_uses
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.tile import control
 from helion_ir.dialects.tile.elementwise import CastOp
 from helion_ir.dialects.triton.control import ProgramLoopOp

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from helion_ir.dialects.context import new_context
-from helion_ir.dialects.operation import copied
+from helion_ir.dialects.editing import copied
 from helion_ir.passes.assign_names import AssignNames
 from helion_ir.passes.avoid_faults import AvoidFaults
 from helion_ir.passes.base import TARGET, Pass

@@ -89,11 +89,12 @@ def bounds_of(value: SSAValue) -> Bounds:
     return Bounds(loop.lower.data[i].data, loop.upper.data[i].data, block, tuple(loop.symbols), False)
 
 
-def partial(value: SSAValue, domains: Domains) -> Expr:
-    """When a range may have inactive lanes: 0 never, 1 possibly always, else a condition over knobs."""
+def partial(value: SSAValue, domains: Domains, bounds: Bounds | None = None) -> Expr:
+    """When a range, of which the bounds may be known, may have inactive lanes: 0 never, 1 possibly always, else a
+    condition over knobs."""
     if isinstance(value.owner, control.PartOp | control.ShiftOp):  # a part may lie beyond the end entirely
         return partial(value.owner.range, domains)
-    b = bounds_of(value)
+    b = bounds_of(value) if bounds is None else bounds
     if b.whole:
         return settled(Ne(NextPow2(b.block), b.block), domains)
     if b.block == 1:

@@ -12,8 +12,8 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
+from helion_ir.dialects.editing import replace
 from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.operation import replace
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import compute, control, memory
 from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helion_ir.autotuner.space import Assignment, ConfigSpace, Requirement, rules_of
+from helion_ir.dialects.editing import copied
 from helion_ir.dialects.knob import DomainAttr, KnobValue, declarations, one_of
-from helion_ir.dialects.operation import copied
 from helion_ir.runtime.compile_phases import phase
 
 if TYPE_CHECKING:

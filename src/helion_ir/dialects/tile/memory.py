@@ -29,7 +29,8 @@ from xdsl.printer import Printer
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
-from helion_ir.dialects.operation import Op, fill_last
+from helion_ir.dialects.editing import fill_last
+from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.control import print_extra
 from helion_ir.dialects.types import RangeType, RefType, TileType, string_attr
 

@@ -11,14 +11,14 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
-from helion_ir.dialects.knob import DeclareOp, RequireOp, ValueAttr, declarations
+from helion_ir.dialects.knob import DeclareOp, RequireOp, ValueAttr
 from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.triton.types import pointer_to
 from helion_ir.dialects.types import RangeType, RefType, TileType, tile_type
 from helion_ir.index.expr import And, Eq, Le, knob
-from helion_ir.index.facts import decide
+from helion_ir.index.facts import Domains, decide
 from helion_ir.passes.access_order import waits
 from helion_ir.passes.base import Pass, kernels, target_of
 from helion_ir.passes.convert_tile_to_triton import (
@@ -91,22 +91,18 @@ class ConvertTileToTriton(Pass):
             yield from loop_knobs(label, target, self.name, when, specialize=None, unroll=unroll)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        declared = {d.sym_name.data for d in declarations(op)}
+        domains = domains_of(op)
         first = op.body.block.first_op
         found = kernels(op, tile.KernelOp)
-        for made in (*launch_requirements(target_of(op), declared, self.name), *self._one_specialized(op)):
+        for made in (*launch_requirements(target_of(op), domains, self.name), *self._one_specialized(domains)):
             assert first is not None
             made.location = found[0].location
             op.body.block.insert_op_before(made, first)
         for kernel in found:
-            self._kernel(kernel, op, declared)
+            self._kernel(kernel, op, domains)
 
-    def _one_specialized(self, module: ModuleOp) -> Iterator[RequireOp]:
-        names = [
-            d.sym_name.data
-            for d in declarations(module)
-            if d.sym_name.data.endswith(".warp_specialize") and True in d.domain.data
-        ]
+    def _one_specialized(self, domains: Domains) -> Iterator[RequireOp]:
+        names = [name for name, values in domains.items() if name.endswith(".warp_specialize") and True in values]
         if len(names) > 1:
             together: Expr = Integer(0)
             for name in names:
@@ -114,17 +110,17 @@ class ConvertTileToTriton(Pass):
             condition = expr_attr(Le(together, Integer(1)))
             yield RequireOp(condition, "the warps of one loop only take roles", owner=self.name)
 
-    def _kernel(self, kernel: tile.KernelOp, module: ModuleOp, declared: set[str]) -> None:
+    def _kernel(self, kernel: tile.KernelOp, module: ModuleOp, domains: Domains) -> None:
         source = kernel.body.block
         types = [
             tile_type((), pointer_to(a.type.element_type)) if isinstance(a.type, RefType) else a.type
             for a in source.args
         ]
         target = target_of(module)
-        lower = Lowering(self, module, kernel, target)
+        lower = Lowering(self, module, kernel, target, domains)
         lower.after_barrier = waits(kernel, kernel)
         body = lower.region(source, types)
-        launch = launch_options(target, declared)
+        launch = launch_options(target, domains)
         programmatic = kernel.programmatic if target.programmatic_launch else None
         if programmatic is not None and WAIT in programmatic.data:
             launch["launch_pdl"] = ValueAttr(True)

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects.builtin import IntegerType
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float8E4M3FNType,
+    Float8E5M2Type,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    IntegerType,
+)
 from xdsl.ir import Attribute, SSAValue
 
 from helion_ir.dialects.tile import elementwise as tile
 from helion_ir.dialects.triton import compute as triton
 from helion_ir.dialects.types import (
+    NARROW_FLOATS,
     TileType,
-    bf16,
     bit_width,
-    f8e4m3,
-    f8e5m2,
-    f16,
     f32,
     f64,
     i1,
@@ -78,11 +83,6 @@ BOOLEAN_OPERATORS = {tile.AddOp: "|", tile.MulOp: "&", tile.SubOp: "^", tile.Max
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-NARROW = (bf16, f16, f8e4m3, f8e5m2)
-"""Floats that are computed in f32: Triton's functions take f32 and f64 only, devices would round in between, and the
-interpreter computes with the bits of some of them."""
-
-
 def _result(op: tile.ElementwiseOp) -> Attribute:
     type_ = op.results[0].type
     assert isinstance(type_, TileType)
@@ -90,13 +90,14 @@ def _result(op: tile.ElementwiseOp) -> Attribute:
 
 
 def _element(op: tile.ElementwiseOp) -> Attribute:
-    """The type that the result is computed in."""
+    """The type that the result is computed in: f32 for narrower floats, since Triton's functions take f32 and f64 only,
+    devices would round in between, and the interpreter computes with the bits of some of them."""
     element = _result(op)
-    return f32 if element in NARROW else element
+    return f32 if type(element) in NARROW_FLOATS else element
 
 
 def _operands(lower: Lowering, op: tile.ElementwiseOp) -> list[SSAValue]:
-    return [to_element(lower, x, f32) if _of(x) in NARROW else x for x in map(lower.get, op.operands)]
+    return [to_element(lower, x, f32) if type(_of(x)) in NARROW_FLOATS else x for x in map(lower.get, op.operands)]
 
 
 def _of(x: SSAValue) -> Attribute:
@@ -310,36 +311,39 @@ def cast(lower: Lowering, op: tile.CastOp) -> Sequence[SSAValue]:
     return (to_element(lower, lower.get(op.operand), _result(op)),)
 
 
-ROUNDED = {bf16: "plain.to_bf16_rne", f8e4m3: "plain.to_e4m3"}
-READ = {f8e4m3: "plain.from_e4m3", f8e5m2: "plain.from_e5m2"}
+EIGHT_BITS = frozenset([Float8E4M3FNType, Float8E5M2Type])
+EMULATED = EIGHT_BITS | {BFloat16Type}
+ROUNDED = {BFloat16Type: "plain.to_bf16_rne", Float8E4M3FNType: "plain.to_e4m3"}
+READ = {Float8E4M3FNType: "plain.from_e4m3", Float8E5M2Type: "plain.from_e5m2"}
 
 
 def to_element(lower: Lowering, x: SSAValue, element: Attribute) -> SSAValue:
     """A value converted as PyTorch does it, by the casts that are exact everywhere."""
     assert isinstance(x.type, TileType)
-    source = x.type.element_type
-    if source == element:
+    if x.type.element_type == element:
         return x
+    source, wanted = type(x.type.element_type), type(element)  # floats are told apart by their classes
     if element == i1:
-        if source in (bf16, f8e4m3, f8e5m2):
+        if source in EMULATED:
             x = to_element(lower, x, f32)
         return lower.binary("!=", x, lower.full(0, x), i1)
     if source in READ and not lower.target.rounds_bf16:
         x = lower.add(triton.CallOp(READ[source], [x], tile_type(x.type.dims, f32), {}))
         return to_element(lower, x, element)
-    if element in (bf16, f16, f8e4m3, f8e5m2):
-        if source not in (f32, f16) or (element in (f8e4m3, f8e5m2) and source != f32):
+    if wanted in NARROW_FLOATS:
+        if source is not Float32Type and (source is not Float16Type or wanted in EIGHT_BITS):
             x = to_element(lower, x, f32)  # casts from f64 and from integers go wrong or fail
-        if element == f8e5m2:  # a device saturates where PyTorch overflows to infinity
+        if wanted is Float8E5M2Type:  # a device saturates where PyTorch overflows to infinity
             return lower.call("plain.to_e5m2", [x], element)
-        if element in ROUNDED and not lower.target.rounds_bf16:
-            return lower.call(ROUNDED[element], [to_element(lower, x, f32)], element)
+        if wanted in ROUNDED and not lower.target.rounds_bf16:
+            return lower.call(ROUNDED[wanted], [to_element(lower, x, f32)], element)
         return lower.cast(x, element)
-    if is_float(source) and isinstance(element, IntegerType) and element.width.data < 32:
-        wide = lower.cast(to_element(lower, x, f32) if source != f64 else x, i32)
+    from_float = is_float(x.type.element_type)
+    if from_float and isinstance(element, IntegerType) and element.width.data < 32:
+        wide = lower.cast(to_element(lower, x, f32) if source is not Float64Type else x, i32)
         return lower.cast(wide, element)
-    if is_float(source) and element == u32:  # a device would make 0 of negative numbers
-        return lower.cast(lower.cast(to_element(lower, x, f32) if source != f64 else x, i64), element)
-    if source in (bf16, f8e4m3, f8e5m2) and element != f32:
+    if from_float and element == u32:  # a device would make 0 of negative numbers
+        return lower.cast(lower.cast(to_element(lower, x, f32) if source is not Float64Type else x, i64), element)
+    if source in EMULATED and wanted is not Float32Type:
         x = lower.cast(x, f32)
     return lower.cast(x, element)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from helion_ir.dialects import knob
+from helion_ir.dialects.editing import name_after
 from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.operation import name_after
 from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import control as triton
 from helion_ir.dialects.types import SCALAR_I32, SCALAR_I64, RangeType, i64

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,10 +9,11 @@ from sympy import Expr, Integer
 from xdsl.dialects.builtin import UNKNOWN_LOC, LocationAttr, ModuleOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
+from helion_ir.dialects.editing import append, block_of, name_after, region_of, take_name
 from helion_ir.dialects.index import ApplyOp, expr_attr
 from helion_ir.dialects.knob import ChooseOp, KnobValue, RequireOp, YieldOp
 from helion_ir.dialects.locations import author_place
-from helion_ir.dialects.operation import append, name_after, ops_of, take_name
+from helion_ir.dialects.operation import ops_of
 from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.tile.memory import AccessOp
 from helion_ir.dialects.triton import compute
@@ -24,7 +24,7 @@ from helion_ir.index.expr import Lt, Ne, NextPow2, Not, all_of, operand, substit
 from helion_ir.index.facts import Domains, decide
 from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass
-from helion_ir.passes.scope import Bounds, bounds_of, domains_of, needs_int64, partial, physical, wide_scalars
+from helion_ir.passes.scope import Bounds, bounds_of, needs_int64, partial, physical, wide_scalars
 from helion_ir.targets import Target
 
 
@@ -49,6 +49,8 @@ class Lowering:
     module: ModuleOp
     kernel: tile_control.KernelOp
     target: Target
+    domains: Domains
+    """The values of the knobs."""
     values: dict[SSAValue, SSAValue] = field(default_factory=dict)
     ranges: dict[SSAValue, Range] = field(default_factory=dict)
     block: Block = field(default_factory=Block)
@@ -63,15 +65,8 @@ class Lowering:
     _wide: dict[SSAValue, bool] = field(default_factory=dict)
     """Of each tensor, whether its elements' offsets may exceed 32 bits."""
 
-    @functools.cached_property
-    def domains(self) -> Domains:
-        """The values of the knobs."""
-        return domains_of(self.module)
-
-    @functools.cached_property
-    def wide_scalars(self) -> frozenset[str]:
-        """The kernel's 64-bit scalars."""
-        return wide_scalars(self.kernel)
+    def __post_init__(self) -> None:
+        self.wide_scalars = wide_scalars(self.kernel)
 
     def needs_int64(self, access: AccessOp) -> bool:
         if (known := self._wide.get(access.ref)) is None:
@@ -231,7 +226,7 @@ class Lowering:
         name_after(arange, value, "range", ".lane")
         index = self.apply(FIRST_PLUS_LANE, [offset, arange], (block,))
         name_after(index, value, "range", ".index")
-        active = self._active(value, bounds, index) if partial(value, self.domains) != 0 else None
+        active = self._active(value, bounds, index) if partial(value, self.domains, bounds) != 0 else None
         self.ranges[value] = Range(offset, index, bounds, block, active, offset)
 
     def _active(self, value: SSAValue, bounds: Bounds, index: SSAValue) -> SSAValue:
@@ -294,7 +289,7 @@ class Lowering:
         if handler is None:
             raise BackendUnsupported(f"{op.name} has no lowering to Triton", author_place(op.location))
         outer, self.location = self.location, self.owner.tagged(op.location)
-        if op in self.after_barrier:
+        if self.after_barrier and op in self.after_barrier:
             self.add(BarrierOp())
         try:
             results = handler(self, op)
@@ -310,7 +305,7 @@ class Lowering:
         self, source: Block, arguments: Sequence[Attribute], before: Callable[[Block], None] | None = None
     ) -> Region:
         """Lower a block into a region of its own with arguments of these types, mapped in order."""
-        inner = Block(arg_types=arguments)
+        inner = block_of(arguments)
         for old, new in zip(source.args, inner.args):
             take_name(new, old)
             self.values[old] = new
@@ -328,7 +323,7 @@ class Lowering:
         self.block, self._shared = block, self._shared.copy()
         fill()
         self.block, self._shared = outer
-        return Region(block)
+        return region_of(block)
 
 
 MASK = "mask"
