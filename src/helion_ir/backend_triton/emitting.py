@@ -18,6 +18,7 @@ from helion_ir.backend_triton.printed import PLAIN, HostDescriptor, Kernel, Prin
 from helion_ir.backend_triton.spelling import dtype_text, identifier, kernel_format, literal_text
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.knob import KnobValue, ValueAttr
+from helion_ir.dialects.operation import operands_of
 from helion_ir.dialects.types import TileType
 from helion_ir.index.expr import as_expr, compiled, free_names, knob, knobs_of, substitute
 
@@ -144,7 +145,7 @@ class KernelPrinter:
     def operands(self, op: Operation) -> list[str]:
         """The names of the op's operands."""
         names = self.names
-        return [names[v] for v in op.operands]
+        return [names[v] for v in operands_of(op)]
 
     def name(self, value: SSAValue) -> str:
         """The name of a value defined before. Raises TritonPrintError where the kernel cannot see it."""

@@ -7,7 +7,7 @@ import functools
 import itertools
 import operator
 from abc import ABCMeta
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -216,6 +216,10 @@ def ops_of(block: Block) -> list[Operation]:
         found.append(op)
         op = op._next_op
     return found
+
+
+operands_of: Callable[[Operation], SSAValues] = operator.attrgetter("_operands")
+"""The operands of an op as a tuple, without xDSL's view of them."""
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from xdsl.ir import Block, Operation
 from xdsl.traits import IsolatedFromAbove, NoMemoryEffect
 
 from helion_ir.dialects.editing import replace
-from helion_ir.dialects.operation import ops_of
+from helion_ir.dialects.operation import operands_of, ops_of
 from helion_ir.passes.base import Pass
 from helion_ir.passes.effects import NOTHING, READS, Effects, is_terminator, of_class, own_effects, union
 
@@ -94,7 +94,7 @@ def _merge(block: Block, scope: _Scope) -> Effects:
             continue
         if not op.results:
             continue
-        key = (type(op), *op.operands)
+        key = (type(op), *operands_of(op))
         if effects != NOTHING:
             known = next((k for k in scope.reads.get(key, ()) if _equal(k, op)), None)
             table = scope.reads

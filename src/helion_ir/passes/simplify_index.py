@@ -14,7 +14,6 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from helion_ir.dialects.editing import replace
 from helion_ir.dialects.index import ApplyOp, expr_attr
-from helion_ir.dialects.tile import control as tile
 from helion_ir.dialects.triton import compute, control, memory
 from helion_ir.dialects.types import SCALAR_I32, TileType, i1, number
 from helion_ir.index.expr import FloorDiv, Max, Mod, free_names, operand, substitute
@@ -59,6 +58,13 @@ class SimplifyIndex(Pass):
         self, op: Operation, known: dict[SSAValue, Fact], facts: KnownFacts, depths: dict[SSAValue | Block, int]
     ) -> None:
         match op:
+            case ApplyOp():
+                self._apply(op, known, facts, depths)
+            case compute.ExpandDimsOp() | compute.BroadcastToOp() | compute.ReshapeOp() | compute.CastOp():
+                if op.operand in known:
+                    known[op.result] = known[op.operand]
+            case memory.LoadOp() | memory.StoreOp():
+                self._unmask(op)
             case control.ProgramLoopOp():
                 inner = _operand_facts(op.symbols, known, facts)
                 counts = [op.total, *(op.axes or ())]
@@ -68,15 +74,6 @@ class SimplifyIndex(Pass):
                 self._loop(op, known, facts)
             case compute.ArangeOp():
                 known[op.result] = Fact(0, fact_of(op.size.data, facts).high - 1)
-            case tile.BlockOp() | tile.AxisOp():
-                pass
-            case ApplyOp():
-                self._apply(op, known, facts, depths)
-            case compute.ExpandDimsOp() | compute.BroadcastToOp() | compute.ReshapeOp() | compute.CastOp():
-                if op.operand in known:
-                    known[op.result] = known[op.operand]
-            case memory.LoadOp() | memory.StoreOp():
-                self._unmask(op)
             case _:
                 pass
 
@@ -95,7 +92,7 @@ class SimplifyIndex(Pass):
     def _apply(
         self, op: ApplyOp, known: dict[SSAValue, Fact], facts: KnownFacts, depths: dict[SSAValue | Block, int]
     ) -> None:
-        before, given, result = op.expr.data, list(op.operands), op.results[0]
+        before, given, result = op.expr.data, list(op.arguments), op.results[0]
         type_ = result.type
         assert isinstance(type_, TileType)
         expr, arguments = _inline(before, given)
@@ -148,7 +145,7 @@ def _inline(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAValue]
     places: dict[SSAValue, int] = {}
     for i, a in enumerate(arguments):
         owner = a.owner
-        if isinstance(owner, ApplyOp) and not owner.operands and a.type == SCALAR_I32:
+        if isinstance(owner, ApplyOp) and not owner.arguments and a.type == SCALAR_I32:
             values[operand(i)] = owner.expr.data
         elif (place := places.setdefault(a, len(places))) != i:
             values[operand(i)] = operand(place)
@@ -168,16 +165,16 @@ def _coordinates(expr: Expr, arguments: list[SSAValue]) -> tuple[Expr, list[SSAV
     made: dict[int, ApplyOp] = {}
     for i, a in enumerate(arguments):
         owner = a.owner
-        if isinstance(owner, ApplyOp) and len(owner.operands) == 1 and owner.operands[0].type == a.type:
+        if isinstance(owner, ApplyOp) and len(owner.arguments) == 1 and owner.arguments[0].type == a.type:
             if _divides(owner.expr.data):
                 made[i] = owner
-    shared = [op.operands[0] for op in made.values()]
-    made = {i: op for i, op in made.items() if shared.count(op.operands[0]) > 1}
+    shared = [op.arguments[0] for op in made.values()]
+    made = {i: op for i, op in made.items() if shared.count(op.arguments[0]) > 1}
     if not made:
         return expr, arguments
-    out = list(dict.fromkeys(made[i].operands[0] if i in made else a for i, a in enumerate(arguments)))
+    out = list(dict.fromkeys(made[i].arguments[0] if i in made else a for i, a in enumerate(arguments)))
     values = {
-        operand(i): substitute(made[i].expr.data, {operand(0): operand(out.index(made[i].operands[0]))})
+        operand(i): substitute(made[i].expr.data, {operand(0): operand(out.index(made[i].arguments[0]))})
         if i in made
         else operand(out.index(a))
         for i, a in enumerate(arguments)
