@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import (
     Float16Type,
     Float32Type,
     Float64Type,
+    IntegerAttr,
     IntegerType,
     Signedness,
     StringAttr,
@@ -128,6 +129,11 @@ def ints(values: Sequence[int]) -> IntsAttr:
 @functools.lru_cache(maxsize=4096)
 def _ints(values: tuple[int, ...]) -> IntsAttr:
     return IntsAttr(values)
+
+
+@functools.lru_cache(maxsize=4096)
+def integer_attr(value: int) -> IntegerAttr:
+    return IntegerAttr(value, i64)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from helion_ir.index.expr import Not, any_of, knobs_of
 from helion_ir.index.facts import decide
 from helion_ir.index.text import expr_text
 from helion_ir.passes.base import Pass, kernels
-from helion_ir.passes.mixing import mixed
+from helion_ir.passes.mixing import MIXING, mixed
 from helion_ir.passes.scope import bounds_of, domains_of, partial, physical, range_for, ranges_in_scope
 
 
@@ -48,7 +49,7 @@ class MakeMasks(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in kernels(op, control.KernelOp):
             masks = _Masks(self, op)
-            for inner in list(walk(kernel)):
+            for inner in [o for o in walk(kernel) if _is_concerned(type(o))]:
                 try:
                     masks.visit(inner)
                 except BackendUnsupported as error:
@@ -245,6 +246,12 @@ class _Masks:
             replace_uses(old, new)
         op.detach()
         op.erase()
+
+
+@functools.cache
+def _is_concerned(op: type[Operation]) -> bool:
+    """Whether ops of a class touch memory, mix lanes, or move them."""
+    return issubclass(op, (memory.AccessOp, StackLoadOp, StackStoreOp, compute.FlipOp, compute.CustomScanOp, *MIXING))
 
 
 def _guard(block: Block, count: int) -> None:

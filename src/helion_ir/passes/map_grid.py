@@ -56,7 +56,7 @@ from helion_ir.passes.block_order import (
 )
 from helion_ir.passes.flatten_loops import unless_flattened
 from helion_ir.passes.loop_knobs import PERSISTENT, loop_options, persistent
-from helion_ir.passes.scope import INT32_MAX, domains_of, knob_facts
+from helion_ir.passes.scope import INT32_MAX, domains_of, facts_about
 
 RESERVED = "helion_ir.reserved_multiprocessors"
 """The module attribute that says how many multiprocessors persistent programs leave free."""
@@ -125,9 +125,9 @@ class MapGrid(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         declared = domains_of(op)
-        for loop in _root_loops(op):
-            _Root(self, op, loop, declared).map()
         for kernel in kernels(op, control.KernelOp):
+            for loop in _roots_of(kernel):
+                _Root(self, op, loop, declared).map()
             _bounds_first(kernel)
 
 
@@ -221,7 +221,7 @@ class _Root:
         # Counts that only a call or the device knows say nothing about configurations.
         settled = [c for c in counts if len(free_names(c)) == len(knobs_of(c))]
         known = product(settled)
-        if fact_of(known, knob_facts(self.module)).high > INT32_MAX:
+        if fact_of(known, facts_about(knobs_of(known), declared)).high > INT32_MAX:
             fits = decide(Le(known, Integer(INT32_MAX)), declared)
             self._require(fits, f"programs are counted in 32 bits: a launch has at most {INT32_MAX}")
         if grid:
@@ -244,7 +244,7 @@ def _bounds_first(kernel: control.KernelOp) -> None:
     No loop of a phase stores what a later one reads, so a bound has the same value there.
     """
     block = kernel.body.block
-    first = next((op for op in block.ops if isinstance(op, ProgramLoopOp)), None)
+    first = next((op for op in ops_of(block) if isinstance(op, ProgramLoopOp)), None)
     at = first
     while first is not None and at is not None:
         following = at.next_op
@@ -255,8 +255,11 @@ def _bounds_first(kernel: control.KernelOp) -> None:
 
 
 def _root_loops(module: ModuleOp) -> list[control.ParallelOp]:
-    bodies = [kernel.body.block for kernel in kernels(module, control.KernelOp)]
-    return [op for body in bodies for op in ops_of(body) if isinstance(op, control.ParallelOp)]
+    return [loop for kernel in kernels(module, control.KernelOp) for loop in _roots_of(kernel)]
+
+
+def _roots_of(kernel: control.KernelOp) -> list[control.ParallelOp]:
+    return [op for op in ops_of(kernel.body.block) if isinstance(op, control.ParallelOp)]
 
 
 def _orders(n: int) -> Domain:

@@ -12,12 +12,19 @@ from helion_ir.dialects.tile import compute
 from helion_ir.dialects.tile.scaled import DotScaledOp
 from helion_ir.dialects.types import NumberAttr, TileType, is_float
 
+MIXING = (
+    compute.ReduceOp, compute.ScanOp, compute.SortOp, compute.DotOp, DotScaledOp, compute.CustomReduceOp,
+)  # fmt: skip
+"""The classes of such ops."""
+
 
 def mixed(op: Operation) -> Iterator[tuple[int, tuple[int, ...], float | int]]:
     """The operands whose lanes an op mixes: number, the dimensions along which it does, the value of inactive lanes.
 
     A scan by a function is not among them, since there is no value that every function ignores.
     """
+    if not isinstance(op, MIXING):
+        return
     match op:
         case compute.ReduceOp():
             yield 0, op.dims, neutral(op.kind.data, _type(op.operand).element_type)

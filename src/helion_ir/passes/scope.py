@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, Mul
@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from helion_ir.dialects.index import ApplyOp
-from helion_ir.dialects.knob import Domain, declarations
+from helion_ir.dialects.knob import Domain, KnobValue, declarations
 from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import SCALAR_I64, RangeType, RefType
 from helion_ir.index.expr import (
@@ -45,12 +45,22 @@ def knob_facts(module: ModuleOp) -> KnownFacts:
 
 @functools.lru_cache(maxsize=64)  # structures of one kernel have the same knobs, and what follows from them
 def _facts_of(knobs: tuple[tuple[str, Domain], ...]) -> KnownFacts:
-    facts: dict[str, Fact] = {}
-    for name, domain in knobs:
-        values = [v for v in domain.values if type(v) is int]
-        if values and len(values) == len(domain.values):
-            facts["@" + name] = Fact(min(values), max(values), min(values) if domain.kind == "pow2" else 1)
+    facts = {"@" + name: fact for name, d in knobs if (fact := _fact(d.values, d.kind == "pow2")) is not None}
     return KnownFacts(facts)
+
+
+def facts_about(names: Iterable[str], domains: Domains) -> dict[str, Fact]:
+    """Bounds of some knobs, for a question that is asked once."""
+    return {"@" + name: fact for name in names if (fact := _fact(domains.get(name, ()))) is not None}
+
+
+def _fact(values: Sequence[KnobValue], powers: bool = False) -> Fact | None:
+    """What is known of a knob whose values are numbers."""
+    numbers = [v for v in values if type(v) is int]
+    if not numbers or len(numbers) < len(values):
+        return None
+    least = min(numbers)
+    return Fact(least, max(numbers), least if powers else 1)
 
 
 class Bounds(NamedTuple):

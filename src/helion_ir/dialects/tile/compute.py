@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
-from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -22,7 +21,17 @@ from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.operation import Op
-from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, i64, ints, number, string_attr, tile_type
+from helion_ir.dialects.types import (
+    IntsAttr,
+    NumberAttr,
+    TileType,
+    i64,
+    integer_attr,
+    ints,
+    number,
+    string_attr,
+    tile_type,
+)
 
 # ---- constants ------------------------------------------------------------------------------------------------------
 
@@ -128,7 +137,7 @@ class SliceOp(ViewOp):
         assert isinstance(operand.type, TileType)
         super().__init__(
             operands=[operand],
-            properties={"dim": IntegerAttr(dim, builtin_i64), "start": start, "step": step},
+            properties={"dim": integer_attr(dim), "start": start, "step": step},
             result_types=[tile_type(tuple(dims), operand.type.element_type)],
         )
 
@@ -159,9 +168,7 @@ class CatOp(Op):
     assembly_format = "$arguments `dim` $dim attr-dict `:` type($arguments) `->` type($result)"
 
     def __init__(self, arguments: Sequence[SSAValue], dim: int, result_type: Attribute):
-        super().__init__(
-            operands=[list(arguments)], properties={"dim": IntegerAttr(dim, builtin_i64)}, result_types=[result_type]
-        )
+        super().__init__(operands=[list(arguments)], properties={"dim": integer_attr(dim)}, result_types=[result_type])
 
 
 # ---- lanes mix ------------------------------------------------------------------------------------------------------
@@ -231,7 +238,7 @@ class ScanOp(Op):
             operands=[operand],
             properties={
                 "kind": string_attr(kind),
-                "dim": IntegerAttr(dim, builtin_i64),
+                "dim": integer_attr(dim),
                 "reverse": BoolAttr.from_bool(reverse),
             },
             result_types=[operand.type],
@@ -271,7 +278,7 @@ class CustomReduceOp(CombineOp):
         super().__init__(
             operands=[list(arguments)],
             result_types=[list(types)],
-            properties={"dim": IntegerAttr(dim, builtin_i64), "other": ArrayAttr(other)},
+            properties={"dim": integer_attr(dim), "other": ArrayAttr(other)},
             regions=[combine],
         )
 
@@ -289,7 +296,7 @@ class CustomScanOp(CombineOp):
         super().__init__(
             operands=[list(arguments)],
             result_types=[[a.type for a in arguments]],
-            properties={"dim": IntegerAttr(dim, builtin_i64), "reverse": BoolAttr.from_bool(reverse)},
+            properties={"dim": integer_attr(dim), "reverse": BoolAttr.from_bool(reverse)},
             regions=[combine],
         )
 
@@ -366,7 +373,7 @@ class GatherOp(Op):
         assert isinstance(operand.type, TileType) and isinstance(index.type, TileType)
         super().__init__(
             operands=[operand, index],
-            properties={"dim": IntegerAttr(dim, builtin_i64)},
+            properties={"dim": integer_attr(dim)},
             result_types=[tile_type(index.type.dims, operand.type.element_type)],
         )
 

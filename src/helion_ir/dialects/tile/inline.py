@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from xdsl.dialects.builtin import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
-from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -18,7 +17,7 @@ from xdsl.irdl import (
 from xdsl.traits import EffectInstance, MemoryEffect, MemoryEffectKind, MemoryReadEffect, MemoryWriteEffect
 
 from helion_ir.dialects.operation import Op
-from helion_ir.dialects.types import TileType
+from helion_ir.dialects.types import TileType, integer_attr
 
 
 class AssemblyEffects(MemoryEffect):
@@ -115,7 +114,7 @@ class InlineAssemblyOp(Op):
             properties={
                 "text": StringAttr(text),
                 "constraints": StringAttr(constraints),
-                "pack": IntegerAttr(pack, builtin_i64),
+                "pack": integer_attr(pack),
                 "pure": BoolAttr.from_bool(pure),
             },
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import IntegerAttr
-from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from helion_ir.dialects.operation import Op
-from helion_ir.dialects.types import TileType, i32, tile_type
+from helion_ir.dialects.types import TileType, i32, integer_attr, tile_type
 
 
 @irdl_op_definition
@@ -33,7 +32,7 @@ class RandomWordOp(Op):
         assert isinstance(offset.type, TileType)
         super().__init__(
             operands=[seed, offset],
-            properties={"word": IntegerAttr(word, builtin_i64)},
+            properties={"word": integer_attr(word)},
             result_types=[tile_type(offset.type.dims, i32)],
         )
 

@@ -10,7 +10,6 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, BoolAttr, DictionaryAttr, IntegerAttr, StringAttr
-from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -26,7 +25,7 @@ from xdsl.traits import Pure
 
 from helion_ir.dialects.index import ExprAttr, expr_attr
 from helion_ir.dialects.operation import Op
-from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, ints, string_attr, tile_type
+from helion_ir.dialects.types import IntsAttr, NumberAttr, TileType, integer_attr, ints, string_attr, tile_type
 
 
 @functools.lru_cache(maxsize=4096)
@@ -298,7 +297,7 @@ class ReduceOp(PureOp):
         kept = tuple(d for i, d in enumerate(operand.type.dims) if i != axis)
         super().__init__(
             operands=[operand],
-            properties={"combine": string_attr(combine), "axis": IntegerAttr(axis, builtin_i64)},
+            properties={"combine": string_attr(combine), "axis": integer_attr(axis)},
             result_types=[tile_type(kept, operand.type.element_type)],
         )
 
@@ -323,7 +322,7 @@ class ArgReduceOp(PureOp):
         kept = tuple(d for i, d in enumerate(operand.type.dims) if i != axis)
         super().__init__(
             operands=[operand, index],
-            properties={"combine": string_attr(combine), "axis": IntegerAttr(axis, builtin_i64)},
+            properties={"combine": string_attr(combine), "axis": integer_attr(axis)},
             result_types=[tile_type(kept, index.type.element_type)],
         )
 
@@ -346,7 +345,7 @@ class ScanOp(PureOp):
             operands=[operand],
             properties={
                 "combine": string_attr(combine),
-                "axis": IntegerAttr(axis, builtin_i64),
+                "axis": integer_attr(axis),
                 "reverse": BoolAttr.from_bool(reverse),
             },
             result_types=[operand.type],
@@ -369,7 +368,7 @@ class CustomReduceOp(PureOp):
         super().__init__(
             operands=[list(arguments)],
             result_types=[list(types)],
-            properties={"axis": IntegerAttr(axis, builtin_i64)},
+            properties={"axis": integer_attr(axis)},
             regions=[combine],
         )
 
@@ -393,7 +392,7 @@ class CustomScanOp(PureOp):
         super().__init__(
             operands=[list(arguments)],
             result_types=[[a.type for a in arguments]],
-            properties={"axis": IntegerAttr(axis, builtin_i64), "reverse": BoolAttr.from_bool(reverse)},
+            properties={"axis": integer_attr(axis), "reverse": BoolAttr.from_bool(reverse)},
             regions=[combine],
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, BoolAttr, IntegerAttr, StringAttr
-from xdsl.dialects.builtin import i64 as builtin_i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition, prop_def, traits_def, var_operand_def, var_result_def
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect
@@ -14,7 +13,7 @@ from helion_ir.dialects.index import ExprAttr
 from helion_ir.dialects.operation import Op
 from helion_ir.dialects.tile.inline import AssemblyEffects
 from helion_ir.dialects.triton.compute import shape_of
-from helion_ir.dialects.types import TileType
+from helion_ir.dialects.types import TileType, integer_attr
 
 
 def _shapes(types: Sequence[Attribute]) -> ArrayAttr[ArrayAttr[ExprAttr]]:
@@ -108,7 +107,7 @@ class AssemblyOp(Op):
             properties={
                 "text": StringAttr(text),
                 "constraints": StringAttr(constraints),
-                "pack": IntegerAttr(pack, builtin_i64),
+                "pack": integer_attr(pack),
                 "pure": BoolAttr.from_bool(pure),
             },
         )
