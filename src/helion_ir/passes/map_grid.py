@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -144,7 +145,8 @@ class _Root:
 
     def map(self) -> None:
         loop, source = self.loop, self.loop.body.block
-        counts = [self._count(u.data - lo.data, a) for u, lo, a in zip(loop.upper, loop.lower, source.args)]
+        extents = [upper.data - lower.data for upper, lower in zip(loop.upper.data, loop.lower.data)]
+        counts = [self._count(extent, argument) for extent, argument in zip(extents, source.args)]
         grid = len(counts) > 1 and "xyz" in self.declared.get("pid_type", ())
         body = Block(arg_types=[SCALAR_I32] * (1 + (len(counts) if grid else 0)))
         pid, *axes = body.args
@@ -166,7 +168,7 @@ class _Root:
         for argument, made in zip(source.args, block_indices(body, loop, places)):
             replace_uses(argument, made)
         move_ops(source, body)
-        self._replace(body, counts, grid)
+        self._replace(body, extents, counts, grid)
 
     def _count(self, extent: Expr, argument: SSAValue) -> Expr:
         """The number of blocks along a dimension; one that is computed on the device becomes an operand."""
@@ -200,7 +202,7 @@ class _Root:
         open_ = sum(bool(scalars_of(u.data - lo.data)) for u, lo in zip(self.loop.upper, self.loop.lower))
         return not alone or open_ > 1 and (isinstance(extent, Add) or not isinstance(argument.type, RangeType))
 
-    def _replace(self, body: Block, counts: Sequence[Expr], grid: bool) -> None:
+    def _replace(self, body: Block, extents: Sequence[Expr], counts: Sequence[Expr], grid: bool) -> None:
         loop, declared = self.loop, self.declared
         kind = expr_attr(knob("pid_type")) if "pid_type" in declared else expr_attr(string("flat"))
         reserved = self.module.attributes.get(RESERVED)
@@ -221,12 +223,14 @@ class _Root:
         # Counts that only a call or the device knows say nothing about configurations.
         settled = [c for c in counts if len(free_names(c)) == len(knobs_of(c))]
         known = product(settled)
-        if fact_of(known, facts_about(knobs_of(known), declared)).high > INT32_MAX:
+        # There are no more blocks than indices.
+        most = math.prod([int(e) for e in extents]) if all([e.is_Integer and int(e) > 0 for e in extents]) else math.inf
+        if most > INT32_MAX and fact_of(known, facts_about(knobs_of(known), declared)).high > INT32_MAX:
             fits = decide(Le(known, Integer(INT32_MAX)), declared)
             self._require(fits, f"programs are counted in 32 bits: a launch has at most {INT32_MAX}")
         if grid:
-            most = Integer(MOST_ON_LATER_AXES)
-            fits = all_of([decide(Le(c, most), declared) for c in counts[1:] if c in settled])
+            limit = Integer(MOST_ON_LATER_AXES)
+            fits = all_of([decide(Le(c, limit), declared) for c in counts[1:] if c in settled])
             reason = f"the second and third axis of a grid hold {MOST_ON_LATER_AXES} programs"
             self._require(Or(Ne(knob("pid_type"), string("xyz")), fits), reason)
 
