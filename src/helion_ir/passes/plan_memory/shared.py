@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,8 +57,11 @@ class _Plan:
         self.loads = [op for op in accesses if isinstance(op, memory.LoadOp)]
         self.stores = [op for op in accesses if not isinstance(op, memory.LoadOp)]
         self.reductions = [op for op in ops if isinstance(op, compute.ReduceOp)] if terms.estimated else []
-        self.from_products = _descendants(self.products)
         self.feeding = _ancestors(v for p in self.products for v in (p.lhs, p.rhs))
+
+    @functools.cached_property
+    def from_products(self) -> set[SSAValue]:
+        return _descendants(self.products)
 
     def needs(self) -> Iterable[Shared]:
         """What the parts of the kernel need that are never there at the same time."""
