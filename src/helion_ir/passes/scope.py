@@ -198,6 +198,7 @@ def range_for(dim: Expr, op: Operation) -> SSAValue | None:
     return None
 
 
+@functools.lru_cache(maxsize=4096)
 def physical(dim: Expr) -> Expr:
     """The power-of-two extent that stands for a logical one in Triton; the host computes it of run-time scalars."""
     if isinstance(dim, NextPow2):

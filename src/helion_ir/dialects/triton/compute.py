@@ -184,13 +184,13 @@ class ExpandDimsOp(PureOp):
 
     def __init__(self, operand: SSAValue, positions: Sequence[int]):
         assert isinstance(operand.type, TileType)
-        dims = list(operand.type.dims)
-        for p in sorted(positions):
+        dims, places = list(operand.type.dims), sorted(positions)
+        for p in places:
             dims.insert(p, expr_attr(1).data)
         super().__init__(
             operands=[operand],
             result_types=[tile_type(tuple(dims), operand.type.element_type)],
-            properties={"positions": ints(sorted(positions))},
+            properties={"positions": ints(places)},
         )
 
 

@@ -18,7 +18,7 @@ from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.tile.memory import AccessOp
 from helion_ir.dialects.triton import compute
 from helion_ir.dialects.triton.memory import BarrierOp
-from helion_ir.dialects.types import NumberAttr, TileType, bf16, f8e4m3, f8e5m2, f32, i1, i32, i64, number, tile_type
+from helion_ir.dialects.types import NARROW_FLOATS, NumberAttr, TileType, f16, f32, i1, i32, i64, number, tile_type
 from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Lt, Ne, NextPow2, Not, all_of, operand, substitute
 from helion_ir.index.facts import Domains, decide
@@ -126,11 +126,11 @@ class Lowering:
 
     def full_of(self, value: NumberAttr, type_: TileType) -> SSAValue:
         """A tile of one value; the interpreter can make none of bf16 or of 8-bit floats."""
-        from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
+        if type(type_.element_type) in NARROW_FLOATS and type_.element_type != f16:
+            from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 
-        if type_.element_type not in (bf16, f8e4m3, f8e5m2):
-            return self.add(compute.FullOp(value, type_))
-        return to_element(self, self.add(compute.FullOp(value, tile_type(type_.dims, f32))), type_.element_type)
+            return to_element(self, self.add(compute.FullOp(value, tile_type(type_.dims, f32))), type_.element_type)
+        return self.add(compute.FullOp(value, type_))
 
     def expand(self, value: SSAValue, place: int, rank: int) -> SSAValue:
         """A 1-D tile as dimension `place` of `rank`."""
