@@ -3,7 +3,8 @@
 A program owns one block of queries of one head and walks the keys in tiles. It carries, per query, the largest score so
 far, the sum of exponentials relative to it and the weighted sum of values; a tile that raises the
 maximum scales what was summed before by `2^(old - new)`. Scores are taken in base 2 (`log2 e` goes into
-the scale), since the hardware's exponential is one of base 2.
+the scale), since the hardware's exponential is one of base 2; the maximum is scaled rather than every score, so that
+scaling a score and taking the maximum from it are one instruction.
 """
 
 import math
@@ -32,9 +33,9 @@ def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> to
         total = hl.zeros([head, rows], dtype=torch.float32)
         weighted = hl.zeros([head, rows, d], dtype=torch.float32)
         for columns in hl.tile(n):
-            scores = hl.dot(queries, k[head, :, columns], out_dtype=torch.float32) * scale
-            new_largest = torch.maximum(largest, torch.amax(scores, dim=-1))
-            weights = torch.exp2(scores - new_largest[:, :, None])
+            scores = hl.dot(queries, k[head, :, columns], out_dtype=torch.float32)
+            new_largest = torch.maximum(largest, torch.amax(scores, dim=-1) * scale)
+            weights = torch.exp2(scores * scale - new_largest[:, :, None])
             correction = torch.exp2(largest - new_largest)
             total = total * correction + weights.sum(dim=-1)
             weighted = weighted * correction[:, :, None]

@@ -19,11 +19,11 @@ from examples.harness import Case, Example, Inputs, main
 State = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def absorb(state: State, scores: torch.Tensor, values: torch.Tensor) -> State:
-    """The state (maximum, sum, weighted values) after another tile of scores, in base 2, and its values."""
+def absorb(state: State, scores: torch.Tensor, scale: float, values: torch.Tensor) -> State:
+    """The state (maximum, sum, weighted values) after another tile of scores, in base 2 once scaled, and its values."""
     largest, total, weighted = state
-    new_largest = torch.maximum(largest, torch.amax(scores, dim=-1))
-    weights = torch.exp2(scores - new_largest[:, None])
+    new_largest = torch.maximum(largest, torch.amax(scores, dim=-1) * scale)
+    weights = torch.exp2(scores * scale - new_largest[:, None])
     correction = torch.exp2(largest - new_largest)
     weighted = torch.addmm(weighted * correction[:, None], weights.to(values.dtype), values)
     return new_largest, total * correction + weights.sum(dim=-1), weighted
@@ -47,12 +47,12 @@ def attention_causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
         total = hl.zeros([rows], dtype=torch.float32)
         weighted = hl.zeros([rows, d], dtype=torch.float32)
         for columns in hl.tile(0, rows.begin):
-            scores = hl.dot(queries, k[head.begin, columns, :].T) * scale
-            largest, total, weighted = absorb((largest, total, weighted), scores, v[head.begin, columns, :])
+            scores = hl.dot(queries, k[head.begin, columns, :].T)
+            largest, total, weighted = absorb((largest, total, weighted), scores, scale, v[head.begin, columns, :])
         for columns in hl.tile(rows.begin, rows.end):
-            scores = hl.dot(queries, k[head.begin, columns, :].T) * scale
+            scores = hl.dot(queries, k[head.begin, columns, :].T)
             scores = torch.where(rows.index[:, None] >= columns.index[None, :], scores, float("-inf"))
-            largest, total, weighted = absorb((largest, total, weighted), scores, v[head.begin, columns, :])
+            largest, total, weighted = absorb((largest, total, weighted), scores, scale, v[head.begin, columns, :])
         out[head.begin, rows, :] = (weighted / total[:, None]).to(out.dtype)
         log_sums[head.begin, rows] = largest + torch.log2(total)
     return out.view(query.size()), log_sums.view(query.size()[:-1])

@@ -77,10 +77,10 @@ def attention_flex(
             for columns in hl.tile(begin, torch.clamp(begin + block, max=n), block_size=block_n):
                 scores = hl.dot(queries, key[batch.begin, head.begin, columns, :].T) * scale
                 i, j = rows.index[:, None], columns.index[None, :]
-                scores = score(scores, head.begin, i, j) * log2e
+                scores = score(scores, head.begin, i, j)
                 scores = torch.where(seen(head.begin, i, j), scores, float("-inf"))
                 values = value[batch.begin, head.begin, columns, :]
-                largest, total, weighted = absorb((largest, total, weighted), scores, values)
+                largest, total, weighted = absorb((largest, total, weighted), scores, log2e, values)
         result = torch.where(total[:, None] > 0, weighted / total[:, None], 0.0)
         out[batch.begin, head.begin, rows, :] = result.to(out.dtype)
     return out

@@ -38,9 +38,9 @@ def attention_gqa(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -
         total = hl.zeros([rows], dtype=torch.float32)
         weighted = hl.zeros([rows, d], dtype=torch.float32)
         for columns in hl.tile(n):
-            scores = hl.dot(queries, k[head.begin, columns, :].T) * scale
+            scores = hl.dot(queries, k[head.begin, columns, :].T)
             scores = torch.where(columns.index[None, :] <= last_seen[:, None], scores, float("-inf"))
-            largest, total, weighted = absorb((largest, total, weighted), scores, v[head.begin, columns, :])
+            largest, total, weighted = absorb((largest, total, weighted), scores, scale, v[head.begin, columns, :])
         out[head.begin, rows, :] = (weighted / total[:, None]).to(out.dtype)
     return out.view(query.size())
 

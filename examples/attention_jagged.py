@@ -45,10 +45,10 @@ def attention_jagged(
             total = hl.zeros([block], dtype=torch.float32)
             weighted = hl.zeros([block, d], dtype=torch.float32)
             for columns in hl.tile(begin, torch.minimum(end, begin + block.end)):
-                scores = hl.dot(queries, key[columns, head.begin, :].T) * scale
+                scores = hl.dot(queries, key[columns, head.begin, :].T)
                 scores = torch.where(rows[:, None] >= columns.index[None, :], scores, float("-inf"))
                 values = value[columns, head.begin, :]
-                largest, total, weighted = absorb((largest, total, weighted), scores, values)
+                largest, total, weighted = absorb((largest, total, weighted), scores, scale, values)
             result = (weighted / total[:, None]).to(out.dtype)
             hl.store(out, [rows, head.begin, hl.arange(d)], result, extra_mask=inside)
     return out
