@@ -16,6 +16,7 @@ from helion_ir.dialects.tile import control, memory
 from helion_ir.dialects.types import SCALAR_I64, RangeType, RefType
 from helion_ir.index.expr import (
     And,
+    CeilDiv,
     Eq,
     Max,
     Min,
@@ -204,7 +205,9 @@ def physical(dim: Expr) -> Expr:
     if isinstance(dim, NextPow2):
         return dim
     if not scalars_of(dim):
-        return NextPow2(dim) if dim.is_Integer else dim
+        # Blocks of a size that is no power of two may be any number; of a power of two they are one themselves.
+        size = dim.args[0] if isinstance(dim, CeilDiv) else dim
+        return NextPow2(dim) if size.is_Integer and NextPow2(size) != size else dim  # pyright: ignore[reportArgumentType]
     coefficient, rest = dim.as_coeff_Mul()
     twos = int(coefficient) & -int(coefficient)  # of 2 n too the pairs are n, padded, so that neither n nor 0 differs
     return twos * NextPow2(rest * (coefficient // twos))
