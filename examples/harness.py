@@ -136,10 +136,10 @@ def run_in_triton_interpreter(example: Example, args: Args) -> Any:
 
 
 def milliseconds(call: Callable[[], Any]) -> float:
-    """Median device time of `call` in milliseconds, the L2 cache flushed between repeats."""
-    from triton.testing import do_bench
+    """Median device time of `call`, which has been called before, in milliseconds: not what its launches cost the host."""
+    from helion_ir.autotuner.measure import Effort, device_milliseconds
 
-    return float(do_bench(call, warmup=25, rep=100, return_mode="median"))  # pyright: ignore[reportArgumentType]
+    return device_milliseconds(call, lambda: None, Effort())
 
 
 def time_on_gpu(example: Example, case: Case) -> dict[str, float]:
