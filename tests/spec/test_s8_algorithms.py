@@ -42,6 +42,31 @@ def split_k(x, y):
 
 
 @item(
+    "as many partial results as a row has blocks, of whatever number",
+    lambda n: (numbers(n, 77),),
+    lambda x: (x.logsumexp(1), x.softmax(1).amax(1)),
+    tolerance=1e-5,
+)
+def pieces_of_rows(x):
+    m, n = x.size()
+    piece = hl.register_block_size(16, 64)  # 2, 3 or 5 of them
+    parts = torch.empty([m, helion.cdiv(n, piece)], dtype=torch.float32, device=x.device)
+    largest = torch.empty_like(parts)
+    out = torch.empty([m], dtype=torch.float32, device=x.device)
+    weight = torch.empty_like(out)
+    for row, columns in hl.tile([m, n], block_size=[1, piece]):
+        parts[row, columns.id] = torch.logsumexp(x[row, columns], 1)
+        largest[row, columns.id] = x[row, columns].amax(1)
+    hl.barrier()
+    for rows in hl.tile(m):
+        sums = parts[rows, :]
+        inside = torch.exp(largest[rows, :] - sums)  # the largest of a block's softmax
+        out[rows] = torch.logsumexp(sums, 1)
+        weight[rows] = (torch.softmax(sums, 1) * inside).amax(1)
+    return out, weight
+
+
+@item(
     "rows of differing lengths by offsets, gathered with masks",
     lambda n: (torch.arange(40.0).reshape(20, 2), torch.tensor([0, 3, 3, 8, 20])),
     lambda x, o: torch.stack([x[o[i] : o[i + 1]].sum(0) for i in range(4)]),

@@ -317,7 +317,8 @@ def atom_bounds(atom: Atom, least: int) -> tuple[Number, Number]:
     match atom.function:
         case "floordiv" | "ceildiv":
             ends = [Fraction(x) / y for x in a for y in (max(b[0], 1), max(b[1], 1))]
-            return math.floor(min(ends)), math.ceil(max(ends))
+            rounded = math.floor if atom.function == "floordiv" else math.ceil
+            return rounded(min(ends)), rounded(max(ends))
         case "mod":
             return 0, max(b[1] - 1, 0)
         case "min":
