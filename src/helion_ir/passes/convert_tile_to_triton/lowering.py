@@ -196,7 +196,7 @@ class Lowering:
                 + (apart if dim.is_Mul else "")
             )
         if odd != 0:
-            reason = f"a tile has {dim} elements along a dimension, which must be a power of two"
+            reason = f"a tile has {expr_text(dim)} elements along a dimension, which must be a power of two"
             self.require(Not(odd), reason)
         self._powers.add(dim)
         return made

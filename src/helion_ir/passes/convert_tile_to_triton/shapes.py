@@ -29,6 +29,7 @@ from helion_ir.dialects.types import (
 from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Le, Lt, operand, scalars_of
 from helion_ir.index.facts import decide
+from helion_ir.index.text import expr_text
 from helion_ir.passes.carried_reductions import is_moved, is_sum_of_loop
 from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 from helion_ir.passes.convert_tile_to_triton.lowering import Lowering, lowers
@@ -226,7 +227,7 @@ def _deep_enough(lower: Lowering, lhs: SSAValue, rhs: SSAValue) -> tuple[SSAValu
             rhs = _lengthened(lower, rhs, rank - 2, Integer(least))
     # What only a call fixes no knob can make larger; Triton refuses the calls in which it is too small.
     elif not scalars_of(terms) and (enough := decide(Le(Integer(least), terms), lower.domains)) != 1:
-        reason = f"a matrix product adds up {terms} terms, which must be at least {least}"
+        reason = f"a matrix product adds up {expr_text(terms)} terms, which must be at least {least}"
         if enough == 0:
             raise BackendUnsupported(reason)
         lower.require(enough, reason)
