@@ -54,6 +54,8 @@ _FLOAT_BITS: dict[type[Attribute], int] = {
 
 NARROW_FLOATS = frozenset([Float16Type, BFloat16Type, Float8E4M3FNType, Float8E5M2Type])
 """The classes of floats that PyTorch computes in f32."""
+EMULATED_FLOATS = NARROW_FLOATS - {Float16Type}
+"""Those of them whose bits Triton's interpreter computes with, since NumPy has no such numbers."""
 
 
 def is_float(element: Attribute) -> bool:

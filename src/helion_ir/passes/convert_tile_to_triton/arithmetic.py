@@ -21,6 +21,7 @@ from xdsl.ir import Attribute, SSAValue
 from helion_ir.dialects.tile import elementwise as tile
 from helion_ir.dialects.triton import compute as triton
 from helion_ir.dialects.types import (
+    EMULATED_FLOATS,
     NARROW_FLOATS,
     TileType,
     bit_width,
@@ -312,7 +313,6 @@ def cast(lower: Lowering, op: tile.CastOp) -> Sequence[SSAValue]:
 
 
 EIGHT_BITS = frozenset([Float8E4M3FNType, Float8E5M2Type])
-EMULATED = EIGHT_BITS | {BFloat16Type}
 ROUNDED = {BFloat16Type: "plain.to_bf16_rne", Float8E4M3FNType: "plain.to_e4m3"}
 READ = {Float8E4M3FNType: "plain.from_e4m3", Float8E5M2Type: "plain.from_e5m2"}
 
@@ -324,7 +324,7 @@ def to_element(lower: Lowering, x: SSAValue, element: Attribute) -> SSAValue:
         return x
     source, wanted = type(x.type.element_type), type(element)  # floats are told apart by their classes
     if element == i1:
-        if source in EMULATED:
+        if source in EMULATED_FLOATS:
             x = to_element(lower, x, f32)
         return lower.binary("!=", x, lower.full(0, x), i1)
     if source in READ and not lower.target.rounds_bf16:
@@ -344,6 +344,6 @@ def to_element(lower: Lowering, x: SSAValue, element: Attribute) -> SSAValue:
         return lower.cast(wide, element)
     if from_float and element == u32:  # a device would make 0 of negative numbers
         return lower.cast(lower.cast(to_element(lower, x, f32) if source is not Float64Type else x, i64), element)
-    if source in EMULATED and wanted is not Float32Type:
+    if source in EMULATED_FLOATS and wanted is not Float32Type:
         x = lower.cast(x, f32)
     return lower.cast(x, element)

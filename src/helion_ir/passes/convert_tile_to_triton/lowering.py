@@ -18,7 +18,7 @@ from helion_ir.dialects.tile import control as tile_control
 from helion_ir.dialects.tile.memory import AccessOp
 from helion_ir.dialects.triton import compute
 from helion_ir.dialects.triton.memory import BarrierOp
-from helion_ir.dialects.types import NARROW_FLOATS, NumberAttr, TileType, f16, f32, i1, i32, i64, number, tile_type
+from helion_ir.dialects.types import EMULATED_FLOATS, NumberAttr, TileType, f32, i1, i32, i64, number, tile_type
 from helion_ir.exc import BackendUnsupported
 from helion_ir.index.expr import Lt, Ne, NextPow2, Not, all_of, operand, substitute
 from helion_ir.index.facts import Domains, decide
@@ -126,7 +126,7 @@ class Lowering:
 
     def full_of(self, value: NumberAttr, type_: TileType) -> SSAValue:
         """A tile of one value; the interpreter can make none of bf16 or of 8-bit floats."""
-        if type(type_.element_type) in NARROW_FLOATS and type_.element_type != f16:
+        if type(type_.element_type) in EMULATED_FLOATS:
             from helion_ir.passes.convert_tile_to_triton.arithmetic import to_element
 
             return to_element(self, self.add(compute.FullOp(value, tile_type(type_.dims, f32))), type_.element_type)
